@@ -1,0 +1,110 @@
+#!/usr/bin/env bash
+# Install what is missing: Debian packages by group, and the Python environment in .venv.
+#
+#   packaging/set-up.sh [--packages-only] GROUP...     groups: python lab containers judges
+#
+# Idempotent: a second run finds everything and takes well under a second.  Services that a package
+# brings are neither started nor left enabled.  Root, or a user who may sudo.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# group -> "command-or-file:package" : the package is installed when the command or file is not there.
+declare -A GROUPS_OF=(
+  [python]="/usr/bin/python3:python3 /usr/lib/python3.11/ensurepip/__init__.py:python3-venv /etc/ssl/certs/ca-certificates.crt:ca-certificates"
+  [lab]="kamailio:kamailio /usr/lib/x86_64-linux-gnu/kamailio/modules/ims_auth.so:kamailio-ims-modules
+         /usr/lib/x86_64-linux-gnu/kamailio/modules/presence.so:kamailio-presence-modules /etc/protocols:netbase ip:iproute2
+         nft:nftables tshark:tshark dumpcap:wireshark-common nsenter:util-linux"
+)
+
+say()  { printf 'set-up: %s\n' "$*" >&2; }
+fail() { printf 'set-up: error: %s\n' "$*" >&2; exit 1; }
+
+have() { case $1 in /*) [ -e "$1" ] ;; *) command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ] || [ -x "/sbin/$1" ] ;; esac; }
+
+as_root() {
+  if [ "$(id -u)" = 0 ]; then "$@"
+  elif command -v sudo >/dev/null 2>&1; then sudo -- "$@"
+  else fail "$1 needs root: run as root, or install sudo"; fi
+}
+
+missing_packages() {
+  local group pair
+  for group in "$@"; do
+    [ -n "${GROUPS_OF[$group]:-}" ] || fail "no such group: $group (known: ${!GROUPS_OF[*]})"
+    for pair in ${GROUPS_OF[$group]}; do have "${pair%%:*}" || printf '%s\n' "${pair##*:}"; done
+  done | sort -u
+}
+
+# A package's service must not run beside the lab: starts are denied while we install, and the units
+# that came with it are disabled again.
+install_packages() {
+  local before after unit policy=/usr/sbin/policy-rc.d ours=
+  before=$(ls /lib/systemd/system/*.service 2>/dev/null | sort)
+  if [ ! -e "$policy" ]; then
+    ours=yes
+    printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
+    as_root chmod 755 "$policy"
+    trap "as_root rm -f $policy" EXIT
+  fi
+  as_root apt-get update -qq -o Acquire::Retries=3 >/dev/null
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends -o Dpkg::Use-Pty=0 "$@" >"$LOG" 2>&1 ||
+    { tail -n 20 "$LOG" >&2; fail "apt-get install failed; the whole log is $LOG"; }
+  if [ -n "$ours" ]; then as_root rm -f "$policy"; trap - EXIT; fi
+  after=$(ls /lib/systemd/system/*.service 2>/dev/null | sort)
+  for unit in $(comm -13 <(printf '%s\n' "$before") <(printf '%s\n' "$after")); do
+    case $unit in
+      */kamailio*|*/freediameter*|*/postgresql*|*/podman*|*/dnsmasq*)
+        if command -v systemctl >/dev/null 2>&1; then as_root systemctl disable -q "$(basename "$unit")" >/dev/null 2>&1 || true; fi ;;
+    esac
+  done
+}
+
+ensure_packages() {
+  local packages
+  packages=$(missing_packages "$@")
+  if [ -z "$packages" ]; then say "Debian packages for $*: all here"; return; fi
+  . /etc/os-release 2>/dev/null || true
+  if [ "${ID:-}" != debian ] || [ "${VERSION_ID:-}" != 12 ]; then
+    fail "missing here: $(echo $packages) - install them (names of Debian 12; this is ${PRETTY_NAME:-an unknown system}) and run again"
+  fi
+  say "installing Debian packages: $(echo $packages) (a minute or two)"
+  install_packages $packages
+  packages=$(missing_packages "$@")
+  [ -z "$packages" ] || fail "apt-get ended well, yet these are still missing: $(echo $packages)"
+}
+
+python_of() {
+  local candidate
+  for candidate in python3.11 python3.12 /usr/bin/python3 python3; do
+    if "$candidate" -c 'import sys, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null; then
+      printf '%s\n' "$candidate"; return
+    fi
+  done
+  fail "no Python 3.11 or 3.12 with venv here"
+}
+
+ensure_venv() {
+  local digest stamp python
+  digest=$(sha256sum pyproject.toml | cut -c1-16)
+  stamp=.venv/.complete-$digest
+  if [ -e "$stamp" ] && .venv/bin/python -c '' 2>/dev/null; then say "Python environment .venv: complete"; return; fi
+  python=$(python_of)
+  say "making .venv with $("$python" --version) and installing Python packages (a minute or two)"
+  [ -x .venv/bin/python ] && .venv/bin/python -c '' 2>/dev/null || { rm -rf .venv; "$python" -m venv .venv; }
+  .venv/bin/python -m pip install -q --disable-pip-version-check -e '.[ue,lab,dev]' >"$LOG" 2>&1 ||
+    { tail -n 20 "$LOG" >&2; fail "pip install failed; the whole log is $LOG"; }
+  rm -f .venv/.complete-*
+  : >"$stamp"
+}
+
+packages_only=
+if [ "${1:-}" = --packages-only ]; then packages_only=yes; shift; fi
+[ $# -gt 0 ] || set -- python lab
+mkdir -p .set-up
+LOG=$PWD/.set-up/install.log
+# One set-up at a time: a second one waits for the first.
+exec 9>.set-up/lock
+flock 9
+ensure_packages "$@"
+[ -n "$packages_only" ] || ensure_venv
+say "ready"
