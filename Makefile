@@ -1,0 +1,63 @@
+# Every target installs what it needs and is missing (packaging/set-up.sh), as root or as a user who may sudo.
+# Only mclab and the lab's own tests run as root; everything else runs as you.
+
+PY     := .venv/bin/python
+SETUP  := bash packaging/set-up.sh
+PYTEST := $(PY) -m pytest -q
+ROOT   := $(if $(filter 0,$(shell id -u)),env,sudo env) PYTHONDONTWRITEBYTECODE=1 PATH=$(CURDIR)/.venv/bin:$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-all check unit conformance integration lab drill bench fuzz set-up set-up-python clean
+
+help: ## show the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
+
+demo: set-up ## two IMS cores up, one user migrated, every step proved from the capture
+	@$(ROOT) .venv/bin/mclab run migration
+
+test: set-up ## everything that CI runs: check, unit, conformance, integration, each scenario once
+	@$(MAKE) --no-print-directory check
+	$(PYTEST) tests/unit tests/conformance tests/integration tests/test_architecture.py
+	$(ROOT) $(PYTEST) -p no:cacheprovider tests/lab
+
+test-all: test ## the same, then every scenario ten times with a look at what was left behind
+	$(ROOT) .venv/bin/mclab run --all --repeat 10 --check-clean
+
+check: set-up-python ## format, lint, types, architecture
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	$(PYTEST) tests/test_architecture.py
+
+unit: set-up-python ## unit tests: under a minute, no root
+	$(PYTEST) tests/unit tests/test_architecture.py
+
+conformance: set-up-python ## one test per clause
+	$(PYTEST) tests/conformance
+
+integration: set-up ## real sockets on loopback, real databases, tshark
+	$(PYTEST) tests/integration
+
+lab: set-up ## the lab's tests alone: real Kamailio, every scenario once, mutations
+	$(ROOT) $(PYTEST) -p no:cacheprovider tests/lab
+
+drill: set-up ## all scenarios ten times over, namespaces, processes and files the same before and after
+	$(ROOT) .venv/bin/mclab run --all --repeat 10 --check-clean
+
+bench: set-up ## figures, never a verdict: the splice, start-up, migrated against native registration
+	$(PY) tests/bench/bench_splice.py
+	$(PY) tests/bench/bench_imports.py
+	$(ROOT) $(PY) tests/bench/bench_registration.py
+
+fuzz: set-up-python ## long runs of the property tests
+	$(PYTEST) tests/fuzz -m slow
+
+set-up: ## install what is missing, nothing else
+	@$(SETUP) python lab
+
+set-up-python:
+	@$(SETUP) python
+
+clean: ## remove what was made here: environment, caches, runs
+	rm -rf .venv .set-up .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
