@@ -1,0 +1,115 @@
+"""Who may call which routes: a group of routes per path prefix, deny by default.
+
+The client's names come from its TLS certificate (``server.PeerCertificateProtocol``).  The check runs before a body is
+read, so a stranger costs one look at a table.  It also holds each body to a limit.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import structlog
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from mmserver.http.problems import TYPE_PREFIX, ProblemFound, problem_response
+from mmserver.messages import Problem
+
+BODY_OCTETS_MAX: Final = 256 * 1024
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class RouteGroup:
+    """Routes under ``prefix``: open to these client names, or to anybody (``None``: another check does it)."""
+
+    prefix: str
+    clients: frozenset[str] | None
+
+    @classmethod
+    def for_clients(cls, prefix: str, names: Iterable[str]) -> "RouteGroup":
+        """Return a group open to these client names only."""
+        return cls(prefix, frozenset(name.lower() for name in names))
+
+    @classmethod
+    def for_anybody(cls, prefix: str) -> "RouteGroup":
+        """Return a group that asks for no client certificate: health, documentation, bearer tokens."""
+        return cls(prefix, None)
+
+    def holds(self, path: str) -> bool:
+        """Say whether ``path`` is this prefix or lies below it."""
+        return path == self.prefix or path.startswith(self.prefix.rstrip("/") + "/")
+
+
+def client_names(request: Request) -> frozenset[str]:
+    """Return the verified names of the TLS client that sent ``request``; none without a certificate."""
+    return _names_in(request.scope)
+
+
+class AccessControl:
+    """ASGI middleware: route groups, body limit, and the one boundary where an unforeseen exception ends."""
+
+    def __init__(self, app: ASGIApp, *, groups: tuple[RouteGroup, ...], body_octets_max: int = BODY_OCTETS_MAX) -> None:
+        self._app = app
+        self._groups = sorted(groups, key=lambda group: len(group.prefix), reverse=True)
+        self._body_octets_max = body_octets_max
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or answer it with a problem."""
+        if scope["type"] != "http":
+            return
+        problem = self._refusal(scope)
+        if problem is not None:
+            await problem_response(problem)(scope, receive, send)
+            return
+        await self._guarded(scope, receive, send)
+
+    def _refusal(self, scope: Scope) -> Problem | None:
+        path: str = scope["path"]
+        group = next((group for group in self._groups if group.holds(path)), None)
+        if group is None:
+            return Problem(type=TYPE_PREFIX + "not-found", title="Not Found", status=404)
+        if group.clients is None or _names_in(scope) & group.clients:
+            return None
+        log.warning("client.refused", path=path, client_names=sorted(_names_in(scope)), client=scope.get("client"))
+        return Problem(
+            type=TYPE_PREFIX + "client-not-allowed",
+            title="This client may not call this operation",
+            status=403,
+            detail=f"the client certificate names nobody who may call {group.prefix}",
+        )
+
+    async def _guarded(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = False
+        octets = 0
+
+        async def receive_limited() -> Message:
+            nonlocal octets
+            message = await receive()
+            octets += len(message.get("body", b""))
+            if octets > self._body_octets_max:
+                limit = self._body_octets_max
+                raise ProblemFound(413, "body-too-large", "The body is too large", f"at most {limit} octets")
+            return message
+
+        async def send_noting_start(message: Message) -> None:
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self._app(scope, receive_limited, send_noting_start)
+        except ProblemFound as exc:
+            await problem_response(exc.problem, exc.headers)(scope, receive, send)
+        except Exception:  # one request is a boundary (ARCHITECTURE.md): answer, log once, go on
+            log.exception("request.failed", path=scope["path"], method=scope["method"])
+            if not started:
+                problem = Problem(type=TYPE_PREFIX + "internal-error", title="Internal Server Error", status=500)
+                await problem_response(problem)(scope, receive, send)
+
+
+def _names_in(scope: Scope) -> frozenset[str]:
+    tls: dict[str, Any] = scope.get("extensions", {}).get("tls", {})
+    names: frozenset[str] = tls.get("client_names", frozenset())
+    return names

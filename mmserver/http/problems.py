@@ -1,0 +1,81 @@
+"""Refusals over HTTP as problem details (RFC 9457) that name the step of the procedure.
+
+Every answer of ours that is not a success has this shape, the ones that a library would have made included.
+What the rules raise is turned into ``ProblemFound`` by each program's own api module.
+"""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from mmserver.messages import Problem
+
+MEDIA_TYPE: Final = "application/problem+json"
+TYPE_PREFIX: Final = "urn:mc-migration:problem:"
+VIOLATIONS_MAX: Final = 16
+
+
+class ProblemFound(Exception):
+    """A request is refused; carries the problem details to answer with."""
+
+    def __init__(
+        self,
+        status: int,
+        name: str,
+        title: str,
+        detail: str = "",
+        *,
+        step: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(f"{name}: {detail or title}")
+        self.problem = Problem(type=TYPE_PREFIX + name, title=title, status=status, detail=detail, step=step)
+        self.headers = dict(headers or {})
+
+
+def problem_response(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
+    """Return ``problem`` as an HTTP response."""
+    content = problem.model_dump_json(exclude_none=True)
+    return Response(content, problem.status, headers=dict(headers or {}), media_type=MEDIA_TYPE)
+
+
+def problem_documentation(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return the ``responses`` of an OpenAPI operation that may answer with these problem statuses."""
+    schema = {"schema": {"$ref": "#/components/schemas/Problem"}}
+    return {status: {"description": HTTPStatus(status).phrase, "content": {MEDIA_TYPE: schema}} for status in statuses}
+
+
+def install_problem_handlers(app: FastAPI) -> None:
+    """Make ``app`` answer its own refusals, unreadable bodies and unknown routes with problem details."""
+    app.add_exception_handler(ProblemFound, _on_problem)
+    app.add_exception_handler(RequestValidationError, _on_invalid_request)
+    app.add_exception_handler(HTTPException, _on_http_exception)
+
+
+async def _on_problem(_request: Request, exc: Exception) -> Response:
+    assert isinstance(exc, ProblemFound)
+    return problem_response(exc.problem, exc.headers)
+
+
+async def _on_invalid_request(_request: Request, exc: Exception) -> Response:
+    """Say where the request breaks which constraint; never repeat what it held (tokens, identities)."""
+    assert isinstance(exc, RequestValidationError)
+    found = [f"{'.'.join(map(str, error['loc']))}: {error['msg']}" for error in exc.errors()[:VIOLATIONS_MAX]]
+    problem = Problem(
+        type=TYPE_PREFIX + "invalid-request", title="The request is not valid", status=422, detail="; ".join(found)
+    )
+    return problem_response(problem)
+
+
+async def _on_http_exception(_request: Request, exc: Exception) -> Response:
+    assert isinstance(exc, HTTPException)
+    phrase = HTTPStatus(exc.status_code).phrase
+    problem = Problem(
+        type=TYPE_PREFIX + phrase.lower().replace(" ", "-"), title=phrase, status=exc.status_code, detail=exc.detail
+    )
+    return problem_response(problem, exc.headers)
