@@ -1,0 +1,197 @@
+"""Hosts as network namespaces of this machine (root, Linux).
+
+``ip -batch`` makes them (22 namespaces in 0.2 s; a netlink library takes as long to be imported).  A program
+gets its host's namespace, a mount namespace in which the lab's names lie over /etc/hosts, and a host name;
+nothing is written in the machine's /etc.
+"""
+
+import asyncio
+import os
+import re
+import signal
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from lab.runtime import plan
+from lab.runtime.runtime import RuntimeFailure
+from lab.topology import LAB_DOMAIN, Topology
+
+NETNS_FOLDER: Final = Path("/run/netns")
+END_S: Final = 3.0
+LOOK_EVERY_S: Final = 0.05
+LAB_ID: Final = re.compile(r"[0-9a-f]{4}")
+# $0 hosts file, $1 resolver file, $2 host name, then the program.  Its process id stays that of nsenter.
+_ENTER: Final = (
+    'mount --bind "$0" /etc/hosts && { [ ! -e /etc/resolv.conf ] || mount --bind "$1" /etc/resolv.conf; } && '
+    'echo "$2" > /proc/sys/kernel/hostname && shift 2 && exec "$@"'
+)
+
+
+class NetnsRuntime:
+    """The namespaces of one lab."""
+
+    def __init__(self, lab_id: str, topology: Topology, hosts_file: Path) -> None:
+        self._lab_id = lab_id
+        self._topology = topology
+        self._hosts_file = hosts_file
+        self._resolver_file = hosts_file.with_name("resolv.conf")
+
+    async def create(self) -> None:
+        """Make every namespace, bridge, cable, address and the router's rules.
+
+        Raises:
+            RuntimeFailure: a namespace of that name is there already, or the machine refuses.
+        """
+        names = plan.namespaces(self._topology, self._lab_id)
+        for name in names:
+            if (NETNS_FOLDER / name).exists():
+                raise RuntimeFailure(f"namespace {name} is in use; mclab down {self._lab_id} removes it")
+        self._resolver_file.write_text("# no resolver: the lab's names are all in the hosts file\n")
+        await ip("".join(f"netns add {name}\n" for name in names))
+        await ip(plan.switch_batch(self._topology, self._lab_id), self._name(plan.SWITCH))
+        await asyncio.gather(self._open_router(), *(self._open_host(host.key) for host in self._topology.hosts()))
+
+    async def _open_host(self, key: str) -> None:
+        host = next(host for host in self._topology.hosts() if host.key == key)
+        await ip(plan.host_batch(self._topology, str(host.address), host.system), self._name(key))
+
+    async def _open_router(self) -> None:
+        router = self._name(plan.ROUTER)
+        await ip(plan.router_batch(self._topology), router)
+        await _run(["ip", "netns", "exec", router, "sysctl", "-qw", "net.ipv4.ip_forward=1"])
+        await _run(["ip", "netns", "exec", router, "nft", "-f", "-"], plan.router_rules(self._topology))
+
+    async def remove(self) -> None:
+        """End what runs inside and remove the namespaces; those that are not there are no error."""
+        await remove_lab(self._lab_id)
+
+    def command(self, host: str, argv: Sequence[str], environment: Mapping[str, str]) -> list[str]:
+        """Return the command that runs ``argv`` on a host; its process id is the program's."""
+        settings = [f"{key}={value}" for key, value in environment.items()]
+        return [
+            *("nsenter", f"--net={NETNS_FOLDER / self._name(host)}"),
+            *("unshare", "--mount", "--uts", "sh", "-c", _ENTER),
+            *(str(self._hosts_file), str(self._resolver_file), f"{host}.{LAB_DOMAIN}"),
+            *(["env", *settings] if settings else []),
+            *argv,
+        ]
+
+    async def move(self, ue: str, system: str) -> None:
+        """Take the UE's interface from one bridge to another and give it an address there.
+
+        Raises:
+            RuntimeFailure: the machine refuses.
+        """
+        switch, host = plan.move_batches(self._topology, ue, system)
+        await ip(switch, self._name(plan.SWITCH))
+        await ip(host, self._name(ue))
+
+    async def attach(self, ue: str, system: str) -> None:
+        """Give the UE a second interface in another system's network.
+
+        Raises:
+            RuntimeFailure: it has one already, or the machine refuses.
+        """
+        switch, host = plan.attach_batches(self._topology, self._lab_id, ue, system)
+        await ip(switch, self._name(plan.SWITCH))
+        await ip(host, self._name(ue))
+
+    async def cut(self, system: str) -> None:
+        """Set the cable between a system's bridge and the router down."""
+        await ip(f"link set router.{system} down\n", self._name(plan.SWITCH))
+
+    async def mend(self, system: str) -> None:
+        """Set the cable up again."""
+        await ip(f"link set router.{system} up\n", self._name(plan.SWITCH))
+
+    async def processes(self) -> list[int]:
+        """Return the process ids of everything that runs inside."""
+        return processes_of(self._lab_id)
+
+    def _name(self, host: str) -> str:
+        return plan.namespace(self._lab_id, host)
+
+
+def namespaces_of(lab_id: str) -> list[str]:
+    """Return the namespaces of a lab that are there."""
+    if not NETNS_FOLDER.is_dir():
+        return []
+    return sorted(file.name for file in NETNS_FOLDER.glob(f"{plan.PREFIX}-{lab_id}-*"))
+
+
+def lab_ids() -> list[str]:
+    """Return the labs that have namespaces here."""
+    names = (name.split("-") for name in namespaces_of("*"))
+    return sorted({parts[1] for parts in names if len(parts) > 2 and LAB_ID.fullmatch(parts[1])})
+
+
+def processes_of(lab_id: str) -> list[int]:
+    """Return what runs in a lab's namespaces (as ``ip netns pids``, for all of them in one look)."""
+    inside = {(NETNS_FOLDER / name).stat().st_ino for name in namespaces_of(lab_id)}
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal() and _network_of(entry) in inside:
+            found.append(int(entry.name))
+    return sorted(found)
+
+
+async def remove_lab(lab_id: str) -> None:
+    """End everything in a lab's namespaces and remove them.
+
+    Raises:
+        RuntimeFailure: the machine refuses to remove one.
+    """
+    await _end(lab_id, signal.SIGTERM, END_S)
+    await _end(lab_id, signal.SIGKILL, END_S)
+    names = namespaces_of(lab_id)
+    if names:
+        await ip("".join(f"netns del {name}\n" for name in names))
+
+
+async def ip(batch: str, in_namespace: str | None = None) -> None:
+    """Carry out lines of ``ip``.
+
+    Raises:
+        RuntimeFailure: one of them is refused.
+    """
+    where = ["-n", in_namespace] if in_namespace else []
+    await _run(["ip", *where, "-batch", "-"], batch)
+
+
+async def _end(lab_id: str, number: signal.Signals, patience_s: float) -> None:
+    for pid in processes_of(lab_id):
+        _signal(pid, number)
+    for _ in range(int(patience_s / LOOK_EVERY_S)):
+        if not processes_of(lab_id):
+            return
+        await asyncio.sleep(LOOK_EVERY_S)
+
+
+def _network_of(process: Path) -> int | None:
+    try:
+        return (process / "ns" / "net").stat().st_ino
+    except OSError:
+        return None  # it has ended
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    try:
+        os.kill(pid, signal.SIGCONT)
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return  # it has ended between the look and the signal
+
+
+async def _run(argv: Sequence[str], text: str = "") -> str:
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *argv, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        )
+    except FileNotFoundError as exc:
+        raise RuntimeFailure(f"{argv[0]} is not installed") from exc
+    out, err = await process.communicate(text.encode())
+    if process.returncode != 0:
+        first = (err or out).decode(errors="replace").strip().splitlines()
+        raise RuntimeFailure(f"{' '.join(argv)}: {first[0] if first else f'exit {process.returncode}'}")
+    return out.decode()

@@ -1,0 +1,163 @@
+"""The lab's network as text: what ``ip -batch`` and ``nft -f`` read to make it.
+
+One namespace a host, one for the switch (a bridge a system; the capture sits here) and one for the router,
+which is the only way from one system's network to another's.  Nothing of it lies in the machine's own
+namespace, so two labs may use the same addresses.  Pure: text from a topology.
+"""
+
+from typing import Final
+
+from lab.topology import PROXIES, Topology
+
+PREFIX: Final = "mclab"
+SWITCH: Final = "switch"
+ROUTER: Final = "router"
+
+
+def namespace(lab_id: str, host: str) -> str:
+    """Return the name of a host's namespace."""
+    return f"{PREFIX}-{lab_id}-{host}"
+
+
+def bridge(system: str) -> str:
+    """Return the name of a system's bridge, an interface of the switch."""
+    return f"br-{system}"
+
+
+def namespaces(topology: Topology, lab_id: str) -> list[str]:
+    """Return all namespaces of the lab."""
+    return [namespace(lab_id, name) for name in (SWITCH, ROUTER, *(host.key for host in topology.hosts()))]
+
+
+def switch_batch(topology: Topology, lab_id: str) -> str:
+    """Return what makes bridges and cables, to be run in the switch's namespace."""
+    lines = []
+    for system in topology.systems:
+        lines += [
+            f"link add {bridge(system)} type bridge mcast_snooping 0",
+            f"link set {bridge(system)} addrgenmode none up",
+            *_cable(f"router.{system}", system, namespace(lab_id, ROUTER), bridge(system)),
+        ]
+    for host in topology.hosts():
+        lines += _cable(host.key, host.system, namespace(lab_id, host.key), "eth0")
+    return _text(lines)
+
+
+def host_batch(topology: Topology, address: str, system: str) -> str:
+    """Return what gives a host its address and its way to other networks."""
+    return _text(["link set lo up", *_addressed("eth0", topology, address, system, default_route=True)])
+
+
+def router_batch(topology: Topology) -> str:
+    """Return what gives the router an address in each network."""
+    lines = ["link set lo up"]
+    for system in topology.systems:
+        lines += _addressed(bridge(system), topology, str(topology.address(system, ROUTER)), system)
+    return _text(lines)
+
+
+def move_batches(topology: Topology, ue: str, system: str) -> tuple[str, str]:
+    """Return what moves a UE to another system's network: for the switch, then for the UE."""
+    switch = f"link set {ue} nomaster\nlink set {ue} master {bridge(system)}\n"
+    address = str(topology.ue_address(ue, system))
+    host = ["addr flush dev eth0", *_addressed("eth0", topology, address, system, default_route=True)]
+    return switch, _text(host)
+
+
+def attach_batches(topology: Topology, lab_id: str, ue: str, system: str) -> tuple[str, str]:
+    """Return what gives a UE a second interface, in another system's network: for the switch, then for the UE."""
+    switch = _cable(f"{ue}.{system}", system, namespace(lab_id, ue), "eth1")
+    address = str(topology.ue_address(ue, system))
+    return _text(switch), _text(_addressed("eth1", topology, address, system))
+
+
+def router_rules(topology: Topology) -> str:
+    """Return the router's nft rules: what may pass from one system to another, and nothing else.
+
+    Diameter proxy to Diameter proxy (CSC-Y), configuration management server to its partner's (CSC-17), UEs
+    that are abroad to their primary identity and configuration management servers, and terminating SIP where
+    a system asks for it.
+    """
+    rules = []
+    for system in topology.systems:
+        for partner in topology.systems:
+            if partner != system:
+                rules += _between(topology, system, partner)
+    for ue in topology.ues:
+        rules += _from_abroad(topology, ue)
+    body = "\n".join(f"    {rule}" for rule in rules)
+    return (
+        "table ip lab {\n"
+        "  chain forward {\n"
+        "    type filter hook forward priority 0; policy drop;\n"
+        "    ct state established,related accept\n"
+        f"{body}\n"
+        "    reject with icmp type admin-prohibited\n"
+        "  }\n"
+        "}\n"
+    )
+
+
+def capture_filters(topology: Topology) -> list[tuple[str, str]]:
+    """Return each bridge with the capture filter that leaves out what an earlier bridge has shown.
+
+    A frame between two systems passes two bridges; each is captured once.
+    """
+    filters: list[tuple[str, str]] = []
+    for system in topology.systems:
+        earlier = [topology.systems[name].network for name, _ in filters]
+        filters.append((system, " and ".join(f"not net {network}" for network in earlier)))
+    return [(bridge(system), expression) for system, expression in filters]
+
+
+def _cable(port: str, system: str, peer_namespace: str, peer_name: str) -> list[str]:
+    return [
+        f"link add {port} type veth peer name {peer_name} netns {peer_namespace}",
+        f"link set {port} addrgenmode none master {bridge(system)} up",
+    ]
+
+
+def _addressed(
+    interface: str, topology: Topology, address: str, system: str, *, default_route: bool = False
+) -> list[str]:
+    length = topology.systems[system].network.prefixlen
+    lines = [
+        f"link set {interface} addrgenmode none",
+        f"addr add {address}/{length} broadcast + dev {interface}",
+        f"link set {interface} up",
+    ]
+    if default_route:
+        lines.append(f"route replace default via {topology.address(system, ROUTER)}")
+    return lines
+
+
+def _between(topology: Topology, system: str, partner: str) -> list[str]:
+    rules = []
+    if topology.systems[system].through_proxy and topology.systems[partner].through_proxy:
+        ours = _set(*(topology.address(system, role) for role in PROXIES))
+        theirs = _set(*(topology.address(partner, role) for role in PROXIES))
+        rules.append(f"ip saddr {ours} ip daddr {theirs} tcp dport 5868 accept")
+    cms, partner_cms = topology.address(system, "cms"), topology.address(partner, "cms")
+    rules.append(f"ip saddr {cms} ip daddr {partner_cms} tcp dport 443 accept")
+    if topology.systems[system].terminating_sip:
+        cscfs = _set(topology.address(system, "icscf"), topology.address(system, "scscf"))
+        icscf = topology.address(partner, "icscf")
+        rules += [f"ip saddr {cscfs} ip daddr {icscf} {protocol} dport 4060 accept" for protocol in ("udp", "tcp")]
+    return rules
+
+
+def _from_abroad(topology: Topology, ue: str) -> list[str]:
+    home = topology.home_of(ue)
+    abroad = [topology.ue_address(ue, system) for system in topology.systems if system != home]
+    if not abroad:
+        return []
+    servers = _set(topology.address(home, "idms"), topology.address(home, "cms"))
+    return [f"ip saddr {_set(*abroad)} ip daddr {servers} tcp dport 443 accept"]
+
+
+def _set(*members: object) -> str:
+    return "{ " + ", ".join(str(member) for member in members) + " }"
+
+
+def _text(lines: list[str]) -> str:
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,279 @@
+"""The lab as a value: MC systems, their hosts, agreements, users and UEs, read from ``topology.toml``.
+
+``topology.toml`` is the product: everything that the lab renders and starts follows from it (docs/lab.md).
+Scenarios change it by dotted paths (``systems.mc1.hss_mode``).  Nothing here touches the machine.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from copy import deepcopy
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from mmserver.identity import SipIdentities, parse_domain, parse_impi, parse_impu, parse_sip_identities
+
+DEFAULT_FILE: Final = Path(__file__).with_name("topology.toml")
+LAB_DOMAIN: Final = "lab"
+PROXIES: Final = ("proxy1", "proxy2")
+PROBE_OCTET: Final = 19
+
+Setting = str | int | float | bool | tuple["Setting", ...] | list[Any] | dict[str, Any]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]{0,7}$")]
+Key = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$", repr=False)]
+Octet = Annotated[int, Field(ge=1, le=254)]
+Domain = Annotated[str, AfterValidator(parse_domain)]
+McServiceIds = Annotated[tuple[str, ...], Field(min_length=1)]
+
+
+class TopologyError(ValueError):
+    """The topology cannot be used; the text is one line and names the path."""
+
+
+class Table(BaseModel):
+    """A frozen table of the file; an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class IdentitySet(Table):
+    """An identity set: one IMPI and its IMPUs, in order."""
+
+    private_user_identity: Annotated[str, AfterValidator(parse_impi)]
+    public_user_identities: Annotated[tuple[Annotated[str, AfterValidator(parse_impu)], ...], Field(min_length=1)]
+
+    def to_identities(self) -> SipIdentities:
+        """Return the set as a value of the identity leaf."""
+        return parse_sip_identities(self.private_user_identity, list(self.public_user_identities))
+
+
+class MigrationSet(IdentitySet):
+    """A primary migration set that is kept for one partner (7.4.2.2.X NOTE 1)."""
+
+    partner: Name
+
+
+class ServiceArea(Table):
+    """Where a system serves: a polygon of (longitude, latitude), cells, tracking areas (10.1.X.1 step 3)."""
+
+    polygon: tuple[tuple[float, float], ...] = ()
+    ecgi: tuple[str, ...] = ()
+    tracking_areas: tuple[str, ...] = ()
+
+
+class Agreement(Table):
+    """A migration agreement as one side has it: whom it lets out to the partner and in from it."""
+
+    outbound_users: Literal["*"] | tuple[str, ...] = "*"
+    inbound_users: Literal["*"] | tuple[str, ...] = "*"
+    priority: int = 0
+
+
+class System(Table):
+    """One MC system with its IMS core.
+
+    ``through_proxy`` false connects the CSCFs straight to the HSS: no migration, a native core to compare with.
+    """
+
+    network: IPv4Network
+    home_domain: Domain
+    plmn: Annotated[str, Field(pattern=r"^[0-9]{5,6}$")]
+    lent_prefix: Annotated[str, Field(pattern=r"^[a-z0-9\-]{1,32}$")] = "mig-"
+    service_area: ServiceArea = ServiceArea()
+    agreements: dict[Name, Agreement] = {}
+    through_proxy: bool = True
+    primary_allocation: Literal["pool", "random"] = "pool"
+    partner_allocation: Literal["pool", "random"] = "random"
+    inbound_sets: tuple[IdentitySet, ...] = ()
+    hss_identities: Literal["lent", "default"] = "lent"
+    lent_identities: Literal["mms", "hss"] = "mms"
+    hss_mode: Literal["plain", "after-uar", "imsi-only", "no-association"] = "plain"
+    corrupt_res_for: tuple[str, ...] = ()
+    terminating_sip: Annotated[bool, Field(description="The router lets SIP pass from here to a partner's I-CSCF.")] = (
+        False
+    )
+    probe: Annotated[bool, Field(description="A host probe that the proxies take for a CSCF, for raw Diameter.")] = (
+        False
+    )
+    held_s: Annotated[int, Field(ge=1)] = 30
+    valid_s: Annotated[int, Field(ge=1)] = 86400
+    quarantine_s: Annotated[int, Field(ge=0)] = 3600
+
+
+class User(Table):
+    """An MC service user: MC service ids, credentials, the ISIM's default set and the sets to migrate with."""
+
+    system: Name
+    mc_service_ids: McServiceIds
+    password: Annotated[str, Field(repr=False)]
+    k: Key
+    opc: Key
+    isim: IdentitySet
+    migration: Annotated[bool, Field(description="The user is enabled for migration (10.1.X.1 step 2).")] = True
+    migration_sets: tuple[MigrationSet, ...] = ()
+
+
+class Ue(Table):
+    """A UE: who uses it, whose ISIM is in it, and where it is at first."""
+
+    user: Name
+    octet: Octet
+    isim_of: Annotated[Name | None, Field(description="Another user's ISIM is in this UE.")] = None
+    wrong_key: Annotated[bool, Field(description="The ISIM holds another K than the HSS.")] = False
+
+
+class Host(BaseModel):
+    """One host: it has a namespace, an address and (but for the router) one program."""
+
+    model_config = ConfigDict(frozen=True)
+
+    key: Annotated[str, Field(examples=["pcscf.mc1", "ue1"])]
+    role: str
+    system: str
+    address: IPv4Address
+
+    @property
+    def name(self) -> str:
+        """The host's name in certificates, Origin-Host and hosts files."""
+        return f"{self.key}.{LAB_DOMAIN}"
+
+
+class Topology(Table):
+    """The whole lab."""
+
+    roles: dict[Name, Octet]
+    systems: Annotated[dict[Name, System], Field(min_length=1)]
+    users: dict[Name, User]
+    ues: dict[Name, Ue] = {}
+
+    @model_validator(mode="after")
+    def _references_hold(self) -> Self:
+        for name, user in self.users.items():
+            if user.system not in self.systems:
+                raise ValueError(f"users.{name}.system: no system {user.system}")
+        for name, ue in self.ues.items():
+            for field, owner in (("user", ue.user), ("isim_of", ue.isim_of or ue.user)):
+                if owner not in self.users:
+                    raise ValueError(f"ues.{name}.{field}: no user {owner}")
+        octets = [*self.roles.values(), PROBE_OCTET, *(ue.octet for ue in self.ues.values())]
+        doubled = sorted({octet for octet in octets if octets.count(octet) > 1})
+        if doubled:
+            raise ValueError(f"octet {doubled[0]} stands twice in roles and ues")
+        networks = [system.network for system in self.systems.values()]
+        if any(a.overlaps(b) for index, a in enumerate(networks) for b in networks[:index]):
+            raise ValueError("systems: two networks overlap")
+        if any(network.prefixlen != 24 for network in networks):
+            raise ValueError("systems: a network has 24 bits (10.77.1.0/24)")
+        return self
+
+    # --- who is where ---------------------------------------------------------------------------------------
+
+    def address(self, system: str, role: str) -> IPv4Address:
+        """Return the address of a role in a system."""
+        octet = PROBE_OCTET if role == "probe" else self.roles[role]
+        return self.systems[system].network[octet]
+
+    def host(self, system: str, role: str) -> Host:
+        """Return the host of a role in a system."""
+        return Host(key=f"{role}.{system}", role=role, system=system, address=self.address(system, role))
+
+    def ue_address(self, ue: str, system: str) -> IPv4Address:
+        """Return the address of a UE while it is in ``system``."""
+        return self.systems[system].network[self.ues[ue].octet]
+
+    def ue_host(self, ue: str) -> Host:
+        """Return a UE as a host, where it is at first: in its user's own system."""
+        system = self.home_of(ue)
+        return Host(key=ue, role="ue", system=system, address=self.ue_address(ue, system))
+
+    def home_of(self, ue: str) -> str:
+        """Return the primary MC system of a UE's user."""
+        return self.users[self.ues[ue].user].system
+
+    def hosts(self) -> tuple[Host, ...]:
+        """Return every host that has a namespace of its own, the router aside: cores first, then UEs."""
+        core = [
+            self.host(name, role)
+            for name, system in self.systems.items()
+            for role in (*self.roles, *(("probe",) if system.probe else ()))
+            if role != "router" and _is_in_use(role, system)
+        ]
+        return (*core, *(self.ue_host(ue) for ue in self.ues))
+
+    def users_of(self, system: str) -> dict[str, User]:
+        """Return the users whose primary MC system is ``system``."""
+        return {name: user for name, user in self.users.items() if user.system == system}
+
+    def partners_of(self, system: str) -> dict[str, Agreement]:
+        """Return the agreements of a system with those systems that are in the lab."""
+        return {name: value for name, value in self.systems[system].agreements.items() if name in self.systems}
+
+    def restricted_to(self, systems: tuple[str, ...]) -> "Topology":
+        """Return the lab with only these systems, their users and UEs.
+
+        Raises:
+            TopologyError: one of them is not in the topology.
+        """
+        for name in systems:
+            if name not in self.systems:
+                raise TopologyError(f"no system {name}; there are {', '.join(self.systems)}")
+        users = {name: user for name, user in self.users.items() if user.system in systems}
+        return self.model_copy(
+            update={
+                "systems": {name: system for name, system in self.systems.items() if name in systems},
+                "users": users,
+                "ues": {name: ue for name, ue in self.ues.items() if ue.user in users},
+            }
+        )
+
+
+def load_topology(path: Path = DEFAULT_FILE, settings: Mapping[str, Setting] | None = None) -> Topology:
+    """Return the topology of a file, with the settings of a scenario laid over it.
+
+    Raises:
+        TopologyError: the file cannot be read, is not TOML, or says something impossible.
+    """
+    try:
+        raw = tomllib.loads(path.read_text())
+    except OSError as exc:
+        raise TopologyError(f"{path}: {exc.strerror}") from exc
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+        raise TopologyError(f"{path.name}: {exc}") from exc
+    return parse_topology(raw, settings or {}, source=path.name)
+
+
+def parse_topology(raw: Mapping[str, Any], settings: Mapping[str, Setting], source: str = "topology") -> Topology:
+    """Return the topology of a parsed file, with settings laid over it by dotted path.
+
+    Raises:
+        TopologyError: a value is impossible, or a path leads nowhere.
+    """
+    tables = deepcopy(dict(raw))
+    for path, value in settings.items():
+        _lay(tables, path, value)
+    try:
+        return Topology.model_validate(tables)
+    except ValidationError as exc:
+        first = exc.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        reason = str(first["msg"]).removeprefix("Value error, ")
+        raise TopologyError(f"{source}: {where}: {reason}" if where else f"{source}: {reason}") from exc
+
+
+def _lay(tables: dict[str, Any], path: str, value: Setting) -> None:
+    *parents, last = path.split(".")
+    table: Any = tables
+    for part in parents:
+        try:
+            table = table[int(part)] if isinstance(table, list) else table.setdefault(part, {})
+        except (ValueError, IndexError, AttributeError) as exc:
+            raise TopologyError(f"setting {path}: nothing at {part}") from exc
+    if not isinstance(table, dict):
+        raise TopologyError(f"setting {path}: {last} is not in a table")
+    table[last] = value
+
+
+def _is_in_use(role: str, system: System) -> bool:
+    return system.through_proxy or role not in ("proxy1", "proxy2", "mms")

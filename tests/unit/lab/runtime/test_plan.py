@@ -1,0 +1,65 @@
+"""The lab's network as text: cables, the UE's move, what the router lets pass, one capture a frame."""
+
+from lab.runtime import plan
+from lab.topology import load_topology
+
+TWO = load_topology().restricted_to(("mc1", "mc2"))
+
+
+def test_a_namespace_a_host_and_one_each_for_switch_and_router() -> None:
+    names = plan.namespaces(TWO, "ab12")
+    assert names[:3] == ["mclab-ab12-switch", "mclab-ab12-router", "mclab-ab12-pcscf.mc1"]
+    assert len(names) == 2 + len(TWO.hosts())
+
+
+def test_interface_names_fit_the_kernel() -> None:
+    added = [line.split()[2] for line in plan.switch_batch(TWO, "ab12").splitlines() if line.startswith("link add")]
+    assert max(map(len, added)) <= 15
+    assert len(added) == len(set(added))
+
+
+def test_a_ue_moves_from_one_bridge_to_the_other_and_changes_its_address() -> None:
+    switch, host = plan.move_batches(TWO, "ue1", "mc2")
+    assert "link set ue1 master br-mc2" in switch
+    assert host.splitlines()[0] == "addr flush dev eth0"
+    assert "addr add 10.77.2.21/24 broadcast + dev eth0" in host
+    assert host.splitlines()[-1] == "route replace default via 10.77.2.1"
+
+
+def test_a_second_interface_brings_no_second_default_route() -> None:
+    switch, host = plan.attach_batches(TWO, "ab12", "ue1", "mc1")
+    assert "link add ue1.mc1 type veth peer name eth1 netns mclab-ab12-ue1" in switch
+    assert "default" not in host
+
+
+def test_the_router_lets_pass_proxies_cmss_and_ues_abroad_and_refuses_the_rest() -> None:
+    rules = plan.router_rules(TWO)
+    accepted = [line.strip() for line in rules.splitlines() if line.endswith("accept")]
+    assert accepted == [
+        "ct state established,related accept",
+        "ip saddr { 10.77.1.14, 10.77.1.15 } ip daddr { 10.77.2.14, 10.77.2.15 } tcp dport 5868 accept",
+        "ip saddr 10.77.1.17 ip daddr 10.77.2.17 tcp dport 443 accept",
+        "ip saddr { 10.77.2.14, 10.77.2.15 } ip daddr { 10.77.1.14, 10.77.1.15 } tcp dport 5868 accept",
+        "ip saddr 10.77.2.17 ip daddr 10.77.1.17 tcp dport 443 accept",
+        "ip saddr { 10.77.2.21 } ip daddr { 10.77.1.18, 10.77.1.17 } tcp dport 443 accept",
+        "ip saddr { 10.77.2.22 } ip daddr { 10.77.1.18, 10.77.1.17 } tcp dport 443 accept",
+        "ip saddr { 10.77.1.23 } ip daddr { 10.77.2.18, 10.77.2.17 } tcp dport 443 accept",
+    ]
+    assert "policy drop" in rules
+
+
+def test_terminating_sip_passes_only_where_a_system_asks_for_it() -> None:
+    topology = load_topology(settings={"systems.mc2.terminating_sip": True}).restricted_to(("mc1", "mc2"))
+    sip = [line.strip() for line in plan.router_rules(topology).splitlines() if "4060" in line]
+    assert sip == [
+        "ip saddr { 10.77.2.11, 10.77.2.12 } ip daddr 10.77.1.11 udp dport 4060 accept",
+        "ip saddr { 10.77.2.11, 10.77.2.12 } ip daddr 10.77.1.11 tcp dport 4060 accept",
+    ]
+
+
+def test_each_later_bridge_leaves_out_what_earlier_ones_show() -> None:
+    assert plan.capture_filters(load_topology()) == [
+        ("br-mc1", ""),
+        ("br-mc2", "not net 10.77.1.0/24"),
+        ("br-mc3", "not net 10.77.1.0/24 and not net 10.77.2.0/24"),
+    ]
