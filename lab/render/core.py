@@ -1,0 +1,129 @@
+"""Configuration of what belongs to an MC system beside migration: HSS, identity management server, UEs.
+
+Tables as the programs' own ``config.py`` read them; pure, from the topology.
+"""
+
+from pathlib import Path
+from typing import Any, Final
+
+from lab.render.files import Files
+from lab.render.tls import SIGNING_KEY
+from lab.topology import PROXIES, IdentitySet, Topology, User
+
+DIAMETER_PORT: Final = 3868
+HTTPS_PORT: Final = 443
+CLIENT_ID: Final = "mc-ue"
+REDIRECT_URI: Final = "http://localhost/callback"
+AMF: Final = "8000"
+
+
+def hss_table(topology: Topology, system: str, files: Files) -> dict[str, Any]:
+    """Return ``hss.toml``: the SIP database of one system (TS 29.228)."""
+    host = topology.host(system, "hss")
+    settings = topology.systems[system]
+    cscfs = ("icscf", "scscf", *(("probe",) if settings.probe else ()))
+    peers = PROXIES if settings.through_proxy else cscfs
+    return {
+        "node": {
+            "origin_host": host.name,
+            "origin_realm": settings.home_domain,
+            "address": host.address,
+            "port": DIAMETER_PORT,
+            "peers": [topology.host(system, role).name for role in peers],
+        },
+        "hss": {
+            "mode": settings.hss_mode,
+            "state": files.state(host.key) / "hss-state.json",
+            "control": files.socket(host.key),
+            "scscf": [server_name(topology, system)],
+            "corrupt_res_for": list(settings.corrupt_res_for),
+        },
+        "users": [_hss_user(topology, name, user) for name, user in topology.users_of(system).items()],
+    }
+
+
+def idms_table(topology: Topology, system: str, files: Files) -> dict[str, Any]:
+    """Return ``idms.toml``: the OpenID provider of one system and the partners whose assertions it takes."""
+    host = topology.host(system, "idms")
+    return {
+        "system": {"issuer": issuer(topology, system), "audiences": [topology.host(system, "cms").name]},
+        "http": {"address": host.address, "port": HTTPS_PORT},
+        "tls": files.tls(host.key),
+        "keys": {"private_key": files.etc(host.key) / SIGNING_KEY},
+        "users": [
+            {"name": name, "password": user.password, "mc_service_ids": list(user.mc_service_ids)}
+            for name, user in topology.users_of(system).items()
+        ],
+        "clients": [{"client_id": CLIENT_ID, "redirect_uris": [REDIRECT_URI]}],
+        "partners": [
+            {"issuer": issuer(topology, partner), "jwks_file": partner_keys(files.etc(host.key), partner)}
+            for partner in topology.partners_of(system)
+        ],
+    }
+
+
+def ue_table(topology: Topology, ue: str, files: Files) -> dict[str, Any]:
+    """Return ``ue.toml``: one UE, its ISIM, its user and the user's primary MC system."""
+    settings = topology.ues[ue]
+    user, owner = topology.users[settings.user], topology.users[settings.isim_of or settings.user]
+    home = user.system
+    return {
+        "ue": {"name": ue, "state_dir": files.state(ue)},
+        "isim": {
+            **identity_set(owner.isim),
+            "home_domain": topology.systems[owner.system].home_domain,
+            "p_cscf": [p_cscf(topology, owner.system)],
+            "k": _another_key(owner.k) if settings.wrong_key else owner.k,
+            "opc": owner.opc,
+        },
+        "user": {
+            "mc_service_ids": list(user.mc_service_ids),
+            "username": settings.user,
+            "password": user.password,
+            "client_id": CLIENT_ID,
+        },
+        "primary": {
+            "system": home,
+            "idms": issuer(topology, home),
+            "cms": f"https://{topology.host(home, 'cms').name}",
+            "ca": files.authority(home),
+        },
+    }
+
+
+def issuer(topology: Topology, system: str) -> str:
+    """Return the issuer of a system's tokens."""
+    return f"https://{topology.host(system, 'idms').name}"
+
+
+def p_cscf(topology: Topology, system: str) -> str:
+    """Return the SIP URI under which UEs reach a system."""
+    return f"sip:{topology.address(system, 'pcscf')}:5060"
+
+
+def server_name(topology: Topology, system: str) -> str:
+    """Return the Server-Name of a system's S-CSCF (TS 29.228 §6.1.1)."""
+    return f"sip:{topology.host(system, 'scscf').name}:6060"
+
+
+def partner_keys(folder: Path, partner: str) -> Path:
+    """Return where an IdMS keeps a partner's public keys."""
+    return folder / f"{partner}-jwks.json"
+
+
+def identity_set(identities: IdentitySet) -> dict[str, Any]:
+    """Return a set as a table."""
+    return {
+        "private_user_identity": identities.private_user_identity,
+        "public_user_identities": list(identities.public_user_identities),
+    }
+
+
+def _hss_user(topology: Topology, name: str, user: User) -> dict[str, Any]:
+    provisioned = topology.systems[user.system].primary_allocation == "pool"
+    sets = (user.isim, *(user.migration_sets if provisioned else ()))
+    return {"name": name, "k": user.k, "opc": user.opc, "amf": AMF, "impis": [identity_set(one) for one in sets]}
+
+
+def _another_key(k: str) -> str:
+    return f"{int(k, 16) ^ 1:032x}"

@@ -1,0 +1,286 @@
+"""A scenario as data: what is done in the lab, which steps of TS 23.280 that proves, what else the capture must show.
+
+A scenario's verdict comes from the capture (``lab.evidence``): every id in ``proves`` must be proved, every id in
+``absent`` must not have taken place, every check must hold.  The runner only carries steps out; it stops at a step
+whose outcome is not the one that the step names.
+
+Checks that scenarios name (``lab.evidence.checks`` implements them; parameters in brackets, ``leg`` is one of gm,
+aaa-2, csc-y, hss, mms, csc-4, csc-x, csc-17, csc-1):
+
+    sip-status(ue, system, method, status)      the UE's last such request in that system ended with this status
+    sip-never(ue, system, method, status)       no such request of the UE in that system got this status
+    http-refused(ue, wire, status, step)        the last request on the wire was refused with it, naming the step
+    diameter-answer(leg, command, code)         some answer of that command on the leg has this (experimental) result
+    nothing-on(leg)                             no request of the migration on this leg: csc-x, csc-17, csc-y; hss: no
+                                                MAR that came over CSC-Y
+    identity-absent(leg, identity)              the text is nowhere on the leg, payload or header
+    registrations(ue, system, count)            so many registrations of the UE ended with 200 and Expires over 0
+    deregistered(ue, system)                    REGISTER with Expires 0 ended with 200, and SAR type 5 went out
+    resynchronised(ue, system)                  REGISTER with auts, RAND||AUTS octet for octet up to the HSS, fresh
+                                                challenge, 200
+    challenge-unanswered(ue, system)            after the 401 no REGISTER with a response followed
+    message-delivered(ue, system)               a MESSAGE reached the UE through that system's S-CSCF and got 200
+    distinct-sets(ues)                          no identity of one UE's migration and partner sets is another's
+    partner-chosen(ue, system)                  step 13 names this partner and its area holds the location of step 1
+    hss-asked-for(ue, identities)               the MAR at the HSS names the `lent` or the `default` set
+    impus-paired(ue, count)                     primary and partner set have so many IMPUs, mapped by position
+    home-registration-kept(ue)                  between the migrated 200 and the end no SAR/RTR ended the home one
+    time-between(ue, first, last, at_most_s)    e.g. REGISTER and its 200 in a system
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final, Literal
+
+from lab.topology import Setting
+
+Outcome = Literal["done", "refused"]
+
+# Every step id of the two procedures, in order.
+CONNECTIVITY: Final = tuple(f"10.1.X.1-{number}" for number in range(1, 14))
+HOME: Final = tuple(f"10.6.1-{number}" for number in range(1, 4))
+MIGRATION: Final = tuple(f"10.6.2-{number}" for number in range(1, 15))
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A check of the evidence by name, with its parameters."""
+
+    name: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+def check(name: str, **parameters: object) -> Check:
+    """Return a check by name."""
+    return Check(name, parameters)
+
+
+# --- steps ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Authenticate:
+    """MC service user authentication: OIDC at home, token exchange toward a partner (10.6.1-1, 10.6.2-1)."""
+
+    ue: str
+    system: str
+    flow: Literal["password", "code"] = "password"
+
+
+@dataclass(frozen=True, slots=True)
+class GetConnectionDetails:
+    """The UE asks its primary CMS how to reach a partner (10.1.X.1); ``status`` other than 200 is a refusal."""
+
+    ue: str
+    partner: str | None = None
+    location: Mapping[str, Any] = field(default_factory=dict)
+    status: int = 200
+    refused_in: str | None = None
+    partner_given: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """The UE leaves its network for another system's: its interface and its address change."""
+
+    ue: str
+    system: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attach:
+    """The UE gets a second interface, in another system's network."""
+
+    ue: str
+    system: str
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """SIP registration in a system; ``status`` is the final status, 401 when the UE does not answer the challenge."""
+
+    ue: str
+    system: str
+    expires: int = 600
+    status: int | tuple[int, ...] = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Refresh:
+    """Registration again over the same Call-ID."""
+
+    ue: str
+    system: str
+    status: int | tuple[int, ...] = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Deregister:
+    """Registration with Expires 0."""
+
+    ue: str
+    system: str
+    status: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A MESSAGE from one UE to another, which must arrive there; the receiver's identity is that in ``system``."""
+
+    sender: str
+    sender_system: str
+    receiver: str
+    receiver_system: str
+    text: str = "hello"
+    status: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Isim:
+    """Set the sequence number of the UE's ISIM: ``ahead`` of the HSS, so that it asks for resynchronisation."""
+
+    ue: str
+    sqn: str = "ahead"
+
+
+@dataclass(frozen=True, slots=True)
+class EnterConnectionDetails:
+    """Connection details that did not come over CSC-4 are put into the UE: what anybody could do to a UE of theirs."""
+
+    ue: str
+    partner: str
+    private_user_identity: str
+    public_user_identities: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeBindings:
+    """Over CSC-X, as an administrator: confirm, release, disable or enable the bindings of one side."""
+
+    system: str
+    action: Literal["release", "disable", "enable"]
+    role: Literal["primary", "partner"]
+    reason: str = "by hand"
+
+
+@dataclass(frozen=True, slots=True)
+class Hss:
+    """A command to the HSS simulator's control socket."""
+
+    system: str
+    command: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """The program of a host ends at once (SIGKILL)."""
+
+    host: str
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """The program of a host is started again, and is ready when the step is done."""
+
+    host: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """The program of a host stops where it is (SIGSTOP)."""
+
+    host: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """A paused program goes on."""
+
+    host: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """The link between a system and the others is cut."""
+
+    system: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mend:
+    """The link is mended."""
+
+    system: str
+
+
+@dataclass(frozen=True, slots=True)
+class SendDiameter:
+    """A MAR of one's own making from the system's probe host, which the proxies take for a CSCF.
+
+    ``private_user_identity`` and ``public_user_identity`` are texts, or ``ue1.partner`` / ``ue1.default`` for what a
+    UE was given or has in its ISIM; ``result`` is the wanted (experimental) result code.
+    """
+
+    system: str
+    private_user_identity: str
+    public_user_identity: str
+    result: int
+    scheme: str = "Digest-AKAv1-MD5"
+    command: Literal["MAR"] = "MAR"
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Nothing for a while: for timers that are under test themselves."""
+
+    seconds: float
+
+
+Step = (
+    Authenticate
+    | GetConnectionDetails
+    | Move
+    | Attach
+    | Register
+    | Refresh
+    | Deregister
+    | Message
+    | Isim
+    | EnterConnectionDetails
+    | ChangeBindings
+    | Hss
+    | Kill
+    | Start
+    | Pause
+    | Resume
+    | Cut
+    | Mend
+    | SendDiameter
+    | Wait
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A scenario.
+
+    Attributes:
+        settings: laid over the topology by dotted path.
+        proves, absent: step ids that must be proved, and that must not take place.
+        checks: what else the capture must show.
+    """
+
+    name: str
+    what: str
+    steps: tuple[Step, ...]
+    systems: tuple[str, ...] = ("mc1", "mc2")
+    ues: tuple[str, ...] = ("ue1",)
+    settings: Mapping[str, Setting] = field(default_factory=dict)
+    proves: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
+    checks: tuple[Check, ...] = ()
+
+
+def describe(step: Step) -> dict[str, Any]:
+    """Return a step as a JSON object, for ``run.json`` and the timeline."""
+    return {"step": type(step).__name__, **asdict(step)}
