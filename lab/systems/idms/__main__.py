@@ -1,0 +1,5 @@
+"""``python -m lab.systems.idms``."""
+
+from lab.systems.idms.cli import main
+
+main()

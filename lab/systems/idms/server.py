@@ -1,0 +1,123 @@
+"""Runs the identity management server: TLS 1.3, one ready line, clean stop on SIGTERM and SIGINT."""
+
+import asyncio
+import contextlib
+import json
+import logging
+import signal
+import socket
+import ssl
+import sys
+from collections.abc import Iterator
+
+import structlog
+import uvicorn
+
+from lab.systems.idms.api import IdentityManagementServer
+from lab.systems.idms.config import ConfigError, IdmsConfig, Tls
+from lab.systems.idms.keys import KeyFileError, SigningKey, VerifyingKeys, load_jwks, load_signing_key
+
+
+class ListenFailed(Exception):
+    """The address cannot be bound."""
+
+
+class Server(uvicorn.Server):
+    """Uvicorn that leaves signals to us and says when it accepts."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Keep out of signals: uvicorn would raise SIGTERM again after a clean stop."""
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start to accept, then print the ready line."""
+        await super().startup(sockets)
+        listen = ["{}:{}".format(*one.getsockname()[:2]) for one in sockets or []]
+        print(json.dumps({"event": "ready", "listen": listen}), flush=True)
+
+
+def load_keys(config: IdmsConfig) -> tuple[SigningKey, dict[str, VerifyingKeys]]:
+    """Return our signing key and the partners' keys.
+
+    Raises:
+        ConfigError: a key file cannot be used.
+    """
+    try:
+        partner_keys = {partner.issuer: load_jwks(partner.jwks_file) for partner in config.partners}
+        return load_signing_key(config.keys.private_key), partner_keys
+    except KeyFileError as exc:
+        raise ConfigError(str(exc)) from exc
+
+
+def server_context(tls: Tls) -> ssl.SSLContext:
+    """Return the TLS context of the server; UEs show no certificate.
+
+    Raises:
+        ConfigError: certificate or key cannot be used.
+    """
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    try:
+        context.load_cert_chain(tls.certificate, tls.private_key)
+    except (OSError, ssl.SSLError) as exc:
+        raise ConfigError(f"tls: {tls.certificate}: {exc.strerror or exc}") from exc
+    return context
+
+
+def run(config: IdmsConfig) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Raises:
+        ConfigError: a file that the configuration names cannot be used.
+        ListenFailed: the address cannot be bound.
+    """
+    _configure_log()
+    key, partner_keys = load_keys(config)
+    context = server_context(config.tls)
+    application = IdentityManagementServer(config, key, partner_keys).application()
+    settings = uvicorn.Config(
+        application,
+        ssl_context_factory=lambda _config, _default: context,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        limit_concurrency=1000,
+        timeout_graceful_shutdown=2,
+    )
+    with _listener(config) as listener:
+        asyncio.run(_serve(Server(settings), listener))
+
+
+async def _serve(server: Server, listener: socket.socket) -> None:
+    def stop() -> None:
+        server.should_exit = True
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+    await server.serve(sockets=[listener])
+
+
+def _listener(config: IdmsConfig) -> socket.socket:
+    family = socket.AF_INET6 if ":" in config.http.address else socket.AF_INET
+    try:
+        return socket.create_server((config.http.address, config.http.port), family=family, backlog=256)
+    except OSError as exc:
+        raise ListenFailed(f"{config.http.address}:{config.http.port}: {exc.strerror}") from exc
+
+
+def _configure_log() -> None:
+    terminal = sys.stderr.isatty()
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )

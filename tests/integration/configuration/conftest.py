@@ -1,0 +1,181 @@
+"""Processes on loopback addresses of the test's own: certificates, configuration files, ready lines."""
+
+import contextlib
+import json
+import random
+import select
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx2
+import pytest
+import trustme
+from joserfc.jwk import ECKey, KeySet
+
+READY_WITHIN_S = 20.0
+PORT = 8443
+
+
+@dataclass
+class Process:
+    """A program of ours that has said it is ready."""
+
+    popen: subprocess.Popen[str]
+    log: Path
+    listen: list[str]
+
+    def stop(self) -> int:
+        """End it as an operator would; return its exit code."""
+        self.popen.terminate()
+        return self.popen.wait(10)
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        self.popen.kill()
+        self.popen.wait(10)
+
+    def events(self, name: str) -> list[dict[str, object]]:
+        """Return the events of that name in its log."""
+        lines = [line for line in self.log.read_text().splitlines() if line.startswith("{")]
+        return [event for event in map(json.loads, lines) if event.get("event") == name]
+
+
+@dataclass
+class System:
+    """An MC system: its own CA and loopback addresses for its hosts."""
+
+    name: str
+    folder: Path
+    ca: trustme.CA = field(default_factory=trustme.CA)
+    addresses: dict[str, str] = field(default_factory=dict)
+    signing_key: ECKey = field(default_factory=lambda: ECKey.generate_key("P-256"))
+
+    @property
+    def ca_file(self) -> Path:
+        return self.folder / f"{self.name}-ca.pem"
+
+    @property
+    def jwks_file(self) -> Path:
+        return self.folder / f"idms.{self.name}.json"
+
+    def address(self, host: str) -> str:
+        if host not in self.addresses:
+            octets = [random.randint(1, 254) for _ in range(3)]
+            self.addresses[host] = "127." + ".".join(map(str, octets))
+        return self.addresses[host]
+
+    def url(self, host: str) -> str:
+        return f"https://{self.address(host)}:{PORT}"
+
+    def host_folder(self, host: str, *more_names: str) -> Path:
+        """Make ``host``'s folder with its certificate; return it."""
+        folder = self.folder / host
+        folder.mkdir(parents=True, exist_ok=True)
+        names = [f"{host}.{self.name}.lab", self.address(host), *more_names]
+        certificate = self.ca.issue_cert(*names)
+        (folder / "certificate.pem").write_bytes(b"".join(blob.bytes() for blob in certificate.cert_chain_pems))
+        (folder / "private_key.pem").write_bytes(certificate.private_key_pem.bytes())
+        return folder
+
+    def client(self, host: str | None = None) -> httpx2.Client:
+        """Return an HTTP client that trusts this system, with ``host``'s certificate if told."""
+        context = ssl.create_default_context(cafile=self.ca_file)
+        if host is not None:
+            folder = self.host_folder(host)
+            context.load_cert_chain(folder / "certificate.pem", folder / "private_key.pem")
+        return httpx2.Client(verify=context, timeout=10)
+
+    def write_idms(self, *partners: "System", user: str = "alice") -> Path:
+        """Write the configuration of this system's identity management server."""
+        folder = self.host_folder("idms")
+        (folder / "idms-signing.pem").write_bytes(self.signing_key.as_pem(private=True))
+        peers = "".join(
+            f'[[partners]]\nissuer = "{partner.url("idms")}"\njwks_file = "{partner.jwks_file}"\n'
+            for partner in partners
+        )
+        (folder / "idms.toml").write_text(f"""
+[system]
+issuer = "{self.url("idms")}"
+audiences = ["cms.{self.name}.lab"]
+[http]
+address = "{self.address("idms")}"
+port = {PORT}
+[tls]
+certificate = "certificate.pem"
+private_key = "private_key.pem"
+[keys]
+private_key = "idms-signing.pem"
+[[users]]
+name = "{user}"
+password = "{user}-secret"
+mc_service_ids = ["sip:{user}@{self.name}.lab"]
+[[clients]]
+client_id = "mc-client"
+redirect_uris = ["mcclient:/callback"]
+{peers}""")
+        return folder / "idms.toml"
+
+
+MakeSystem = Callable[[str], System]
+Start = Callable[..., Process]
+
+
+@pytest.fixture
+def make_system(tmp_path: Path) -> MakeSystem:
+    def make(name: str) -> System:
+        system = System(name, tmp_path / name)
+        system.folder.mkdir()
+        system.ca.cert_pem.write_to_path(system.ca_file)
+        system.jwks_file.write_text(json.dumps(KeySet([system.signing_key]).as_dict(private=False)))
+        return system
+
+    return make
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Start a program and wait for its ready line; end it after the test."""
+    with contextlib.ExitStack() as stack:
+
+        def start_one(name: str, *arguments: str) -> Process:
+            log = tmp_path / f"{name}.log"
+            stderr = stack.enter_context(log.open("w"))
+            command = [sys.executable, "-m", *arguments]
+            popen = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True)
+            stack.callback(_end, popen)
+            return Process(popen, log, _ready(popen, log))
+
+        yield start_one
+
+
+def _ready(popen: subprocess.Popen[str], log: Path) -> list[str]:
+    assert popen.stdout is not None
+    readable, _, _ = select.select([popen.stdout], [], [], READY_WITHIN_S)
+    line = popen.stdout.readline() if readable else ""
+    assert line, f"not ready; its log: {log.read_text()[-2000:]}"
+    event = json.loads(line)
+    assert event["event"] == "ready"
+    return list(event["listen"])
+
+
+def _end(popen: subprocess.Popen[str]) -> None:
+    if popen.poll() is None:
+        popen.kill()
+    popen.wait(10)
+    assert popen.stdout is not None
+    popen.stdout.close()
+
+
+def wait_until(condition: Callable[[], bool], within_s: float = 10.0) -> bool:
+    """Return whether the condition came true in time."""
+    deadline = time.monotonic() + within_s
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.05)
+    return condition()
