@@ -41,7 +41,7 @@ DOORS: Final = {
     "fastapi":     ("mmserver.http", "mmserver.migration.api", "mmserver.configuration.api", "lab.systems.idms"),
     "uvicorn":     ("mmserver.http", "lab.systems.idms"),
     "pyroute2":    ("lab.runtime",),
-    "shapely":     ("mmserver.configuration",),
+    "shapely":     ("mmserver.configuration", "lab.evidence.facts"),
     "trustme":     ("lab.render",),
     "jinja2":      ("lab.render", "lab.evidence"),
 }

@@ -1,0 +1,187 @@
+"""From a run directory to a report: dissect, find the stories, check each step, hold the scenario to its word.
+
+A check that crashes makes its own line ``unknown``; this is one of the four places that catch Exception
+(ARCHITECTURE.md), so that one slip of a check never hides the other findings.
+"""
+
+import traceback
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Final, Protocol
+
+from lab.evidence import capture as capturing
+from lab.evidence.checks import expectations, secrecy
+from lab.evidence.checks.finding import Finding, absent
+from lab.evidence.dissect import dissect
+from lab.evidence.facts import RunFacts, load_facts
+from lab.evidence.report import (
+    CheckReport,
+    ExpectationReport,
+    Report,
+    StepReport,
+    Verdict,
+    combined,
+)
+from lab.evidence.steps import STEPS, Step
+from lab.evidence.story import Evidence, read_stories
+
+
+class Promises(Protocol):
+    """What a judge needs of a scenario (lab.scenarios.model has it whole).
+
+    ``proves`` and ``absent`` hold step ids; ``checks`` are run by name from ``expectations.REGISTRY``.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def what(self) -> str: ...
+
+    @property
+    def proves(self) -> Collection[str]: ...
+
+    @property
+    def absent(self) -> Collection[str]: ...
+
+    @property
+    def checks(self) -> Sequence[expectations.NamedCheck]: ...
+
+
+ALWAYS: Final[tuple[tuple[str, Callable[[Evidence], Finding]], ...]] = (
+    ("identities-stay-where-they-may-be-seen", secrecy.identities_stay),
+    ("keys-never-reach-a-ue", secrecy.keys_stay),
+    ("csc-y-is-tls", secrecy.csc_y_is_tls),
+)
+
+
+def judge(run_directory: Path, scenario: Promises) -> Report:
+    """Return the verdict on a run, from its capture alone, and finish the capture with comments if it is raw.
+
+    Raises:
+        FactsMissing: ``run.json`` is missing or half written.
+        CaptureError: there is no capture.
+        DissectionFailed: tshark cannot read it.
+    """
+    facts = load_facts(run_directory)
+    finished = run_directory / capturing.FINISHED
+    if (run_directory / capturing.RAW).is_file() and not finished.is_file():
+        capturing.finish(run_directory, facts.names())
+        report = judge_capture(finished, facts, scenario, run_directory)
+        capturing.finish(run_directory, facts.names(), comments_of(report))
+        return report
+    return judge_capture(finished, facts, scenario, run_directory)
+
+
+def judge_capture(file: Path, facts: RunFacts, scenario: Promises, run_directory: Path) -> Report:
+    """Return the verdict on one capture file."""
+    evidence = read_stories(dissect(file), facts)
+    return report_on(evidence, scenario, capture=str(file.resolve()), run=str(run_directory.resolve()))
+
+
+def report_on(evidence: Evidence, scenario: Promises, *, capture: str = "", run: str = "") -> Report:
+    """Return the verdict on evidence: a pure function."""
+    steps = tuple(judge_step(step, evidence, scenario) for step in STEPS)
+    checks = tuple(_always(evidence)) + tuple(_named(evidence, scenario))
+    promises = tuple(_promises(steps, checks, scenario))
+    return Report(
+        scenario=scenario.name,
+        what=scenario.what,
+        verdict=combined(promise.verdict for promise in promises),
+        steps=steps,
+        checks=checks,
+        expectations=promises,
+        capture=capture,
+        run=run,
+        environment=evidence.facts.environment,
+    )
+
+
+def judge_step(step: Step, evidence: Evidence, scenario: Promises) -> StepReport:
+    """Return the verdict on one step: of every story in which it took place, or its absence."""
+    findings = [_careful(step.id, partial(step.check, story, evidence)) for story in evidence.stories]
+    there = [finding for finding in findings if finding.verdict is not Verdict.NOT_EXPECTED]
+    finding = _joined(there) if there else _joined_absence(findings)
+    expected = step.id in scenario.proves
+    if not there and expected:
+        finding = replace(finding, verdict=Verdict.FAIL)
+    if there and step.id in scenario.absent:
+        finding = replace(finding, verdict=Verdict.FAIL, detail="came, though this scenario ends before it")
+    return StepReport(
+        id=step.id,
+        title=step.title,
+        wire=step.wire,
+        verdict=finding.verdict,
+        frames=finding.frames,
+        filter=finding.filter,
+        detail=finding.detail,
+    )
+
+
+def comments_of(report: Report) -> dict[int, str]:
+    """Return frame number -> comment for the frames that prove a step."""
+    comments: dict[int, list[str]] = {}
+    for step in report.steps:
+        if step.verdict in (Verdict.PASS, Verdict.FAIL):
+            for number in step.frames:
+                comments.setdefault(number, []).append(f"{step.id} {step.title} [{step.wire}]: {step.verdict}")
+    return {number: "; ".join(lines) for number, lines in comments.items()}
+
+
+def _always(evidence: Evidence) -> Iterable[CheckReport]:
+    for name, check in ALWAYS:
+        yield _check_report(name, _careful(name, partial(check, evidence)))
+
+
+def _named(evidence: Evidence, scenario: Promises) -> Iterable[CheckReport]:
+    for check in scenario.checks:
+        name = expectations.describe(check)
+        yield _check_report(name, _careful(name, partial(expectations.run_check, check, evidence)))
+
+
+def _check_report(name: str, finding: Finding) -> CheckReport:
+    return CheckReport(
+        name=name, verdict=finding.verdict, frames=finding.frames, filter=finding.filter, detail=finding.detail
+    )
+
+
+def _promises(
+    steps: tuple[StepReport, ...], checks: tuple[CheckReport, ...], scenario: Promises
+) -> Iterable[ExpectationReport]:
+    for step in steps:
+        if step.id in scenario.proves:
+            yield ExpectationReport(what=f"{step.id} is proved", verdict=step.verdict, detail=step.detail)
+        elif step.id in scenario.absent:
+            kept = Verdict.PASS if step.verdict is Verdict.NOT_EXPECTED else step.verdict
+            yield ExpectationReport(what=f"{step.id} does not take place", verdict=kept, detail=step.detail)
+    for check in checks:
+        yield ExpectationReport(what=check.name, verdict=check.verdict, detail=check.detail)
+
+
+def _careful(name: str, check: Callable[[], Finding]) -> Finding:
+    try:
+        return check()
+    except Exception as exc:  # noqa: BLE001 - a lab check: unknown, never pass (ARCHITECTURE.md)
+        last = traceback.extract_tb(exc.__traceback__)[-1]
+        detail = f"the check {name} crashed: {type(exc).__name__}: {exc} ({Path(last.filename).name}:{last.lineno})"
+        return Finding(Verdict.UNKNOWN, detail=detail)
+
+
+def _joined(findings: list[Finding]) -> Finding:
+    verdict = combined(finding.verdict for finding in findings)
+    details = dict.fromkeys(
+        f.detail for f in findings if f.detail and (f.verdict is verdict or verdict is Verdict.PASS)
+    )
+    filters = dict.fromkeys(finding.filter for finding in findings if finding.filter)
+    return Finding(
+        verdict,
+        tuple(sorted({number for finding in findings for number in finding.frames})),
+        " || ".join(f"({text})" for text in filters) if len(filters) > 1 else "".join(filters),
+        "; ".join(details),
+    )
+
+
+def _joined_absence(findings: list[Finding]) -> Finding:
+    return absent("; ".join(dict.fromkeys(finding.detail for finding in findings)) or "no UE in this run")

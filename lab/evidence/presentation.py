@@ -1,0 +1,93 @@
+"""The report for people and for tools: a table at the terminal, one self-contained page, JUnit XML."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from xml.etree import ElementTree
+
+from lab.evidence.report import Report, Verdict
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+TEMPLATES: Final = Path(__file__).parent / "templates"
+_STYLE: Final = {
+    Verdict.PASS: "green",
+    Verdict.FAIL: "bold red",
+    Verdict.UNKNOWN: "yellow",
+    Verdict.NOT_EXPECTED: "dim",
+}
+
+
+def print_report(report: Report, console: "Console") -> None:
+    """Print the verdict table: the steps that took place or should have, then checks, then where things lie."""
+    from rich.table import Table
+
+    table = Table(title=f"{report.scenario}: {report.what}", title_justify="left", pad_edge=False)
+    for column, justify in (("step", "left"), ("what", "left"), ("wire", "left"), ("verdict", "left")):
+        table.add_column(column, justify=justify, no_wrap=column in ("step", "wire", "verdict"))  # type: ignore[arg-type]
+    table.add_column("frames", overflow="fold")
+    table.add_column("display filter or reason", overflow="fold")
+    for step in report.steps:
+        if step.verdict is Verdict.NOT_EXPECTED:
+            continue
+        style = _STYLE[step.verdict]
+        last = step.filter if step.verdict is Verdict.PASS else step.detail
+        table.add_row(step.id, step.title, step.wire, f"[{style}]{step.verdict}[/]", _frames(step.frames), _plain(last))
+    console.print(table)
+    for check in report.checks:
+        console.print(
+            f"  [{_STYLE[check.verdict]}]{check.verdict:<8}[/] {_plain(check.name)}  [dim]{_plain(check.detail)}[/]"
+        )
+    missing = [e for e in report.expectations if e.verdict is not Verdict.PASS]
+    for promise in missing:
+        console.print(f"  [red]not kept:[/] {_plain(promise.what)}: {_plain(promise.detail)}")
+    proved = sum(step.verdict is Verdict.PASS for step in report.steps)
+    absent = sum(step.verdict is Verdict.NOT_EXPECTED for step in report.steps)
+    console.print(f"{report.security_association}; {proved} steps proved, {absent} not expected")
+    console.print(f"verdict: [{_STYLE[report.verdict]}]{report.verdict}[/]")
+    console.print(f"capture: {report.capture}", soft_wrap=True)
+    console.print(f"report:  {report.run}/report.html", soft_wrap=True)
+    console.print(f"look:    WIRESHARK_CONFIG_DIR={report.run}/wireshark wireshark {report.capture}", soft_wrap=True)
+
+
+def write_html(report: Report, directory: Path) -> Path:
+    """Write ``report.html``, one page without any outside resource; return its path."""
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined
+    )
+    path = directory / "report.html"
+    path.write_text(environment.get_template("report.html.j2").render(report=report))
+    return path
+
+
+def write_junit(report: Report, directory: Path) -> Path:
+    """Write ``junit.xml``: one test case for each expectation; return its path."""
+    failed = [e for e in report.expectations if e.verdict is not Verdict.PASS]
+    suite = ElementTree.Element(
+        "testsuite", name=report.scenario, tests=str(len(report.expectations)), failures=str(len(failed))
+    )
+    for promise in report.expectations:
+        case = ElementTree.SubElement(suite, "testcase", classname=report.scenario, name=promise.what)
+        if promise.verdict is not Verdict.PASS:
+            ElementTree.SubElement(case, "failure", message=promise.detail, type=promise.verdict.value)
+    path = directory / "junit.xml"
+    ElementTree.ElementTree(suite).write(path, encoding="utf-8", xml_declaration=True)
+    return path
+
+
+def write_all(report: Report, directory: Path) -> None:
+    """Write ``report.json``, ``report.html`` and ``junit.xml`` into the run directory."""
+    report.save(directory)
+    write_html(report, directory)
+    write_junit(report, directory)
+
+
+def _frames(frames: tuple[int, ...]) -> str:
+    shown = " ".join(map(str, frames[:8]))
+    return shown + (f" +{len(frames) - 8}" if len(frames) > 8 else "")
+
+
+def _plain(text: str) -> str:
+    return text.replace("[", "\\[")

@@ -1,0 +1,98 @@
+"""The report of a run: verdict per step, per check and per expectation (docs/report.md has the schema in words).
+
+A verdict comes from the capture alone.  A check that crashed makes its line ``unknown``, and the run never ``pass``.
+"""
+
+from collections.abc import Iterable
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+NO_SECURITY_ASSOCIATION = "TS 33.203 security association: not established"
+
+
+class Verdict(StrEnum):
+    """``not-expected``: the scenario ends before this step, and its absence was checked."""
+
+    PASS = "pass"  # noqa: S105 - a verdict, not a password
+    FAIL = "fail"
+    UNKNOWN = "unknown"
+    NOT_EXPECTED = "not-expected"
+
+
+class Line(BaseModel):
+    """A frozen part of the report."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class StepReport(Line):
+    """One step of the procedures, for all users of the run together."""
+
+    id: Annotated[str, Field(examples=["10.6.2-5"])]
+    title: str
+    wire: str
+    verdict: Verdict
+    frames: tuple[int, ...] = ()
+    filter: Annotated[str, Field(description="Wireshark display filter that shows the frames.")] = ""
+    detail: str = ""
+
+
+class CheckReport(Line):
+    """One named check over the whole capture."""
+
+    name: str
+    verdict: Verdict
+    frames: tuple[int, ...] = ()
+    filter: str = ""
+    detail: str = ""
+
+
+class ExpectationReport(Line):
+    """What the scenario promised, and whether it came."""
+
+    what: str
+    verdict: Verdict
+    detail: str = ""
+
+
+class Report(Line):
+    """Everything that a run proves.  ``run`` and ``capture`` are absolute paths."""
+
+    scenario: str
+    what: str
+    verdict: Verdict
+    steps: tuple[StepReport, ...]
+    checks: tuple[CheckReport, ...]
+    expectations: tuple[ExpectationReport, ...]
+    capture: str
+    run: str
+    environment: dict[str, str]
+    security_association: str = NO_SECURITY_ASSOCIATION
+
+    def step(self, step_id: str) -> StepReport:
+        """Return one step.
+
+        Raises:
+            KeyError: there is no such step.
+        """
+        for step in self.steps:
+            if step.id == step_id:
+                return step
+        raise KeyError(step_id)
+
+    def save(self, directory: Path) -> None:
+        """Write ``report.json`` into the run directory."""
+        (directory / "report.json").write_text(self.model_dump_json(indent=2) + "\n")
+
+
+def combined(verdicts: Iterable[Verdict]) -> Verdict:
+    """Return the verdict of many: one failure fails, else one unknown is unknown, else pass."""
+    found = set(verdicts)
+    if Verdict.FAIL in found:
+        return Verdict.FAIL
+    if Verdict.UNKNOWN in found:
+        return Verdict.UNKNOWN
+    return Verdict.PASS
