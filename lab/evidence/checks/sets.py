@@ -1,0 +1,82 @@
+"""Named checks over identity sets: whose they are, how they were chosen, what the HSS is asked for."""
+
+from collections.abc import Iterator
+
+from lab.evidence.checks.connectivity import partner_identities, primary_identities_of_step_9
+from lab.evidence.checks.finding import Finding, differs, frame_filter, http_filter, judged, lacks
+from lab.evidence.queries import story_of
+from lab.evidence.story import PUBLIC_IDENTITY, USER_NAME, Evidence
+
+
+def distinct_sets(evidence: Evidence, *, ues: tuple[str, ...]) -> Finding:
+    """No identity of one UE's primary migration set or partner set is another's; and each UE has both."""
+    owner: dict[str, str] = {}
+    faults: list[str] = []
+    frames: list[int] = []
+    for ue in ues:
+        story = story_of(evidence, ue)
+        lent = (*primary_identities_of_step_9(story), *partner_identities(story))
+        frames += list(story.partner_set.frames) if story.partner_set else []
+        if not lent:
+            faults.append(f"{ue} was lent no set")
+        for identity in lent:
+            if owner.setdefault(identity, ue) != ue:
+                faults.append(f"{identity} is {owner[identity]}'s and {ue}'s")
+    return judged(frames, frame_filter(frames), faults)
+
+
+def partner_chosen(evidence: Evidence, *, ue: str, system: str) -> Finding:
+    """Step 13 names this partner, and its service area holds the location of step 1."""
+    story = story_of(evidence, ue)
+    if story.details is None:
+        return judged((), "", [f"{ue} asked for no connection details"])
+    location = story.details.request.json().get("location_information") or {}
+
+    def faults() -> Iterator[str]:
+        assert story.details is not None
+        yield from differs("partner of step 13", story.details.answer().get("partner_mc_system"), system)
+        held = evidence.facts.system(system).service_area.holds(location)
+        yield from lacks(held, f"the area of {system} does not hold the location of step 1")
+
+    return judged(story.details.frames, http_filter(story.details), faults())
+
+
+def hss_asked_for(evidence: Evidence, *, ue: str, identities: str) -> Finding:
+    """The MAR at the HSS names the ``lent`` set (that of step 9) or the ``default`` set (the ISIM's)."""
+    story = story_of(evidence, ue)
+    if story.hss is None:
+        return judged((), "", [f"no MAR of {ue} reached the HSS over CSC-Y"])
+    request = story.hss.request
+    wanted = {
+        "lent": primary_identities_of_step_9(story),
+        "default": (story.ue.private_user_identity, *story.ue.public_user_identities),
+    }[identities]
+
+    def faults() -> Iterator[str]:
+        yield from lacks(wanted, f"no {identities} set is known")
+        yield from lacks(request.value(USER_NAME) in wanted[:1], f"User-Name {request.value(USER_NAME)!r}")
+        public = request.value(PUBLIC_IDENTITY)
+        yield from lacks(public in wanted[1:], f"Public-Identity {public!r}")
+
+    return judged([request.frame.number], "diameter.cmd.code == 303 && diameter.flags.request == 1", faults())
+
+
+def impus_paired(evidence: Evidence, *, ue: str, count: int) -> Finding:
+    """Both sets have so many IMPUs, paired by position, and the 200 to REGISTER names those of the partner set."""
+    story = story_of(evidence, ue)
+    primary, partner = primary_identities_of_step_9(story)[1:], partner_identities(story)[1:]
+    final = story.partner.final if story.partner else None
+    named = ",".join(final.headers.get("p-associated-uri", ())) if final else ""
+
+    def faults() -> Iterator[str]:
+        yield from differs("IMPUs of the primary set", len(primary), count)
+        yield from differs("IMPUs of the partner set", len(partner), count)
+        for identity in partner:
+            yield from lacks(identity in named, f"{identity} is not in the P-Associated-URI of the 200")
+        if story.aaa_2 and story.csc_y:
+            here, there = (hop.request.value(PUBLIC_IDENTITY) for hop in (story.aaa_2, story.csc_y))
+            pairs = dict(zip(partner, primary, strict=False))
+            yield from differs(f"counterpart of {here}", there, pairs.get(str(here)))
+
+    frames = [final.frame.number if final else None]
+    return judged(frames, frame_filter(frames), faults())
