@@ -55,6 +55,11 @@ class SipIdentities:
         """The IMPUs with the scheme ``sip:``, the only ones that are mapped."""
         return tuple(impu for impu in self.public_user_identities if impu.startswith("sip:"))
 
+    @property
+    def mapped(self) -> tuple[Impi | Impu, ...]:
+        """The identities that a binding pairs by position: the IMPI, then the IMPUs with the scheme ``sip:``."""
+        return (self.private_user_identity, *self.sip_uris)
+
 
 def parse_impi(text: str) -> Impi:
     """Return ``text`` as an IMPI, its realm in lower case.

@@ -214,8 +214,17 @@ class Role(StrEnum):
     PARTNER = "partner"
 
 
+class Deregistration(StrEnum):
+    """What became of the RTR that takes a registered set out of the S-CSCF; ``unconfirmed``: no RTA came."""
+
+    NONE = "none"
+    PENDING = "pending"
+    CONFIRMED = "confirmed"
+    UNCONFIRMED = "unconfirmed"
+
+
 class Binding(Body):
-    """One binding as the MMS shows it (status, admin, import and export)."""
+    """One binding as the MMS shows it (status and admin)."""
 
     binding: str
     role: Role
@@ -232,6 +241,37 @@ class Binding(Body):
     provisioned: Annotated[bool, Field(description="The HSS knows the lent set itself (role primary).")] = False
     valid_until: datetime
     version: int
+    registered_until: Annotated[datetime | None, Field(description="When the SIP registration is aged out.")] = None
+    deregistration: Deregistration = Deregistration.NONE
+    proxies_behind: Annotated[
+        tuple[str, ...], Field(description="Diameter proxies that have not acknowledged this version yet.")
+    ] = ()
+
+
+class BindingEntry(Body):
+    """A binding entered by hand or provisioned beforehand, without steps 4 to 11; ``version`` is not looked at."""
+
+    binding: Annotated[str | None, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.\-]+$")] = None
+    role: Role
+    state: Literal["allocated"] = "allocated"
+    enabled: bool = True
+    mc_service_ids: McServiceIds
+    other_mc_system: SystemName
+    migration_management_server: MmsIdentifier
+    identities: IdentitySet
+    counterpart: IdentitySet
+    provisioned: bool = False
+    valid_until: datetime
+    version: int | None = None
+
+
+class BindingPage(Body):
+    """Bindings that changed after a version, for the CMS: what the MMS withdrew by itself it withdraws over CSC-17."""
+
+    version: Annotated[int, Field(description="Ask for what comes after this one next.")]
+    reset: Annotated[bool, Field(description="The page starts anew: the version asked for is not of this store.")]
+    complete: bool
+    bindings: tuple[Binding, ...]
 
 
 class BindingReason(Body):

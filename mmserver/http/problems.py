@@ -4,7 +4,7 @@ Every answer of ours that is not a success has this shape, the ones that a libra
 What the rules raise is turned into ``ProblemFound`` by each program's own api module.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -55,6 +55,18 @@ def install_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(ProblemFound, _on_problem)
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
     app.add_exception_handler(HTTPException, _on_http_exception)
+
+
+def install_translation(app: FastAPI, kind: type[Exception], to_problem: Callable[[Exception], Problem]) -> None:
+    """Make ``app`` answer exceptions of a program's own ``kind`` with the problem made of them."""
+
+    async def translate(_request: Request, exc: Exception) -> Response:
+        problem = to_problem(exc)
+        return problem_response(
+            problem, {"Retry-After": "1"} if problem.status == HTTPStatus.SERVICE_UNAVAILABLE else {}
+        )
+
+    app.add_exception_handler(kind, translate)
 
 
 async def _on_problem(_request: Request, exc: Exception) -> Response:

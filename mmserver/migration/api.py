@@ -1,0 +1,194 @@
+"""CSC-X over HTTP: what the CMS and administrators ask of the migration management server.
+
+Only HTTP lives here: bodies in, bodies out, refusals as problem details.  ``api_feed`` is the proxies' part.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Final
+
+import structlog
+from fastapi import APIRouter, FastAPI, Path, Query, Request
+
+from mmserver.http.access import RouteGroup, client_names
+from mmserver.http.app import create_app
+from mmserver.http.problems import (
+    TYPE_PREFIX,
+    install_translation,
+    problem_documentation,
+)
+from mmserver.messages import (
+    Binding,
+    BindingEntry,
+    BindingPage,
+    BindingReason,
+    IdentitySet,
+    ImpiText,
+    PartnerSipIdentitiesRequest,
+    PartnerSipIdentitiesResponse,
+    PrimarySipIdentitiesRequest,
+    PrimarySipIdentitiesResponse,
+    Problem,
+    Role,
+    SystemName,
+)
+from mmserver.migration.api_feed import feed_router
+from mmserver.migration.bindings import IdentityBinding
+from mmserver.migration.config import ClientsTable
+from mmserver.migration.errors import Kind, Refusal, StoreUnavailable
+from mmserver.migration.feed import Feed, to_body, to_datetime
+from mmserver.migration.server import MigrationManagementServer
+from mmserver.migration.withdrawal import Withdrawal
+from mmserver.references import CSC_X
+
+Handle = Annotated[str, Path(min_length=1, max_length=64)]
+
+STATUSES: Final = {Kind.FORBIDDEN: 403, Kind.UNKNOWN: 404, Kind.CONFLICT: 409, Kind.INVALID: 422}
+REFUSALS: Final = problem_documentation(403, 409, 422, 503)
+HANDLE_REFUSALS: Final = problem_documentation(403, 404, 409, 422, 503)
+
+log = structlog.get_logger()
+
+
+def create_api(
+    server: MigrationManagementServer,
+    withdrawal: Withdrawal,
+    feed: Feed,
+    clients: ClientsTable,
+    readiness: Callable[[], Awaitable[str | None]],
+) -> FastAPI:
+    """Return the whole HTTP application of the MMS."""
+    app = create_app(
+        title="Migration management server",
+        description=f"{CSC_X} for the configuration management server, and the feed for the Diameter proxies.",
+        groups=(RouteGroup.for_clients("/csc-x", clients.csc_x), RouteGroup.for_clients("/feed", clients.feed)),
+        readiness=readiness,
+    )
+    install_translation(app, Refusal, _refusal_to_problem)
+    install_translation(app, StoreUnavailable, _unavailable_to_problem)
+    app.include_router(_steps_router(server))
+    app.include_router(_bindings_router(server, feed))
+    app.include_router(_life_router(server, withdrawal))
+    app.include_router(feed_router(feed, withdrawal))
+    return app
+
+
+def _steps_router(server: MigrationManagementServer) -> APIRouter:
+    router = APIRouter(prefix="/csc-x/v1", tags=[CSC_X], responses=REFUSALS)
+
+    @router.post(
+        "/primary-mc-system-sip-identities", operation_id="get_primary_mc_system_sip_identities", status_code=200
+    )
+    async def primary(body: PrimarySipIdentitiesRequest, request: Request) -> PrimarySipIdentitiesResponse:
+        """Get primary MC system SIP identities (steps 4 to 6)."""
+        binding = await server.get_primary_sip_identities(body, _actor(request))
+        return PrimarySipIdentitiesResponse(
+            binding=binding.handle,
+            primary_mc_system_sip_identities=IdentitySet.from_identities(binding.identities),
+            migration_management_server=binding.migration_management_server,
+            state=binding.state,
+            valid_until=to_datetime(binding.valid_until),
+        )
+
+    @router.post(
+        "/partner-mc-system-sip-identities", operation_id="get_partner_mc_system_sip_identities", status_code=200
+    )
+    async def partner(body: PartnerSipIdentitiesRequest, request: Request) -> PartnerSipIdentitiesResponse:
+        """Get partner MC system SIP identities (steps 9 to 11)."""
+        binding = await server.get_partner_sip_identities(body, _actor(request))
+        return PartnerSipIdentitiesResponse(
+            binding=binding.handle,
+            partner_mc_system_sip_identities=IdentitySet.from_identities(binding.identities),
+            state=binding.state,
+            valid_until=to_datetime(binding.valid_until),
+        )
+
+    return router
+
+
+def _bindings_router(server: MigrationManagementServer, feed: Feed) -> APIRouter:
+    router = APIRouter(prefix="/csc-x/v1/bindings", tags=[CSC_X])
+
+    @router.get("", operation_id="list_bindings", responses=REFUSALS)
+    async def list_bindings(
+        role: Role | None = None,
+        other_mc_system: SystemName | None = None,
+        private_user_identity: ImpiText | None = None,
+        after: Annotated[str, Query(max_length=64, description="Continue after this binding.")] = "",
+    ) -> list[Binding]:
+        """Return bindings by handle, 1,000 at most."""
+        found = await server.find_all(role, other_mc_system, private_user_identity, after)
+        return [await _shown(server, binding) for binding in found]
+
+    @router.put("", operation_id="enter_binding", responses=REFUSALS)
+    async def enter(body: BindingEntry, request: Request) -> Binding:
+        """Enter a binding by hand, allocated at once (pre-provisioned mode)."""
+        return await _shown(server, await server.enter(body, _actor(request)))
+
+    @router.get("/changes", operation_id="get_binding_changes", responses=REFUSALS)
+    async def changes(
+        request: Request,
+        after: Annotated[int, Query(ge=0)] = 0,
+        wait_s: Annotated[float, Query(ge=0, le=60)] = 0,
+        limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
+    ) -> BindingPage:
+        """Return the bindings that changed after a version, waiting while there are none."""
+        return await feed.binding_page(f"csc-x {_actor(request)}", after, limit, wait_s)
+
+    @router.get("/{binding}", operation_id="get_binding", responses=HANDLE_REFUSALS)
+    async def get(binding: Handle) -> Binding:
+        """Return one binding, and which proxies do not have it in this version yet."""
+        return await _shown(server, await server.get(binding))
+
+    return router
+
+
+def _life_router(server: MigrationManagementServer, withdrawal: Withdrawal) -> APIRouter:
+    router = APIRouter(prefix="/csc-x/v1/bindings/{binding}", tags=[CSC_X], responses=HANDLE_REFUSALS)
+
+    @router.post("/confirm", operation_id="confirm_binding")
+    async def confirm(binding: Handle, body: BindingReason, request: Request) -> Binding:
+        """Confirm a held binding after step 12; without it the hold lapses."""
+        return await _shown(server, await server.confirm(binding, body.reason, _actor(request)))
+
+    @router.post("/release", operation_id="release_binding")
+    async def release(binding: Handle, body: BindingReason, request: Request) -> Binding:
+        """Give a binding back: the S-CSCF gets an RTR, then the set is quarantined."""
+        return await _shown(server, await withdrawal.release(binding, body.reason, _actor(request)))
+
+    @router.post("/disable", operation_id="disable_binding")
+    async def disable(binding: Handle, body: BindingReason, request: Request) -> Binding:
+        """Withdraw migration for this binding alone; its registration is ended."""
+        return await _shown(server, await withdrawal.disable(binding, body.reason, _actor(request)))
+
+    @router.post("/enable", operation_id="enable_binding")
+    async def enable(binding: Handle, body: BindingReason, request: Request) -> Binding:
+        """Let a disabled binding be used again."""
+        return await _shown(server, await withdrawal.enable(binding, body.reason, _actor(request)))
+
+    return router
+
+
+async def _shown(server: MigrationManagementServer, binding: IdentityBinding) -> Binding:
+    return to_body(binding, await server.proxies_behind(binding))
+
+
+def _actor(request: Request) -> str:
+    return ",".join(sorted(client_names(request))) or "nobody"
+
+
+def _refusal_to_problem(exc: Exception) -> Problem:
+    assert isinstance(exc, Refusal)
+    log.warning("request.refused", problem=exc.code, step=exc.step, detail=exc.detail)
+    return Problem(
+        type=TYPE_PREFIX + exc.code, title=exc.title, status=STATUSES[exc.kind], detail=exc.detail, step=exc.step
+    )
+
+
+def _unavailable_to_problem(exc: Exception) -> Problem:
+    log.error("store.unavailable", reason=str(exc))
+    return Problem(
+        type=TYPE_PREFIX + "store-unavailable",
+        title="The store cannot be used now",
+        status=503,
+        detail="nothing was changed; try again",
+    )

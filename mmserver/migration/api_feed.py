@@ -1,0 +1,61 @@
+"""The feed over HTTP: what our own Diameter proxies ask and tell."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Request
+from starlette.responses import Response
+
+from mmserver.http.access import client_names
+from mmserver.http.app import no_content
+from mmserver.http.problems import ProblemFound, problem_documentation
+from mmserver.identity import Impi, InvalidIdentity, parse_impi, parse_impu
+from mmserver.messages import FeedAcknowledgement, FeedEntry, FeedPage, ProxyEvent
+from mmserver.migration.feed import Feed
+from mmserver.migration.withdrawal import Withdrawal
+
+
+def feed_router(feed: Feed, withdrawal: Withdrawal) -> APIRouter:
+    """Return the routes under ``/feed``."""
+    router = APIRouter(prefix="/feed/v1", tags=["feed"], responses=problem_documentation(403, 422, 503))
+
+    @router.get("/changes", operation_id="get_feed_changes")
+    async def changes(
+        request: Request,
+        after: Annotated[int, Query(ge=0, description="The version of the last page; 0 for everything.")] = 0,
+        wait_s: Annotated[float, Query(ge=0, le=60, description="Wait this long while there is nothing.")] = 0,
+        limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
+    ) -> FeedPage:
+        """Return binding changes after a version, waiting while there are none (long poll)."""
+        return await feed.page(_proxy(request), after, limit, wait_s)
+
+    @router.get("/identities/{identity:path}", operation_id="look_up_identity", responses=problem_documentation(404))
+    async def look_up(identity: Annotated[str, Path(min_length=3, max_length=255)]) -> FeedEntry:
+        """Return the entry of the binding that lends this IMPI or IMPU."""
+        try:
+            wanted = parse_impu(identity) if identity.lower().startswith(("sip:", "tel:")) else parse_impi(identity)
+        except InvalidIdentity as exc:
+            raise ProblemFound(422, "invalid-request", "The request is not valid", str(exc)) from exc
+        entry = await feed.look_up(wanted)
+        if entry is None:
+            raise ProblemFound(404, "unknown-identity", "No binding lends this identity")
+        return entry
+
+    @router.put("/acknowledgement", operation_id="acknowledge_feed", status_code=204)
+    async def acknowledge(body: FeedAcknowledgement, request: Request) -> Response:
+        """Say that a proxy has applied all changes up to a version."""
+        if body.proxy.lower() not in client_names(request):
+            raise ProblemFound(403, "not-this-proxy", "A proxy acknowledges for itself only")
+        await feed.acknowledge(body.model_copy(update={"proxy": body.proxy.lower()}))
+        return no_content()
+
+    @router.post("/events", operation_id="report_proxy_event", status_code=204)
+    async def event(body: ProxyEvent, request: Request) -> Response:
+        """Report what a proxy saw: the home network has de-registered a set that is lent."""
+        await withdrawal.home_deregistration(Impi(body.private_user_identity), _proxy(request))
+        return no_content()
+
+    return router
+
+
+def _proxy(request: Request) -> str:
+    return ",".join(sorted(client_names(request)))

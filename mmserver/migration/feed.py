@@ -1,0 +1,174 @@
+"""The feed: changes of bindings after a version, for the Diameter proxies and, as whole bindings, for the CMS.
+
+A reader starts at 0 and asks again with the version it got; the answer waits until there is something.  Deletions are
+shown while the quarantine lasts; whoever is older than that (``horizon``) is told to start again.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from mmserver.messages import (
+    Binding,
+    BindingPage,
+    BindingState,
+    FeedAcknowledgement,
+    FeedEntry,
+    FeedPage,
+    IdentitySet,
+    LentRange,
+)
+from mmserver.migration.bindings import IdentityBinding
+from mmserver.migration.server import Clock
+from mmserver.migration.store import BindingStore
+
+RECHECK_S: Final = 2.0
+"""How often a waiting reader looks by itself: another process may write to the same database."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """Bindings that changed, up to ``version``."""
+
+    version: int
+    reset: bool
+    complete: bool
+    bindings: tuple[IdentityBinding, ...]
+
+
+class Feed:
+    """Serves changes, and wakes those who wait for them."""
+
+    def __init__(self, store: BindingStore, lent_range: LentRange, *, clock: Clock) -> None:
+        self._store = store
+        self._lent_range = lent_range
+        self._clock = clock
+        self._changed = asyncio.Event()
+        self._closed = False
+        self._starts: dict[str, int] = {}
+
+    def notify(self) -> None:
+        """Wake every waiting reader: something was committed."""
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+
+    def close(self) -> None:
+        """Let every waiting reader go, now and from now on."""
+        self._closed = True
+        self.notify()
+
+    async def changes(self, reader: str, after: int, limit: int, wait_s: float) -> Changes:
+        """Return what changed after version ``after``, waiting ``wait_s`` seconds at most while nothing did.
+
+        Raises:
+            StoreUnavailable: the store cannot be read.
+        """
+        loop = asyncio.get_running_loop()
+        until = loop.time() + wait_s
+        while True:
+            changed = self._changed
+            found = await self._read(reader, after, limit)
+            remaining = until - loop.time()
+            if found.bindings or found.reset or remaining <= 0 or self._closed:
+                return found
+            try:
+                await asyncio.wait_for(changed.wait(), min(remaining, RECHECK_S))
+            except TimeoutError:
+                continue
+
+    async def page(self, reader: str, after: int, limit: int, wait_s: float) -> FeedPage:
+        """Return a page for a Diameter proxy."""
+        found = await self.changes(reader, after, limit, wait_s)
+        return FeedPage(
+            lent_range=self._lent_range,
+            version=found.version,
+            reset=found.reset,
+            complete=found.complete,
+            entries=tuple(to_entry(binding) for binding in found.bindings),
+        )
+
+    async def binding_page(self, reader: str, after: int, limit: int, wait_s: float) -> BindingPage:
+        """Return a page of whole bindings for the CMS."""
+        found = await self.changes(reader, after, limit, wait_s)
+        return BindingPage(
+            version=found.version,
+            reset=found.reset,
+            complete=found.complete,
+            bindings=tuple(to_body(binding) for binding in found.bindings),
+        )
+
+    async def look_up(self, identity: str) -> FeedEntry | None:
+        """Return the entry of the served binding that lends ``identity``."""
+        async with self._store.reading() as transaction:
+            found = await transaction.find_by_identity(identity)
+        now = self._clock()
+        return next((to_entry(binding) for binding in found if binding.is_in_feed and now < binding.valid_until), None)
+
+    async def acknowledge(self, acknowledgement: FeedAcknowledgement) -> None:
+        """Remember how far a proxy is."""
+        async with self._store.writing() as transaction:
+            await transaction.acknowledge(acknowledgement.proxy, acknowledgement.version, self._clock())
+
+    async def _read(self, reader: str, after: int, limit: int) -> Changes:
+        async with self._store.reading() as transaction:
+            newest, horizon = await transaction.feed_position()
+            # A full read passes versions below the horizon; it began after the last forgotten deletion, or begins anew.
+            is_reading_all = self._starts.get(reader, -1) >= horizon
+            reset = after > newest or (0 < after < horizon and not is_reading_all)
+            start = 0 if reset else after
+            if start == 0:
+                self._starts[reader] = newest
+            found = await transaction.find_changes(start, limit + 1, served_only=start == 0)
+        complete = len(found) <= limit
+        page = found[:limit]
+        return Changes(newest if complete else page[-1].version, reset, complete, tuple(page))
+
+
+def to_entry(binding: IdentityBinding) -> FeedEntry:
+    """Return a binding as a Diameter proxy needs it: the sets cut to what is paired by position."""
+    return FeedEntry(
+        binding=binding.handle,
+        version=binding.version,
+        deleted=not binding.is_in_feed,
+        role=binding.role,
+        other_mc_system=binding.other_mc_system,
+        enabled=binding.enabled and not binding.releasing,
+        not_after=to_datetime(binding.valid_until),
+        identities=_cut(binding, binding.identities.sip_uris, binding.identities.private_user_identity),
+        counterpart=_cut(binding, binding.counterpart.sip_uris, binding.counterpart.private_user_identity),
+        provisioned=binding.provisioned,
+    )
+
+
+def to_body(binding: IdentityBinding, proxies_behind: tuple[str, ...] = ()) -> Binding:
+    """Return a binding as CSC-X shows it."""
+    registration = binding.registration
+    is_shown_registered = binding.state is BindingState.REGISTERED and registration is not None
+    return Binding(
+        binding=binding.handle,
+        role=binding.role,
+        state=binding.state,
+        enabled=binding.enabled,
+        mc_service_ids=binding.mc_service_ids,
+        other_mc_system=binding.other_mc_system,
+        migration_management_server=binding.migration_management_server,
+        identities=IdentitySet.from_identities(binding.identities),
+        counterpart=IdentitySet.from_identities(binding.counterpart),
+        provisioned=binding.provisioned,
+        valid_until=to_datetime(binding.valid_until),
+        version=binding.version,
+        registered_until=to_datetime(registration.until) if is_shown_registered and registration else None,
+        deregistration=binding.deregistration,
+        proxies_behind=proxies_behind,
+    )
+
+
+def to_datetime(seconds: float) -> datetime:
+    """Return POSIX seconds as a time in UTC."""
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def _cut(binding: IdentityBinding, impus: tuple[str, ...], impi: str) -> IdentitySet:
+    count = min(len(binding.identities.sip_uris), len(binding.counterpart.sip_uris))
+    return IdentitySet(private_user_identity=impi, public_user_identities=impus[:count])

@@ -1,0 +1,122 @@
+"""Tables of the migration management server; Alembic scripts beside them make and change them.
+
+Invariants are constraints here, not code: one live binding per key, one holder per lent identity (quarantine included),
+an audit trail that only grows.  Columns ``*_at`` and ``*_until`` are POSIX seconds.
+"""
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    text,
+)
+
+HEAD: Final = "0001"
+"""The Alembic revision that this program needs; a test holds it equal to the newest script."""
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+_LIVE = text("state <> 'quarantined'")
+
+bindings = Table(
+    "bindings",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("handle", String(64), nullable=False, unique=True),
+    Column("role", String(16), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("key", Text, nullable=False),
+    Column("enabled", Boolean, nullable=False),
+    Column("releasing", Boolean, nullable=False),
+    Column("provisioned", Boolean, nullable=False),
+    Column("other_mc_system", String(63), nullable=False),
+    Column("migration_management_server", String(253), nullable=False),
+    Column("mc_service_ids", Text, nullable=False),
+    Column("private_user_identity", String(255), nullable=False),
+    Column("public_user_identities", Text, nullable=False),
+    Column("counterpart_private_user_identity", String(255), nullable=False),
+    Column("counterpart_public_user_identities", Text, nullable=False),
+    Column("scope", String(63), nullable=False),
+    Column("valid_until", Float, nullable=False),
+    Column("held_until", Float),
+    Column("quarantined_until", Float),
+    Column("server_name", String(255)),
+    Column("scscf_host", String(255)),
+    Column("scscf_realm", String(255)),
+    Column("registered_until", Float),
+    Column("deregistration", String(16), nullable=False),
+    Column("due_at", Float, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    CheckConstraint("role IN ('primary', 'partner')", name="role"),
+    CheckConstraint("state IN ('held', 'allocated', 'registered', 'quarantined')", name="state"),
+    CheckConstraint("(state = 'held') = (held_until IS NOT NULL)", name="held"),
+    CheckConstraint("(state = 'quarantined') = (quarantined_until IS NOT NULL)", name="quarantined"),
+    CheckConstraint("(state = 'registered') = (server_name IS NOT NULL)", name="registered"),
+    Index("uq_bindings_live_key", "role", "key", unique=True, sqlite_where=_LIVE, postgresql_where=_LIVE),
+    Index("ix_bindings_version", "version"),
+    Index("ix_bindings_due_at", "due_at"),
+    Index("ix_bindings_private_user_identity", "private_user_identity"),
+    Index("ix_bindings_counterpart_private_user_identity", "counterpart_private_user_identity"),
+)
+"""``scope`` is empty for a set lent once, or the partner's name where the default set itself is lent to several."""
+
+lent_identities = Table(
+    "lent_identities",
+    metadata,
+    Column("identity", String(255), primary_key=True),
+    Column("scope", String(63), primary_key=True),
+    Column("binding_id", Integer, ForeignKey("bindings.id", ondelete="CASCADE"), nullable=False, index=True),
+)
+"""Each lent identity has one holder from the hold to the end of the quarantine."""
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("at", Float, nullable=False),
+    Column("handle", String(64), nullable=False, index=True),
+    Column("event", String(40), nullable=False),
+    Column("actor", String(255), nullable=False),
+    Column("reason", String(200), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("enabled", Boolean, nullable=False),
+    Column("deregistration", String(16), nullable=False),
+    Column("version", BigInteger, nullable=False),
+)
+
+feed_version = Table(
+    "feed_version",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("v", BigInteger, nullable=False),
+    Column("horizon", BigInteger, nullable=False),
+    CheckConstraint("id = 1", name="single"),
+)
+"""``horizon``: whoever asks for what came after an older version must start again (deletions are forgotten)."""
+
+acknowledgements = Table(
+    "acknowledgements",
+    metadata,
+    Column("proxy", String(253), primary_key=True),
+    Column("version", BigInteger, nullable=False),
+    Column("at", Float, nullable=False),
+)

@@ -1,0 +1,1 @@
+"""Schema changes, one file each; a released one is never edited."""

@@ -1,0 +1,328 @@
+"""Bindings in a database: transactions in which the rules of ``server`` read and write whole bindings.
+
+A change, its audit row and the feed version that it takes are one transaction.  SQL and its errors stay in here.
+"""
+
+import json
+import sqlite3
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from mmserver.identity import Impi, Impu, SipIdentities
+from mmserver.messages import BindingState, Deregistration, Role
+from mmserver.migration.bindings import SERVED, IdentityBinding, Registration
+from mmserver.migration.errors import IdentityTaken, SchemaOutdated, StoreUnavailable
+from mmserver.migration.schema import HEAD, acknowledgements, audit, bindings, feed_version, lent_identities
+from mmserver.migration.store_engine import READ_ONLY, create_store_engine
+
+ROWS_MAX: Final = 1000
+LIVE: Final = bindings.c.state != BindingState.QUARANTINED.value
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What an audit row says: what happened, when, on whose word, why."""
+
+    event: str
+    actor: str
+    at: float
+    reason: str = ""
+
+
+class Transaction:
+    """Reads and writes inside one transaction of ``BindingStore``."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+        self.changed_feed = False
+
+    async def find(self, handle: str) -> IdentityBinding | None:
+        """Return the binding of that handle."""
+        return await self._one(bindings.c.handle == handle)
+
+    async def find_live(self, role: Role, key: str) -> IdentityBinding | None:
+        """Return the binding of that key that is not quarantined."""
+        return await self._one((bindings.c.role == role.value) & (bindings.c.key == key) & LIVE)
+
+    async def find_by_identity(self, identity: str) -> list[IdentityBinding]:
+        """Return the bindings that lend this identity (several only where a default set is lent as it is)."""
+        held = select(lent_identities.c.binding_id).where(lent_identities.c.identity == identity)
+        return await self._many(select(bindings).where(bindings.c.id.in_(held)).order_by(bindings.c.id))
+
+    async def find_by_private_identity(self, role: Role, impi: str) -> list[IdentityBinding]:
+        """Return the live bindings whose lent set or counterpart has this IMPI."""
+        mine = bindings.c.private_user_identity == impi
+        theirs = bindings.c.counterpart_private_user_identity == impi
+        return await self._many(select(bindings).where((mine | theirs) & (bindings.c.role == role.value) & LIVE))
+
+    async def find_all(
+        self, role: Role | None, other_mc_system: str | None, impi: str | None, after: str, limit: int
+    ) -> list[IdentityBinding]:
+        """Return bindings by handle, in its order, from after ``after``; at most ``limit``."""
+        query = select(bindings).where(bindings.c.handle > after).order_by(bindings.c.handle).limit(limit)
+        if role is not None:
+            query = query.where(bindings.c.role == role.value)
+        if other_mc_system is not None:
+            query = query.where(bindings.c.other_mc_system == other_mc_system)
+        if impi is not None:
+            counterpart = bindings.c.counterpart_private_user_identity == impi
+            query = query.where((bindings.c.private_user_identity == impi) | counterpart)
+        return await self._many(query)
+
+    async def find_due(self, now: float, limit: int = ROWS_MAX) -> list[IdentityBinding]:
+        """Return bindings for which something falls due by ``now``, the longest due first."""
+        query = select(bindings).where(bindings.c.due_at <= now).order_by(bindings.c.due_at).limit(limit)
+        return await self._many(query)
+
+    async def taken(self, identities: Iterable[str], scope: str) -> set[str]:
+        """Return which of these are lent or quarantined."""
+        wanted = sorted(set(identities))
+        found: set[str] = set()
+        for start in range(0, len(wanted), 500):
+            part = wanted[start : start + 500]
+            query = select(lent_identities.c.identity).where(
+                lent_identities.c.identity.in_(part), lent_identities.c.scope == scope
+            )
+            found.update((await self._connection.execute(query)).scalars())
+        return found
+
+    async def add(self, binding: IdentityBinding, change: Change) -> IdentityBinding:
+        """Insert a binding with its lent identities.
+
+        Raises:
+            IdentityTaken: its key has a live binding, or one of its identities a holder.
+        """
+        binding = await self._versioned(binding, binding.is_in_feed)
+        result = await self._connection.execute(insert(bindings).values(_to_row(binding)))
+        key = result.inserted_primary_key
+        assert key is not None
+        lent = (binding.identities.private_user_identity, *binding.identities.public_user_identities)
+        rows = [{"identity": text, "scope": binding.scope, "binding_id": key[0]} for text in lent]
+        await self._connection.execute(insert(lent_identities), rows)
+        await self._record(binding, change)
+        return binding
+
+    async def save(self, old: IdentityBinding, new: IdentityBinding, change: Change) -> IdentityBinding:
+        """Write ``new`` over ``old``; what the proxies see of it takes a new feed version."""
+        new = await self._versioned(new, _seen_by_proxies(old) != _seen_by_proxies(new))
+        await self._connection.execute(update(bindings).where(bindings.c.handle == new.handle).values(_to_row(new)))
+        await self._record(new, change)
+        return new
+
+    async def remove(self, binding: IdentityBinding, change: Change) -> None:
+        """Delete a binding; its identities are free.  Whoever has not read its deletion must start the feed again."""
+        await self._connection.execute(delete(bindings).where(bindings.c.handle == binding.handle))
+        if binding.state is not BindingState.HELD:
+            horizon = feed_version.c.horizon
+            await self._connection.execute(
+                update(feed_version).where(horizon < binding.version).values(horizon=binding.version)
+            )
+        await self._record(binding, change)
+
+    async def feed_position(self) -> tuple[int, int]:
+        """Return the newest feed version and the horizon."""
+        row = (await self._connection.execute(select(feed_version.c.v, feed_version.c.horizon))).one()
+        return row.v, row.horizon
+
+    async def find_changes(self, after: int, limit: int, *, served_only: bool) -> list[IdentityBinding]:
+        """Return bindings that changed after version ``after``, in order, the held ones left out."""
+        query = select(bindings).where(bindings.c.version > after).order_by(bindings.c.version).limit(limit)
+        states = [state.value for state in SERVED]
+        wanted = states if served_only else [*states, BindingState.QUARANTINED.value]
+        return await self._many(query.where(bindings.c.state.in_(wanted)))
+
+    async def acknowledge(self, proxy: str, version: int, at: float) -> None:
+        """Remember how far a proxy has applied the feed."""
+        values = {"version": version, "at": at}
+        done = await self._connection.execute(
+            update(acknowledgements).where(acknowledgements.c.proxy == proxy).values(values)
+        )
+        if done.rowcount == 0:
+            await self._connection.execute(insert(acknowledgements).values(proxy=proxy, **values))
+
+    async def acknowledged(self) -> dict[str, int]:
+        """Return the version that each proxy has acknowledged."""
+        rows = await self._connection.execute(select(acknowledgements.c.proxy, acknowledgements.c.version))
+        return {row.proxy: row.version for row in rows}
+
+    async def audit_trail(self, handle: str) -> list[Mapping[str, Any]]:
+        """Return what happened to a binding, oldest first."""
+        query = select(audit).where(audit.c.handle == handle).order_by(audit.c.id).limit(ROWS_MAX)
+        return [dict(row) for row in (await self._connection.execute(query)).mappings()]
+
+    async def count(self) -> int:
+        """Return how many bindings there are, quarantined ones included."""
+        return (await self._connection.execute(select(func.count()).select_from(bindings))).scalar_one()
+
+    async def _one(self, condition: Any) -> IdentityBinding | None:
+        found = await self._many(select(bindings).where(condition).limit(1))
+        return found[0] if found else None
+
+    async def _many(self, query: Any) -> list[IdentityBinding]:
+        return [_from_row(row) for row in (await self._connection.execute(query)).mappings()]
+
+    async def _versioned(self, binding: IdentityBinding, takes_version: bool) -> IdentityBinding:
+        if not takes_version:
+            return binding
+        self.changed_feed = True
+        # Not a sequence: with one, a reader could skip a change that commits late.
+        query = update(feed_version).values(v=feed_version.c.v + 1).returning(feed_version.c.v)
+        return replace(binding, version=(await self._connection.execute(query)).scalar_one())
+
+    async def _record(self, binding: IdentityBinding, change: Change) -> None:
+        await self._connection.execute(
+            insert(audit).values(
+                at=change.at,
+                handle=binding.handle,
+                event=change.event,
+                actor=change.actor[:255],
+                reason=change.reason[:200],
+                state=binding.state.value,
+                enabled=binding.enabled,
+                deregistration=binding.deregistration.value,
+                version=binding.version,
+            )
+        )
+
+
+class BindingStore:
+    """The database behind the migration management server."""
+
+    def __init__(self, url: str, busy_timeout_s: float = 5.0) -> None:
+        self._engine: AsyncEngine = create_store_engine(url, busy_timeout_s)
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[Transaction]:
+        """Yield a transaction that commits at the end, or leaves no trace.
+
+        Raises:
+            IdentityTaken: a uniqueness constraint said no.
+            StoreUnavailable: the store said no.
+        """
+        with _translated():
+            async with self._engine.begin() as connection:
+                yield Transaction(connection)
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[Transaction]:
+        """Yield a transaction that only reads, and waits for no writer.
+
+        Raises:
+            StoreUnavailable: the store said no.
+        """
+        with _translated():
+            async with self._engine.connect() as connection:
+                await connection.execution_options(**READ_ONLY)
+                async with connection.begin():
+                    yield Transaction(connection)
+
+    async def require_schema(self) -> None:
+        """Make sure that the schema is the one of this program.
+
+        Raises:
+            SchemaOutdated: it is not; ``upgrade`` has not run, or a newer program has been here.
+            StoreUnavailable: the store cannot be read.
+        """
+        async with self.reading() as transaction:
+            found = await transaction._connection.run_sync(_schema_revision)
+        if found != HEAD:
+            raise SchemaOutdated(f"schema {found or 'none'}, wanted {HEAD}: run `mmserver migration upgrade`")
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._engine.dispose()
+
+
+class _translated:  # noqa: N801 - a context manager, read as a function
+    """Turns errors of the database into ours."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, exc: BaseException | None, _traceback: object) -> None:
+        if isinstance(exc, IntegrityError):
+            raise IdentityTaken(str(exc.orig)) from exc
+        if isinstance(exc, SQLAlchemyError | sqlite3.Error | OSError):
+            raise StoreUnavailable(str(getattr(exc, "orig", None) or exc)) from exc
+
+
+def _schema_revision(connection: Any) -> str | None:
+    if not connection.dialect.has_table(connection, "alembic_version"):
+        return None
+    found = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+    return None if found is None else str(found)
+
+
+def _seen_by_proxies(binding: IdentityBinding) -> tuple[object, ...]:
+    if not binding.is_in_feed:
+        return (False,)
+    return (True, binding.enabled, binding.releasing, binding.valid_until, binding.provisioned)
+
+
+def _to_row(binding: IdentityBinding) -> dict[str, Any]:
+    registration = binding.registration
+    return {
+        "handle": binding.handle,
+        "role": binding.role.value,
+        "state": binding.state.value,
+        "key": binding.key,
+        "enabled": binding.enabled,
+        "releasing": binding.releasing,
+        "provisioned": binding.provisioned,
+        "other_mc_system": binding.other_mc_system,
+        "migration_management_server": binding.migration_management_server,
+        "mc_service_ids": json.dumps(binding.mc_service_ids),
+        "private_user_identity": binding.identities.private_user_identity,
+        "public_user_identities": json.dumps(binding.identities.public_user_identities),
+        "counterpart_private_user_identity": binding.counterpart.private_user_identity,
+        "counterpart_public_user_identities": json.dumps(binding.counterpart.public_user_identities),
+        "scope": binding.scope,
+        "valid_until": binding.valid_until,
+        "held_until": binding.held_until,
+        "quarantined_until": binding.quarantined_until,
+        "server_name": registration.server_name if registration else None,
+        "scscf_host": registration.origin_host if registration else None,
+        "scscf_realm": registration.origin_realm if registration else None,
+        "registered_until": registration.until if registration else None,
+        "deregistration": binding.deregistration.value,
+        "due_at": binding.due_at,
+        "version": binding.version,
+    }
+
+
+def _from_row(row: Mapping[Any, Any]) -> IdentityBinding:
+    registration = None
+    if row["server_name"] is not None:
+        registration = Registration(row["server_name"], row["scscf_host"], row["scscf_realm"], row["registered_until"])
+    return IdentityBinding(
+        handle=row["handle"],
+        role=Role(row["role"]),
+        key=row["key"],
+        other_mc_system=row["other_mc_system"],
+        migration_management_server=row["migration_management_server"],
+        mc_service_ids=tuple(json.loads(row["mc_service_ids"])),
+        identities=_identities(row["private_user_identity"], row["public_user_identities"]),
+        counterpart=_identities(row["counterpart_private_user_identity"], row["counterpart_public_user_identities"]),
+        valid_until=row["valid_until"],
+        state=BindingState(row["state"]),
+        enabled=row["enabled"],
+        provisioned=row["provisioned"],
+        scope=row["scope"],
+        held_until=row["held_until"],
+        quarantined_until=row["quarantined_until"],
+        registration=registration,
+        deregistration=Deregistration(row["deregistration"]),
+        releasing=row["releasing"],
+        version=row["version"],
+    )
+
+
+def _identities(impi: str, impus: str) -> SipIdentities:
+    # They were parsed when they came in.
+    return SipIdentities(Impi(impi), tuple(Impu(impu) for impu in json.loads(impus)))

@@ -1,0 +1,274 @@
+"""The end of bindings: release, disabling, expiry, withdrawal on the word of the home network, and the sweep.
+
+The order is always: first the binding is disabled (from that commit on proxies and UAR refuse it), then the S-CSCF gets
+an RTR, then the set is quarantined.  What a crash leaves pending the sweep takes up again.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Protocol
+
+import structlog
+
+from mmserver.identity import Impi
+from mmserver.messages import BindingState, Deregistration, Role
+from mmserver.migration.bindings import (
+    IdentityBinding,
+    begin_release,
+    deregister,
+    disable,
+    enable,
+    finish_deregistration,
+    finish_release,
+)
+from mmserver.migration.errors import BindingUnknown, MigrationError, StoreUnavailable
+from mmserver.migration.server import Clock
+from mmserver.migration.store import BindingStore, Change, Transaction
+
+Step = Callable[[IdentityBinding, float], IdentityBinding]
+log = structlog.get_logger()
+
+
+class Deregisterer(Protocol):
+    """Takes a registered set out of its S-CSCF."""
+
+    async def __call__(self, binding: IdentityBinding) -> bool:
+        """Send the RTR; return whether an RTA confirmed it.  Never raises, and ends by itself."""
+
+
+class Withdrawal:
+    """Ends bindings, with effect in the SIP core."""
+
+    def __init__(
+        self,
+        store: BindingStore,
+        *,
+        clock: Clock,
+        quarantine_s: float,
+        deregisterer: Deregisterer,
+        on_change: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._quarantine_s = quarantine_s
+        self._deregister = deregisterer
+        self._on_change = on_change
+        self._under_way: dict[str, asyncio.Task[None]] = {}
+
+    async def release(self, handle: str, reason: str, actor: str) -> IdentityBinding:
+        """Give a binding back: RTR if registered, then quarantine; a held one is free at once.
+
+        Raises:
+            BindingUnknown: there is none.
+            StoreUnavailable: what is committed by then is taken up by the sweep.
+        """
+        return await self._end(handle, "binding.released", reason, actor)
+
+    async def disable(self, handle: str, reason: str, actor: str) -> IdentityBinding:
+        """Withdraw this binding alone; other partners' are not touched (7.4.2.2.X, EXAMPLE).
+
+        Raises:
+            BindingUnknown, BindingNotLive: it is neither allocated nor registered.
+        """
+
+        async def run(transaction: Transaction) -> IdentityBinding:
+            old = await _required(transaction, handle)
+            if not old.enabled and not old.releasing:
+                return old
+            return await transaction.save(
+                old, disable(old, self._clock()), Change("binding.disabled", actor, self._clock(), reason)
+            )
+
+        return await self._settled(await self._write(run))
+
+    async def enable(self, handle: str, reason: str, actor: str) -> IdentityBinding:
+        """Let a disabled binding be used again.
+
+        Raises:
+            BindingUnknown, BindingNotLive: it is neither allocated nor registered.
+        """
+        if handle in self._under_way:
+            await self._complete(handle)
+
+        async def run(transaction: Transaction) -> IdentityBinding:
+            old = await _required(transaction, handle)
+            new = enable(old)
+            if new == old:
+                return old
+            return await transaction.save(old, new, Change("binding.enabled", actor, self._clock(), reason))
+
+        return await self._write(run)
+
+    async def home_deregistration(self, impi: Impi, actor: str) -> list[IdentityBinding]:
+        """Disable what the home network's RTR names: a stolen UE must not stay on at a partner.
+
+        The CMS learns of it from the changes of CSC-X and withdraws over CSC-17.
+        """
+        async with self._store.reading() as transaction:
+            found = await transaction.find_by_private_identity(Role.PRIMARY, impi)
+        ended = []
+        for binding in found:
+            try:
+                if binding.state is BindingState.HELD:
+                    ended.append(await self.release(binding.handle, "home de-registration", actor))
+                else:
+                    ended.append(await self.disable(binding.handle, "home de-registration", actor))
+            except BindingUnknown:
+                continue  # it lapsed in between
+        return ended
+
+    async def sweep(self) -> int:
+        """Carry out all that is due: lapsed holds, ended quarantines, expiry, aged registrations, pending RTRs.
+
+        Raises:
+            StoreUnavailable: try again later.
+        """
+        now = self._clock()
+        async with self._store.reading() as transaction:
+            due = await transaction.find_due(now)
+        for binding in due:
+            await self._sweep_one(binding, now)
+        return len(due)
+
+    async def close(self) -> None:
+        """Wait for RTRs under way."""
+        if self._under_way:
+            await asyncio.gather(*self._under_way.values(), return_exceptions=True)
+
+    async def _sweep_one(self, binding: IdentityBinding, now: float) -> None:
+        handle = binding.handle
+        if binding.state is BindingState.HELD:
+            await self._remove_if(binding, "hold.lapsed")
+        elif binding.state is BindingState.QUARANTINED:
+            await self._remove_if(binding, "quarantine.ended")
+        elif binding.deregistration is Deregistration.PENDING:
+            self._start(handle)
+        elif now >= binding.valid_until:
+            await self._begin_end(handle, "binding.expired", "", "sweep")
+            self._start(handle)
+        else:
+            await self._age_registration(handle)
+
+    async def _end(self, handle: str, event: str, reason: str, actor: str) -> IdentityBinding:
+        return await self._settled(await self._begin_end(handle, event, reason, actor))
+
+    async def _begin_end(self, handle: str, event: str, reason: str, actor: str) -> IdentityBinding:
+        async def run(transaction: Transaction) -> IdentityBinding:
+            old, now = await _required(transaction, handle), self._clock()
+            change = Change(event, actor, now, reason)
+            if old.state is BindingState.QUARANTINED or (
+                old.deregistration is Deregistration.PENDING and old.releasing
+            ):
+                return old
+            if old.state is BindingState.HELD:
+                await transaction.remove(old, change)
+                return finish_release(old, now, 0.0)
+            new = begin_release(old, now)
+            if new.deregistration is not Deregistration.PENDING:
+                new = finish_release(new, now, self._quarantine_s)
+            return await transaction.save(old, new, change)
+
+        return await self._write(run)
+
+    async def _settled(self, binding: IdentityBinding) -> IdentityBinding:
+        if binding.deregistration is not Deregistration.PENDING:
+            return binding
+        await self._complete(binding.handle)
+        async with self._store.reading() as transaction:
+            return await transaction.find(binding.handle) or binding
+
+    async def _complete(self, handle: str) -> None:
+        # The caller may go away; the RTR and what follows from it must not.
+        await asyncio.shield(self._start(handle))
+
+    def _start(self, handle: str) -> asyncio.Task[None]:
+        task = self._under_way.get(handle)
+        if task is None:
+            task = asyncio.get_running_loop().create_task(self._deregister_one(handle))
+            self._under_way[handle] = task
+            task.add_done_callback(lambda _: self._under_way.pop(handle, None))
+        return task
+
+    async def _deregister_one(self, handle: str) -> None:
+        try:
+            async with self._store.reading() as transaction:
+                binding = await transaction.find(handle)
+            if binding is None or binding.deregistration is not Deregistration.PENDING:
+                return
+            # Without a registration the S-CSCF has let it go by itself in between.
+            confirmed = binding.registration is None or await self._deregister(binding)
+            await self._write_outcome(handle, confirmed)
+        except StoreUnavailable as exc:
+            log.error("deregistration.deferred", binding=handle, reason=str(exc))  # the sweep comes back to it
+
+    async def _write_outcome(self, handle: str, confirmed: bool) -> None:
+        async def run(transaction: Transaction) -> IdentityBinding:
+            old, now = await _required(transaction, handle), self._clock()
+            if old.deregistration is not Deregistration.PENDING:
+                return old
+            new = finish_deregistration(old, confirmed=confirmed)
+            if new.releasing:
+                new = finish_release(new, now, self._quarantine_s)
+            event = "deregistration.confirmed" if confirmed else "deregistration.unconfirmed"
+            return await transaction.save(old, new, Change(event, "mms", now))
+
+        try:
+            await self._write(run)
+        except BindingUnknown:
+            log.info("deregistration.late", binding=handle)
+
+    async def _age_registration(self, handle: str) -> None:
+        async def run(transaction: Transaction) -> IdentityBinding:
+            old, now = await _required(transaction, handle), self._clock()
+            if old.registration is None or old.is_registered(now) or old.deregistration is Deregistration.PENDING:
+                return old
+            return await transaction.save(old, deregister(old), Change("registration.aged", "sweep", now))
+
+        await self._unless_gone(self._write(run))
+
+    async def _remove_if(self, seen: IdentityBinding, event: str) -> None:
+        async def run(transaction: Transaction) -> IdentityBinding:
+            old, now = await _required(transaction, seen.handle), self._clock()
+            if old.state is seen.state and old.due_at <= now:
+                await transaction.remove(old, Change(event, "sweep", now))
+            return replace(old, releasing=True)
+
+        await self._unless_gone(self._write(run))
+
+    async def _unless_gone(self, work: Awaitable[IdentityBinding]) -> None:
+        try:
+            await work
+        except BindingUnknown:
+            log.debug("binding.gone")
+
+    async def _write(self, run: Callable[[Transaction], Awaitable[IdentityBinding]]) -> IdentityBinding:
+        async with self._store.writing() as transaction:
+            binding = await run(transaction)
+        if transaction.changed_feed:
+            self._on_change()
+        log.info(
+            "binding.written",
+            binding=binding.handle,
+            state=binding.state.value,
+            enabled=binding.enabled,
+            deregistration=binding.deregistration.value,
+        )
+        return binding
+
+
+async def _required(transaction: Transaction, handle: str) -> IdentityBinding:
+    binding = await transaction.find(handle)
+    if binding is None:
+        raise BindingUnknown(f"there is no binding {handle[:64]}")
+    return binding
+
+
+async def sweep_for_ever(withdrawal: Withdrawal, interval_s: float) -> None:
+    """Sweep every ``interval_s`` until cancelled; a store that fails now is tried again then."""
+    while True:
+        try:
+            await withdrawal.sweep()
+        except MigrationError as exc:
+            log.error("sweep.failed", reason=str(exc))
+        await asyncio.sleep(interval_s)
