@@ -1,7 +1,7 @@
 """Values of one Kamailio CSCF, rendered beside the committed logic (TS 23.228 §4.6: P-, I- and S-CSCF).
 
 The logic is in kamailio-config/ and the same for all cores; what differs is written here into one directory per host:
-values.cfg, the main file that includes values and logic, cdp.xml, address.list (whom to trust) and db_text tables.
+values.cfg (which ends by including the logic), cdp.xml, address.list (whom to trust) and db_text tables.
 It starts nothing and resolves no name: each host's hosts file must hold the names used here, its own first.
 """
 
@@ -21,6 +21,9 @@ CONFIGURATION: Final = Path(__file__).resolve().parents[2] / "kamailio-config"
 
 PORTS: Final[dict[Role, int]] = {"pcscf": 5060, "icscf": 4060, "scscf": 6060}
 DIAMETER_PORT: Final = 3868
+
+# Kamailio takes an include_file of at most 127 octets (MAX_INCLUDE_FNAME).
+_INCLUDE_OCTETS_MAX: Final = 127
 
 # A Unix socket's path has at most 107 octets (unix(7)).
 _SOCKET_PATH_OCTETS_MAX: Final = 107
@@ -96,7 +99,11 @@ class CscfValues:
 
 
 def render_cscf(role: Role, values: CscfValues, directory: Path) -> list[str]:
-    """Write the files of one CSCF into ``directory`` and return the command that runs it in the foreground."""
+    """Write the files of one CSCF into ``directory`` and return the command that runs it in the foreground.
+
+    Raises:
+        ValueError: this checkout lies so deep that Kamailio does not include its files.
+    """
     directory = directory.resolve()
     environment = _environment()
     context = _context(role, values, directory)
@@ -105,12 +112,12 @@ def render_cscf(role: Role, values: CscfValues, directory: Path) -> list[str]:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(environment.get_template(template).render(context), encoding="utf-8")
     memory = ["-m", str(_SHARED_MEMORY_MIB), "-M", str(_PROCESS_MEMORY_MIB)]
-    return ["kamailio", "-DD", "-E", *memory, "-f", str(directory / "kamailio.cfg")]
+    return ["kamailio", "-DD", "-E", *memory, "-f", str(directory / "values.cfg")]
 
 
 def _files(role: Role) -> dict[str, str]:
     """Return the templates of a role and the files they become; db_text wants the table's name as file name."""
-    files = {"values.cfg.j2": "values.cfg", "kamailio.cfg.j2": "kamailio.cfg", "address.list.j2": "address.list"}
+    files = {"values.cfg.j2": "values.cfg", "address.list.j2": "address.list"}
     if role == "pcscf":
         return files
     files["cdp.xml.j2"] = "cdp.xml"
@@ -120,6 +127,9 @@ def _files(role: Role) -> dict[str, str]:
 
 def _context(role: Role, values: CscfValues, directory: Path) -> dict[str, object]:
     me = values.endpoint(role)
+    logic = CONFIGURATION / role / "kamailio.cfg"
+    if len(str(logic).encode()) > _INCLUDE_OCTETS_MAX:
+        raise ValueError(f"{logic} has {len(str(logic).encode())} octets, Kamailio includes {_INCLUDE_OCTETS_MAX}")
     listen = [f"{me.address}:{PORTS[role]}"]
     if role != "pcscf":
         listen.append(f"{me.address}:{DIAMETER_PORT}")
@@ -130,7 +140,7 @@ def _context(role: Role, values: CscfValues, directory: Path) -> dict[str, objec
         "address": me.address,
         "port": PORTS[role],
         "directory": directory,
-        "logic": CONFIGURATION / role / "kamailio.cfg",
+        "logic": logic,
         "control_socket": control_socket if len(str(control_socket).encode()) <= _SOCKET_PATH_OCTETS_MAX else None,
         "ready_line": json.dumps({"event": "ready", "listen": listen}, separators=(",", ":")),
         "own_core": [values.pcscf, values.icscf, values.scscf],

@@ -35,15 +35,21 @@ def defines(directory: Path) -> dict[str, str]:
 @pytest.mark.parametrize("role", ROLES)
 def test_command_runs_kamailio_in_the_foreground_on_the_rendered_file(role: Role, tmp_path: Path) -> None:
     command = render_cscf(role, VALUES, tmp_path)
-    assert command == ["kamailio", "-DD", "-E", "-m", "256", "-M", "8", "-f", str(tmp_path / "kamailio.cfg")]
+    assert command == ["kamailio", "-DD", "-E", "-m", "256", "-M", "8", "-f", str(tmp_path / "values.cfg")]
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_main_file_includes_values_before_the_committed_logic(role: Role, tmp_path: Path) -> None:
+def test_values_come_before_the_committed_logic_that_they_include(role: Role, tmp_path: Path) -> None:
     render_cscf(role, VALUES, tmp_path)
-    includes = re.findall(r'^include_file "(.*)"$', (tmp_path / "kamailio.cfg").read_text(), re.MULTILINE)
-    assert includes == [str(tmp_path / "values.cfg"), str(CONFIGURATION / role / "kamailio.cfg")]
-    assert all(Path(name).is_file() for name in includes)
+    last = (tmp_path / "values.cfg").read_text().splitlines()[-1]
+    assert last == f'include_file "{CONFIGURATION / role / "kamailio.cfg"}"'
+    assert (CONFIGURATION / role / "kamailio.cfg").is_file()
+
+
+def test_a_checkout_too_deep_for_kamailio_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lab.render.kamailio.CONFIGURATION", Path("/" + "d" * 120))
+    with pytest.raises(ValueError, match="Kamailio includes 127"):
+        render_cscf("pcscf", VALUES, tmp_path)
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -94,7 +100,7 @@ def test_cdp_gives_up_before_the_scscf_before_the_icscf_before_the_pcscf(tmp_pat
 
 def test_pcscf_speaks_no_diameter_and_has_no_database(tmp_path: Path) -> None:
     render_cscf("pcscf", VALUES, tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["address.list", "kamailio.cfg", "values.cfg"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["address.list", "values.cfg"]
 
 
 def test_own_cscfs_and_partner_cores_are_trusted_in_groups_of_their_own(tmp_path: Path) -> None:
