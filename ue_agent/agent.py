@@ -1,0 +1,357 @@
+"""The procedures of an MC service UE: 10.1.X.1 (connection details), 10.6.1 and 10.6.2 (authentication, registration).
+
+One Agent is one UE: a card, a user, a state directory, and one SIP stack process for each system at which it is
+registered.  It takes no commands itself (``control``, ``cli``) and speaks no wire itself.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, Literal
+
+from pydantic import ValidationError
+
+from mmserver.messages import ConnectionDetailsRequest, ConnectionDetailsResponse, LocationInformation
+from ue_agent.card import moved_sequence_numbers, show_card
+from ue_agent.challenge import ChallengeResponder
+from ue_agent.config import UeConfig
+from ue_agent.errors import HttpError, RegistrationError, UsageError
+from ue_agent.local_address import local_address_toward
+from ue_agent.stack_process import Registration, StackProcess
+from ue_agent.stack_settings import StackSettings
+from ue_agent.store import Store, SystemEntry
+
+TRY_NEXT_P_CSCF: Final = (0, 408, 503)
+"""No answer or no transport: another P-CSCF may do better (TS 24.229 §5.1.1.2.1)."""
+
+Flow = Literal["password", "code"]
+Emit = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """The end of a REGISTER with 200.
+
+    Attributes:
+        seconds: from the first REGISTER to the 200, with the challenge between them.
+    """
+
+    registration: Registration
+    seconds: float
+
+
+class Agent:
+    """One UE."""
+
+    def __init__(self, config: UeConfig, store: Store, emit: Emit) -> None:
+        """Put the card in and note the primary MC system's configuration.
+
+        Args:
+            config: the UE.
+            store: its state directory, held by this process.
+            emit: takes the events that no command asked for.
+
+        Raises:
+            StoreError: the state is damaged, or cannot be written.
+        """
+        self._config = config
+        self._store = store
+        self._emit = emit
+        impi = config.isim.private_user_identity
+        self.responder = ChallengeResponder(
+            config.isim.card(store.isim_state(impi)), lambda state: store.save_isim_state(impi, state)
+        )
+        self._access_tokens: dict[str, str] = {}
+        self._stacks: dict[str, StackProcess] = {}
+        self._ports: dict[str, tuple[str, int]] = {}
+        store.save_primary(primary_entry(config))
+
+    @property
+    def primary(self) -> str:
+        """Name of the primary MC system."""
+        return self._config.primary.system
+
+    @property
+    def registered_at(self) -> tuple[str, ...]:
+        """The systems at which a SIP stack runs."""
+        return tuple(self._stacks)
+
+    async def authenticate(self, system: str, flow: Flow = "password") -> dict[str, Any]:
+        """Authenticate the user at the primary's IdMS (10.6.1 step 1) or at a partner's (10.6.2 step 1).
+
+        Raises:
+            UsageError: a partner without configuration, or before the primary.
+            HttpError: a server refused, or could not be asked.
+        """
+        # imported here: an HTTP client costs 0.15 s, and a UE that only registers needs none
+        from ue_agent.authentication import authenticate_at_partner, authenticate_at_primary
+
+        if system == self.primary:
+            tokens = await authenticate_at_primary(self._config, flow)
+        else:
+            subject = self._access_tokens.get(self.primary)
+            if subject is None:
+                raise UsageError(f"authenticate at {self.primary} first: a partner is given a token made from its own")
+            tokens = await authenticate_at_partner(self._config, self._entry(system), subject)
+        self._access_tokens[system] = tokens.access_token
+        return {"system": system, "expires_in": tokens.expires_in_s}
+
+    async def get_connection_details(
+        self, partner: str | None, location: LocationInformation | None
+    ) -> ConnectionDetailsResponse:
+        """Carry out 10.1.X.1 and keep what step 13 says beside the primary's configuration (NOTE 3).
+
+        Raises:
+            UsageError: neither the command nor the configuration says where the UE is.
+            HttpError: a step refused, or the CMS could not be asked.
+            StoreError: the reply names the primary MC system.
+        """
+        from ue_agent.configuration_client import get_partner_mc_system_connection_details
+        from ue_agent.https import HttpsClient, context_of_file
+
+        where = location or self._config.location
+        if where is None:
+            raise UsageError("no location: neither the command nor [location] of the configuration says one")
+        request = ConnectionDetailsRequest(
+            location_information=where,
+            mc_service_ids=self._config.user.mc_service_ids,
+            default_identities=self._config.isim.identities,
+            partner_mc_system=partner,
+        )
+        limits = self._config.http
+        async with HttpsClient(
+            context_of_file(self._config.primary.ca),
+            timeout_s=limits.timeout_s,
+            response_octets_max=limits.response_octets_max,
+        ) as https:
+            response = await get_partner_mc_system_connection_details(
+                https, self._config.primary.cms, self._access_tokens.get(self.primary), request
+            )
+        self._store.save_partner(partner_entry(response))
+        return response
+
+    async def register(self, system: str, expires_s: int | None = None) -> Registered:
+        """Register anew at a system (10.6.1 step 3, 10.6.2 steps 2 to 13), with a SIP stack of its own.
+
+        Raises:
+            UsageError: nothing is known of that system.
+            RegistrationError: the last P-CSCF tried refused or was silent.
+            StackError: the SIP stack cannot run.
+        """
+        entry = self._entry(system)
+        await self._end_stack(system)
+        for p_cscf in entry.p_cscf[:-1]:
+            try:
+                return await self._register_through(entry, p_cscf, expires_s)
+            except RegistrationError as exc:
+                if exc.status not in TRY_NEXT_P_CSCF or str(exc) == "mac-failure":
+                    raise
+        return await self._register_through(entry, entry.p_cscf[-1], expires_s)
+
+    async def refresh(self, system: str) -> Registered:
+        """Register again before the registration lapses (TS 24.229 §5.1.1.4).
+
+        Raises:
+            UsageError: not registered there.
+            RegistrationError: refused; the registration is over.
+            StackError: the SIP stack has ended.
+        """
+        began = time.monotonic()
+        stack = self._stack(system)
+        try:
+            registration = await stack.register(self._config.sip.timeout_s)
+        except RegistrationError:
+            await self._end_stack(system)
+            raise
+        return Registered(registration, time.monotonic() - began)
+
+    async def deregister(self, system: str) -> Registered:
+        """De-register (TS 24.229 §5.1.1.6); the stack ends whatever the answer was.
+
+        Raises:
+            UsageError: not registered there.
+            RegistrationError: refused or not answered; the registration lapses by itself.
+            StackError: the SIP stack has ended.
+        """
+        began = time.monotonic()
+        stack = self._stack(system)
+        try:
+            return Registered(await stack.deregister(self._config.sip.timeout_s), time.monotonic() - began)
+        finally:
+            await self._end_stack(system)
+
+    async def send_message(self, system: str, to: str, text: str) -> tuple[int, str]:
+        """Send a MESSAGE (RFC 3428) through a system; return status and reason of the 2xx.
+
+        Raises:
+            UsageError: not registered there.
+            MessageError: refused or not answered.
+            StackError: the SIP stack has ended.
+        """
+        return await self._stack(system).send_message(to, text, self._config.sip.timeout_s)
+
+    def set_sqn(self, sqn: Literal["old", "new"] | int) -> None:
+        """Move the card's sequence numbers, durably (a laboratory's way to a resynchronisation).
+
+        Raises:
+            UsageError: they would be used up.
+            StoreError: the disk refuses.
+        """
+        card = self.responder.isim
+        card.sequence_numbers = moved_sequence_numbers(card.sequence_numbers, sqn)
+        self._store.save_isim_state(card.private_user_identity, card.state)
+
+    def status(self) -> dict[str, Any]:
+        """Return what the UE knows: its systems, its registrations, its card; no secret."""
+        return {
+            "ue": self._config.ue.name,
+            "primary": self.primary,
+            "authenticated": sorted(self._access_tokens),
+            "registered": sorted(self._stacks),
+            "systems": [entry_summary(entry) for entry in self._store.systems()],
+            "isim": show_card(self.responder.isim),
+        }
+
+    async def stop(self) -> None:
+        """End all SIP stacks, without de-registration."""
+        stacks, self._stacks = list(self._stacks.values()), {}
+        await asyncio.gather(*(stack.stop() for stack in stacks))
+
+    def _entry(self, system: str) -> SystemEntry:
+        entry = self._store.load(system)
+        if entry is None:
+            raise UsageError(f"nothing is known of {system}: get connection details first")
+        return entry
+
+    def _stack(self, system: str) -> StackProcess:
+        if system not in self._stacks:
+            raise UsageError(f"not registered at {system}")
+        return self._stacks[system]
+
+    async def _register_through(self, entry: SystemEntry, p_cscf: str, expires_s: int | None) -> Registered:
+        settings = self._settings(entry, p_cscf, expires_s or self._config.sip.expires_s)
+        system = entry.mc_system
+        stack = StackProcess(settings, self.responder, lambda event: self._on_stack_event(system, stack, event))
+        await stack.start()
+        self._stacks[system] = stack
+        self._ports[system] = (settings.local_address, stack.port)
+        began = time.monotonic()
+        try:
+            registration = await stack.register(self._config.sip.timeout_s)
+        except BaseException:
+            await self._end_stack(system)
+            raise
+        return Registered(registration, time.monotonic() - began)
+
+    def _settings(self, entry: SystemEntry, p_cscf: str, expires_s: int) -> StackSettings:
+        address = local_address_toward(p_cscf)
+        known_address, port = self._ports.get(entry.mc_system, ("", 0))
+        if self._config.sip.port or known_address != address:
+            port = self._config.sip.port
+        return StackSettings(
+            private_user_identity=entry.identities.private_user_identity,
+            public_user_identity=default_sip_uri(entry),
+            home_domain=entry.home_domain,
+            p_cscf=p_cscf,
+            local_address=address,
+            local_port=port,
+            transport=self._config.sip.transport,
+            expires_s=expires_s,
+            instance=self._store.instance(),
+            access_network_info=self._config.sip.access_network_info,
+        )
+
+    def _on_stack_event(self, system: str, stack: StackProcess, event: dict[str, Any]) -> None:
+        match event["event"]:
+            case "registration":
+                self._emit(
+                    {
+                        "event": "registration.changed",
+                        "system": system,
+                        "status": event["status"],
+                        "reason": event["reason"],
+                        "expires": event["expires_s"],
+                    }
+                )
+            case "message-received":
+                self._emit(
+                    {"event": "message.received", "system": system, "from": event["sender"], "text": event["text"]}
+                )
+            case "ended":
+                if self._stacks.get(system) is stack:
+                    del self._stacks[system]
+                self._emit(
+                    {
+                        "event": "registration.changed",
+                        "system": system,
+                        "status": 0,
+                        "reason": event["reason"],
+                        "expires": 0,
+                    }
+                )
+
+    async def _end_stack(self, system: str) -> None:
+        stack = self._stacks.pop(system, None)
+        if stack is not None:
+            await stack.stop()
+
+
+def primary_entry(config: UeConfig) -> SystemEntry:
+    """Return the primary MC system's entry, from the card and the configuration."""
+    return SystemEntry(
+        mc_system=config.primary.system,
+        role="primary",
+        identities=config.isim.identities,
+        home_domain=config.isim.home_domain,
+        p_cscf=config.isim.p_cscf,
+    )
+
+
+def partner_entry(response: ConnectionDetailsResponse) -> SystemEntry:
+    """Return the entry of the partner that step 13 chose.
+
+    Raises:
+        HttpError: its P-CSCFs are not SIP URIs that a UE can use.
+    """
+    configuration = response.initial_ue_configuration
+    try:
+        return SystemEntry(
+            mc_system=response.partner_mc_system,
+            role="partner",
+            identities=response.partner_mc_system_sip_identities,
+            home_domain=configuration.home_domain,
+            p_cscf=configuration.p_cscf,
+            initial_ue_configuration=configuration,
+            valid_until=response.valid_until,
+        )
+    except ValidationError as exc:
+        fault = exc.errors(include_url=False, include_input=False)[0]
+        raise HttpError(f"the connection details cannot be used: {fault['loc'][0]}: {fault['msg']}") from exc
+
+
+def default_sip_uri(entry: SystemEntry) -> str:
+    """Return the IMPU to register: the first one with the scheme ``sip:`` (TS 24.229 §5.1.1.1A).
+
+    Raises:
+        UsageError: the set has none.
+    """
+    for uri in entry.identities.public_user_identities:
+        if uri.startswith("sip:"):
+            return uri
+    raise UsageError(f"the identities for {entry.mc_system} hold no sip: URI")
+
+
+def entry_summary(entry: SystemEntry) -> dict[str, Any]:
+    """Return what ``status`` shows of a system."""
+    until: datetime | None = entry.valid_until
+    return {
+        "system": entry.mc_system,
+        "role": entry.role,
+        "home_domain": entry.home_domain,
+        "p_cscf": list(entry.p_cscf),
+        "private_user_identity": entry.identities.private_user_identity,
+        "public_user_identities": list(entry.identities.public_user_identities),
+        "valid_until": until.isoformat() if until else None,
+    }
