@@ -6,10 +6,11 @@ belong together is decided before (``subscribers``). Left out: restoration, shar
 """
 
 from dataclasses import dataclass, replace
-from enum import IntEnum, StrEnum
+from enum import StrEnum
 from typing import Final
 
 from diameter_proxy.diameter.result_codes import ExperimentalResultCode, ResultCode
+from diameter_proxy.diameter.values import ServerAssignmentType, UserAuthorizationType
 from lab.systems.hss.errors import Refusal
 
 
@@ -22,33 +23,8 @@ class State(StrEnum):
     """Not registered, but an S-CSCF keeps the profile."""
 
 
-class AuthorizationType(IntEnum):
-    """User-Authorization-Type (TS 29.229 §6.3.24)."""
-
-    REGISTRATION = 0
-    DE_REGISTRATION = 1
-    REGISTRATION_AND_CAPABILITIES = 2
-
-
-class AssignmentType(IntEnum):
-    """Server-Assignment-Type (TS 29.229 §6.3.15)."""
-
-    NO_ASSIGNMENT = 0
-    REGISTRATION = 1
-    RE_REGISTRATION = 2
-    UNREGISTERED_USER = 3
-    TIMEOUT_DEREGISTRATION = 4
-    USER_DEREGISTRATION = 5
-    TIMEOUT_DEREGISTRATION_STORE_SERVER_NAME = 6
-    USER_DEREGISTRATION_STORE_SERVER_NAME = 7
-    ADMINISTRATIVE_DEREGISTRATION = 8
-    AUTHENTICATION_FAILURE = 9
-    AUTHENTICATION_TIMEOUT = 10
-    DEREGISTRATION_TOO_MUCH_DATA = 11
-
-
 # fmt: off
-_T = AssignmentType
+_T = ServerAssignmentType
 _REGISTRATIONS: Final   = frozenset({_T.REGISTRATION, _T.RE_REGISTRATION})
 _KEEPING: Final         = frozenset({_T.TIMEOUT_DEREGISTRATION_STORE_SERVER_NAME,
                                      _T.USER_DEREGISTRATION_STORE_SERVER_NAME})
@@ -105,22 +81,22 @@ class Decision:
     with_user_data: bool = False
 
 
-def authorize_user(now: Registration, kind: AuthorizationType) -> Decision:
+def authorize_user(now: Registration, kind: UserAuthorizationType) -> Decision:
     """Decide a UAR (TS 29.228 §6.1.1.1, step 5); never neither Server-Name nor capabilities.
 
     Raises:
         Refusal: 5003, a de-registration of what has no S-CSCF.
     """
     match kind:
-        case AuthorizationType.DE_REGISTRATION:
+        case UserAuthorizationType.DE_REGISTRATION:
             if now.server_name is None:
                 raise Refusal(
                     "nothing to de-register", experimental=ExperimentalResultCode.ERROR_IDENTITY_NOT_REGISTERED
                 )
             return Decision(now, server_name=now.server_name)
-        case AuthorizationType.REGISTRATION_AND_CAPABILITIES:
+        case UserAuthorizationType.REGISTRATION_AND_CAPABILITIES:
             return Decision(now, with_capabilities=True)
-        case AuthorizationType.REGISTRATION:
+        case UserAuthorizationType.REGISTRATION:
             pass
     if now.server_name is None:
         return Decision(now, None, ExperimentalResultCode.FIRST_REGISTRATION, with_capabilities=True)
@@ -144,31 +120,33 @@ def authenticate(now: Registration, asker: ServingSystem, *, resynchronisation: 
 
 
 def assign_server(
-    now: Registration, asker: ServingSystem, kind: AssignmentType, *, user_data_available: bool
+    now: Registration, asker: ServingSystem, kind: ServerAssignmentType, *, user_data_available: bool
 ) -> Decision:
     """Decide a SAR (TS 29.228 §6.1.2.1, steps 3 and 4).
 
     Raises:
-        Refusal: 5005, another S-CSCF is assigned; 5012, the same for any other type than 1, 2 and 3.
+        Refusal: 5005, another S-CSCF is assigned; 5012, the same for any other type than 1, 2 and 3; 5007, a type
+            above 11.
     """
     foreign = now.server_name is not None and now.server_name != asker.server_name
-    if kind in _REGISTRATIONS or kind is AssignmentType.UNREGISTERED_USER:
+    if kind in _REGISTRATIONS or kind is ServerAssignmentType.UNREGISTERED_USER:
         if foreign:
             raise Refusal(
                 "another S-CSCF is assigned", experimental=ExperimentalResultCode.ERROR_IDENTITY_ALREADY_REGISTERED
             )
         state = State.REGISTERED if kind in _REGISTRATIONS else State.UNREGISTERED
         return Decision(Registration(state, asker), with_user_data=not user_data_available)
-    if foreign or (kind is AssignmentType.NO_ASSIGNMENT and now.server_name is None):
+    if foreign or (kind is ServerAssignmentType.NO_ASSIGNMENT and now.server_name is None):
         raise Refusal("the S-CSCF is not the one assigned", result_code=ResultCode.UNABLE_TO_COMPLY)
-    if kind is AssignmentType.NO_ASSIGNMENT:
+    if kind is ServerAssignmentType.NO_ASSIGNMENT:
         return Decision(now, with_user_data=not user_data_available)
     if kind in _KEEPING:
         return Decision(Registration(State.UNREGISTERED, asker))
     if kind in _AUTHENTICATIONS and now.state is not State.NOT_REGISTERED:
         return Decision(replace(now, auth_pending=False))
-    assert kind in _DEREGISTRATIONS | _AUTHENTICATIONS
-    return Decision(CLEARED)
+    if kind in _DEREGISTRATIONS | _AUTHENTICATIONS:
+        return Decision(CLEARED)
+    raise Refusal("assignment type", experimental=ExperimentalResultCode.ERROR_IN_ASSIGNMENT_TYPE)
 
 
 def locate(now: Registration) -> Decision:

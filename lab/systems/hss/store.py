@@ -58,11 +58,12 @@ class Store:
             self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
+            with _ours():
+                self._db.execute("COMMIT")
         except BaseException:
-            self._db.execute("ROLLBACK")
+            if self._db.in_transaction:  # a full disk may have ended it already
+                self._db.execute("ROLLBACK")
             raise
-        with _ours():
-            self._db.execute("COMMIT")
 
     def sqn_he(self, subscriber: str) -> int:
         """Return the highest SQN ever taken for ``subscriber``, 0 for a new one."""

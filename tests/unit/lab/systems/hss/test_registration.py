@@ -2,11 +2,10 @@
 
 import pytest
 
+from diameter_proxy.diameter.values import ServerAssignmentType, UserAuthorizationType
 from lab.systems.hss.errors import Refusal
 from lab.systems.hss.registration import (
     CLEARED,
-    AssignmentType,
-    AuthorizationType,
     Decision,
     Registration,
     ServingSystem,
@@ -22,8 +21,8 @@ B = ServingSystem("sip:b.lab", "b.lab", "lab")
 PENDING = Registration(State.NOT_REGISTERED, A, True)
 REGISTERED = Registration(State.REGISTERED, A)
 UNREGISTERED = Registration(State.UNREGISTERED, A)
-T = AssignmentType
-U = AuthorizationType
+T = ServerAssignmentType
+U = UserAuthorizationType
 
 
 def outcome(decide: object) -> tuple[object, ...]:
@@ -57,7 +56,7 @@ UAR = [
 
 
 @pytest.mark.parametrize(("now", "kind", "expected"), UAR)
-def test_uar(now: Registration, kind: AuthorizationType, expected: tuple[object, ...]) -> None:
+def test_uar(now: Registration, kind: UserAuthorizationType, expected: tuple[object, ...]) -> None:
     """TS 29.228 §6.1.1.1."""
     assert outcome(lambda: authorize_user(now, kind)) == expected
 
@@ -106,13 +105,14 @@ SAR = [
     (REGISTERED,   A,     T.AUTHENTICATION_TIMEOUT,                   True,  (2001, False, REGISTERED)),
     (REGISTERED,   A,     T.DEREGISTRATION_TOO_MUCH_DATA,             True,  (2001, False, CLEARED)),
     (CLEARED,      A,     T.USER_DEREGISTRATION,                      True,  (2001, False, CLEARED)),
+    (REGISTERED,   A,     T.RESTORATION,                              True,  (None, 5007)),
 ]
 # fmt: on
 
 
 @pytest.mark.parametrize(("now", "asker", "kind", "available", "expected"), SAR)
 def test_sar(
-    now: Registration, asker: ServingSystem, kind: AssignmentType, available: bool, expected: tuple[object, ...]
+    now: Registration, asker: ServingSystem, kind: ServerAssignmentType, available: bool, expected: tuple[object, ...]
 ) -> None:
     """TS 29.228 §6.1.2.1."""
     found = outcome(lambda: assign_server(now, asker, kind, user_data_available=available))
