@@ -117,6 +117,7 @@ _LEGS: Final = (
     ({"ue", "pcscf"}, "gm"),
     ({"icscf", "proxy"}, "aaa-2"),
     ({"scscf", "proxy"}, "aaa-2"),
+    ({"probe", "proxy"}, "aaa-2"),
     ({"proxy", "hss"}, "hss"),
     ({"icscf", "hss"}, "hss"),
     ({"scscf", "hss"}, "hss"),

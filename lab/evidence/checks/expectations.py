@@ -24,6 +24,7 @@ class NamedCheck(Protocol):
 # fmt: off
 REGISTRY: Final[dict[str, Callable[..., Finding]]] = {
     "sip-status":             sip.sip_status,
+    "sip-got":                sip.sip_got,
     "sip-never":              sip.sip_never,
     "registrations":          sip.registrations,
     "deregistered":           sip.deregistered,

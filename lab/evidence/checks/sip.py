@@ -141,18 +141,37 @@ def message_delivered(evidence: Evidence, *, ue: str, system: str) -> Finding:
     return judged(_numbers(good), 'sip.Method == "MESSAGE"', faults())
 
 
-def time_between(evidence: Evidence, *, ue: str, first: str, last: str, at_most_s: float, system: str = "") -> Finding:
-    """From the UE's first request ``first`` to the last response to ``last`` no more than this passed."""
-    asked = [
-        m for m in evidence.capture.sip if m.method == first and m.frame.source in story_of(evidence, ue).ue.addresses
-    ]
-    ended = [reply for _, reply in _of_ue(evidence, ue, system, last) if reply.status != 401]
-    if not asked or not ended:
-        return judged((), "sip", [f"no {first} of {ue}, or no final response to {last}"])
-    elapsed_s = ended[-1].frame.time_s - asked[0].frame.time_s
-    frames = (asked[0].frame.number, ended[-1].frame.number)
+def sip_got(evidence: Evidence, *, ue: str, system: str, method: str, status: int, within_s: float = 0.0) -> Finding:
+    """Some request of this method that the UE sent in the system got the status, in time if one is given."""
+    good = [pair for pair in _of_ue(evidence, ue, system, method) if pair[1].status == status]
+    elapsed = [reply.frame.time_s - request.frame.time_s for request, reply in good]
+
+    def faults() -> Iterator[str]:
+        seen = sorted({reply.status for _, reply in _of_ue(evidence, ue, system, method)})
+        yield from lacks(good, f"no {status} to {method} of {ue} in {system}; seen: {seen}")
+        if within_s and elapsed:
+            yield from lacks(max(elapsed) <= within_s, f"it came after {max(elapsed):.2f} s, wanted {within_s} s")
+
+    detail = f"after {max(elapsed):.3f} s" if elapsed else ""
+    return judged(_numbers(good), f"sip.Status-Code == {status}", faults(), detail)
+
+
+def time_between(evidence: Evidence, *, ue: str, first: str, last: str, at_most_s: float) -> Finding:
+    """Between the frames of two steps of the UE's registration (10.6.2-2, -11, -12, -13) no more than this passed."""
+    partner = story_of(evidence, ue).partner
+    moments = {
+        "10.6.2-2": partner.first if partner else None,
+        "10.6.2-11": partner.challenge if partner else None,
+        "10.6.2-12": partner.answer if partner else None,
+        "10.6.2-13": partner.final if partner else None,
+    }
+    began, ended = moments[first], moments[last]
+    if began is None or ended is None:
+        return judged((), "sip", [f"{ue} came not from {first} to {last}"])
+    elapsed_s = ended.frame.time_s - began.frame.time_s
+    frames = (began.frame.number, ended.frame.number)
     faults = lacks(elapsed_s <= at_most_s, f"{elapsed_s:.3f} s passed, wanted {at_most_s} s at most")
-    return judged(frames, frame_filter(frames), faults, f"{elapsed_s:.3f} s")
+    return judged(frames, frame_filter(frames), faults, f"{elapsed_s * 1000:.1f} ms")
 
 
 def both_orders(evidence: Evidence) -> Finding:
