@@ -142,6 +142,7 @@ class Database:
     fault: Callable[[Message], bytes | None] = lambda _request: None
     requests: list[tuple[str, str]] = field(default_factory=list)
     answers: list[Message] = field(default_factory=list)
+    resynchronised: int = 0
     _sqn: int = 0
     _listeners: dict[str, socket.socket] = field(default_factory=dict)
     _connections: dict[tuple[str, str], socket.socket] = field(default_factory=dict)
@@ -243,6 +244,7 @@ class Database:
         asked = request.group(d.SIP_AUTH_DATA_ITEM)
         resynchronisation = asked.get(d.SIP_AUTHORIZATION) if asked else None
         if resynchronisation:
+            self.resynchronised += 1
             self._sqn = verify_auts(Milenage(K, OPC), resynchronisation[:16], resynchronisation[16:])
         self._sqn = next_sqn(self._sqn, 0)
         vector = generate_vector(Milenage(K, OPC), secrets.token_bytes(16), self._sqn, b"\x80\x00")
@@ -376,12 +378,14 @@ class Core:
     network: Network
     database: Database
     cscfs: dict[str, Kamailio]
+    ues: list[Sip] = field(default_factory=list)
     _ports: Iterator[int] = field(default_factory=lambda: iter(range(20000, 60000)))
 
     def ue(self, user: str = "", address: str = "10.77.1.21", **options: bytes) -> Sip:
         """Return a UE with its own port, and its own identity unless one is given."""
         port = next(self._ports)
-        return Sip(self.network, address, port, user or f"0010100000{port:05}", **options)
+        self.ues.append(Sip(self.network, address, port, user or f"0010100000{port:05}", **options))
+        return self.ues[-1]
 
     def log(self) -> str:
         """Return the end of every log, for a failure's message."""
@@ -430,6 +434,8 @@ def core(running: Core) -> Iterator[Core]:
     running.database.answers.clear()
     yield running
     running.database.fault = lambda _request: None
+    while running.ues:
+        running.ues.pop().socket.close()
     assert [role for role, cscf in running.cscfs.items() if cscf.popen.poll() is not None] == [], running.log()
     assert "exited by a signal" not in running.log()
 
