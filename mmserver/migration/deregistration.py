@@ -4,6 +4,7 @@ Kamailio answers only an RTR with Public-Identity AVPs that it knows, so the who
 the stored Origin-Host through one of our own proxies, another one at each try.
 """
 
+import asyncio
 from collections.abc import Callable
 from typing import Final, Protocol
 
@@ -57,14 +58,18 @@ class Deregistration:
         """Send the RTR until an RTA comes; return whether one confirmed it."""
         assert binding.registration is not None, "only a registered set is de-registered"
         end_to_end = self._next_end_to_end()
+        loop = asyncio.get_running_loop()
         for attempt in range(self._config.rtr_tries):
             peers = self._open_peers() or self._config.peers
             peer = peers[attempt % len(peers)]
             octets = self._encode(binding, binding.registration, end_to_end, retransmitted=attempt > 0)
+            next_try = loop.time() + self._config.rtr_deadline_s
             try:
                 code = _result_of(await self._request(peer, octets, self._config.rtr_deadline_s))
             except (RequestFailed, DiameterError) as exc:
                 log.warning("rtr.unanswered", binding=binding.handle, peer=peer, reason=str(exc))
+                if attempt + 1 < self._config.rtr_tries:
+                    await asyncio.sleep(next_try - loop.time())  # a lost peer fails at once and may come back
                 continue
             log.info("rtr.answered", binding=binding.handle, peer=peer, code=code)
             if code in SUCCESS:

@@ -1,0 +1,134 @@
+"""``mmserver migration``: run, check, upgrade, and what an administrator asks without HTTP.
+
+No logic here; what a command needs it imports itself, so that ``run`` never loads Alembic.
+"""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from mmserver.http.settings import ConfigError
+from mmserver.migration.config import MmsConfig, load_config
+
+app = typer.Typer(
+    help="Migration management server (TS 23.280): lends SIP identities to migrating users and binds them.",
+    epilog="A new store first needs: mmserver migration upgrade --config mms.toml",
+    no_args_is_help=True,
+    add_completion=False,
+)
+
+ConfigOption = Annotated[Path, typer.Option("--config", help="The server's mms.toml.", show_default=False)]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+
+
+@app.command()
+def run(config: ConfigOption) -> None:
+    """Serve CSC-X, the feed and Cx until SIGTERM or SIGINT.
+
+    One line on standard output says when connections are accepted; logs go to standard error.
+    """
+    from mmserver.http.server import ListenFailed
+    from mmserver.http.tls import TlsError
+    from mmserver.migration.errors import MigrationError
+    from mmserver.migration.service import serve
+
+    loaded = _load(config)
+    try:
+        asyncio.run(serve(loaded))
+    except (ListenFailed, TlsError, MigrationError) as exc:
+        _fail(1, f"{exc}")
+
+
+@app.command()
+def check(config: ConfigOption, as_json: JsonOption = False) -> None:
+    """Check a configuration file, its certificates included, and exit."""
+    from mmserver.http.tls import ClientTrust, TlsError, server_context
+
+    loaded = _load(config)
+    clients = (*loaded.http.clients.csc_x, *loaded.http.clients.feed)
+    try:
+        server_context(loaded.tls.credentials(), ClientTrust.of_one_ca(clients, loaded.http.client_ca))
+    except TlsError as exc:
+        _fail(2, f"{config.name}: tls: {exc}")
+    found = {
+        "system": loaded.system.name,
+        "csc_x": f"{loaded.http.address}:{loaded.http.port}",
+        "cx": f"{loaded.diameter.address}:{loaded.diameter.port}",
+        "partners": [partner.name for partner in loaded.partners],
+    }
+    if as_json:
+        typer.echo(json.dumps(found))
+        return
+    partners = ", ".join(found["partners"]) or "no partner"
+    typer.echo(f"ok: {loaded.system.identifier}: CSC-X on {found['csc_x']}, Cx on {found['cx']}, {partners}")
+
+
+@app.command()
+def upgrade(config: ConfigOption) -> None:
+    """Make the store, or bring its schema to this version's; run it before `run`, with the server stopped."""
+    from mmserver.migration.errors import StoreUnavailable
+    from mmserver.migration.schema.upgrade import upgrade as upgrade_store
+
+    loaded = _load(config)
+    try:
+        revision = upgrade_store(loaded.store.url)
+    except (StoreUnavailable, OSError) as exc:
+        _fail(1, f"store: {exc}")
+    typer.echo(f"ok: schema {revision}")
+
+
+@app.command()
+def audit(
+    binding: Annotated[str, typer.Argument(help="The binding's name.")],
+    config: ConfigOption,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what happened to a binding, oldest first, straight from the store."""
+    from mmserver.migration.errors import MigrationError
+    from mmserver.migration.store import BindingStore
+
+    loaded = _load(config)
+
+    async def read() -> list[dict[str, object]]:
+        store = BindingStore(loaded.store.url, loaded.store.busy_timeout_s)
+        try:
+            await store.require_schema()
+            async with store.reading() as transaction:
+                return [dict(row) for row in await transaction.audit_trail(binding)]
+        finally:
+            await store.close()
+
+    try:
+        rows = asyncio.run(read())
+    except MigrationError as exc:
+        _fail(1, f"store: {exc}")
+    if not rows:
+        _fail(1, f"nothing is known of binding {binding}")
+    for row in rows:
+        text = "{at:.3f} {event} by {actor} -> {state}{off} {reason}".format(
+            off="" if row["enabled"] else " disabled", **row
+        )
+        typer.echo(json.dumps(row) if as_json else text.rstrip())
+
+
+@app.command()
+def openapi() -> None:
+    """Print the OpenAPI description of CSC-X and the feed."""
+    from mmserver.migration.service import openapi_document
+
+    typer.echo(json.dumps(openapi_document(), indent=2))
+
+
+def _load(path: Path) -> MmsConfig:
+    try:
+        return load_config(path)
+    except ConfigError as exc:
+        _fail(2, str(exc))
+
+
+def _fail(code: int, message: str) -> NoReturn:
+    typer.echo(f"error: {message}", err=True)
+    raise typer.Exit(code)

@@ -1,0 +1,255 @@
+"""The MMS as SIP database of lent identities: each row of the design's list (TS 29.228 §6.1)."""
+
+from typing import Any
+
+import pytest
+
+from diameter_proxy.diameter import dictionary as d
+from diameter_proxy.diameter.commands import CX, LIR, MAR, SAR, TGPP, UAR, CommandType
+from diameter_proxy.diameter.message import Message, encode_request
+from diameter_proxy.diameter.values import ServerAssignmentType as Assignment
+from diameter_proxy.diameter.values import UserAuthorizationType as Authorization
+from mmserver.messages import BindingState
+from mmserver.migration.bindings import IdentityBinding
+
+SERVER = "sip:scscf.mc2.lab:6060"
+BASE = 0  # vendor of Result-Code
+
+
+def encode(command: CommandType, *avps: bytes) -> bytes:
+    common = [
+        d.SESSION_ID.encode("scscf.mc2.lab;1;1"),
+        d.VENDOR_SPECIFIC_APPLICATION_ID.encode(d.VENDOR_ID.encode(TGPP) + d.AUTH_APPLICATION_ID.encode(CX)),
+        d.ORIGIN_HOST.encode("scscf.mc2.lab"),
+        d.ORIGIN_REALM.encode("ims.mc2.lab"),
+        d.DESTINATION_REALM.encode("ims.mc2.lab"),
+    ]
+    return encode_request(command, hop_by_hop=7, end_to_end=9, avps=[*common, *avps])
+
+
+def uar(binding: IdentityBinding, kind: Authorization | None = None, **changes: str) -> bytes:
+    avps = [
+        d.USER_NAME.encode(changes.get("impi", binding.identities.private_user_identity)),
+        d.PUBLIC_IDENTITY.encode(changes.get("impu", binding.identities.public_user_identities[0])),
+        d.VISITED_NETWORK_IDENTIFIER.encode(b"ims.mc2.lab"),
+    ]
+    return encode(UAR, *avps, *([] if kind is None else [d.USER_AUTHORIZATION_TYPE.encode(kind)]))
+
+
+def sar(binding: IdentityBinding, kind: Assignment, server: str = SERVER, **changes: str) -> bytes:
+    return encode(
+        SAR,
+        d.PUBLIC_IDENTITY.encode(changes.get("impu", binding.identities.public_user_identities[0])),
+        d.SERVER_NAME.encode(server),
+        d.USER_NAME.encode(changes.get("impi", binding.identities.private_user_identity)),
+        d.SERVER_ASSIGNMENT_TYPE.encode(kind),
+        d.USER_DATA_ALREADY_AVAILABLE.encode(0),  # type: ignore[arg-type]  # the wire's number
+    )
+
+
+def lir(impu: str) -> bytes:
+    return encode(LIR, d.PUBLIC_IDENTITY.encode(impu))
+
+
+async def ask(mms: Any, octets: bytes) -> Message:
+    answer = await mms.cx.answer(octets)
+    assert answer is not None
+    message = Message.decode(answer)
+    assert (message.header.hop_by_hop, message.header.end_to_end) == (7, 9)
+    assert message.require(d.ORIGIN_HOST) == "mms.mc2.lab"
+    return message
+
+
+async def registered(mms: Any) -> IdentityBinding:
+    binding: IdentityBinding = await mms.allocated()
+    assert (await ask(mms, sar(binding, Assignment.REGISTRATION))).result() == (BASE, 2001)
+    return await mms.server.get(binding.handle)  # type: ignore[no-any-return]
+
+
+async def test_uar_of_an_unregistered_set_offers_one_server_for_the_binding(make_mms: Any) -> None:
+    mms = make_mms(diameter__scscf=["sip:one.mc2.lab:6060", "sip:two.mc2.lab:6060"])
+    binding = await mms.allocated()
+    names = set()
+    for _ in range(3):
+        answer = await ask(mms, uar(binding))
+        assert answer.result() == (TGPP, 2001)
+        capabilities = answer.group(d.SERVER_CAPABILITIES)
+        assert capabilities is not None
+        names.update(capabilities.all(d.SERVER_NAME))
+    assert len(names) == 1
+
+
+async def test_uar_of_a_registered_set_names_its_server(mms: Any) -> None:
+    answer = await ask(mms, uar(await registered(mms)))
+    assert (answer.result(), answer.get(d.SERVER_NAME)) == ((TGPP, 2002), SERVER)
+
+
+async def test_uar_for_deregistration_names_the_server_or_says_not_registered(mms: Any) -> None:
+    binding = await mms.allocated()
+    assert (await ask(mms, uar(binding, Authorization.DE_REGISTRATION))).result() == (TGPP, 5003)
+    await registered(mms)
+    answer = await ask(mms, uar(binding, Authorization.DE_REGISTRATION))
+    assert (answer.result(), answer.get(d.SERVER_NAME)) == ((BASE, 2001), SERVER)
+
+
+async def test_uar_for_capabilities_names_the_whole_list(make_mms: Any) -> None:
+    servers = ["sip:one.mc2.lab:6060", "sip:two.mc2.lab:6060"]
+    mms = make_mms(diameter__scscf=servers)
+    answer = await ask(mms, uar(await mms.allocated(), Authorization.REGISTRATION_AND_CAPABILITIES))
+    capabilities = answer.group(d.SERVER_CAPABILITIES)
+    assert answer.result() == (BASE, 2001)
+    assert capabilities is not None
+    assert capabilities.all(d.SERVER_NAME) == servers
+
+
+async def test_uar_of_what_is_not_bound_is_5001(mms: Any) -> None:
+    held = await mms.partner("held")
+    assert (await ask(mms, uar(held))).result() == (TGPP, 5001)
+    expired = await mms.allocated("expired")
+    mms.now += 86400
+    assert (await ask(mms, uar(expired))).result() == (TGPP, 5001)
+    assert (await ask(mms, uar(expired, impi="mig-no@ims.mc2.lab", impu="sip:mig-no@ims.mc2.lab"))).result() == (
+        TGPP,
+        5001,
+    )
+    await mms.withdrawal.release(expired.handle, "", "admin")
+    assert (await ask(mms, uar(expired))).result() == (TGPP, 5001)
+
+
+async def test_uar_of_a_primary_set_is_5001(mms: Any) -> None:
+    """A set that we lend outbound is not served in our own core."""
+    binding = await mms.primary()
+    confirmed = await mms.server.confirm(binding.handle, "", "cms.mc2.lab")
+    assert (await ask(mms, uar(confirmed))).result() == (TGPP, 5001)
+
+
+async def test_uar_of_a_disabled_set_is_5004(mms: Any) -> None:
+    binding = await mms.allocated()
+    await mms.withdrawal.disable(binding.handle, "", "admin")
+    assert (await ask(mms, uar(binding))).result() == (TGPP, 5004)
+
+
+@pytest.mark.parametrize("kind", [Authorization.REGISTRATION, Authorization.DE_REGISTRATION])
+async def test_identities_of_two_sets_are_no_pair(mms: Any, kind: Authorization) -> None:
+    first, second = await mms.allocated("a"), await mms.allocated("b")
+    theirs = second.identities.public_user_identities[0]
+    assert (await ask(mms, uar(first, kind, impu=theirs))).result() == (TGPP, 5002)
+    assert (await ask(mms, uar(first, kind, impu="sip:native@ims.mc2.lab"))).result() == (TGPP, 5002)
+    assert (await ask(mms, uar(first, kind, impi="native@ims.mc2.lab"))).result() == (TGPP, 5002)
+    assert (await ask(mms, sar(first, Assignment.REGISTRATION, impu=theirs))).result() == (TGPP, 5002)
+
+
+async def test_a_host_in_capitals_is_the_same_identity(mms: Any) -> None:
+    binding = await mms.allocated()
+    impu = binding.identities.public_user_identities[0].replace("ims.mc2.lab", "IMS.MC2.LAB")
+    assert (await ask(mms, uar(binding, impu=impu))).result() == (TGPP, 2001)
+
+
+async def test_sar_stores_the_server_and_answers_the_whole_implicit_set(mms: Any) -> None:
+    binding = await mms.allocated(impus=2)
+    answer = await ask(mms, sar(binding, Assignment.REGISTRATION))
+    assert answer.result() == (BASE, 2001)
+    document = answer.require(d.USER_DATA).decode()
+    assert all(text in document for text in binding.identities.mapped)
+    stored = await mms.server.get(binding.handle)
+    assert stored.state is BindingState.REGISTERED
+    assert (stored.registration.server_name, stored.registration.origin_host, stored.registration.origin_realm) == (
+        SERVER,
+        "scscf.mc2.lab",
+        "ims.mc2.lab",
+    )
+
+
+async def test_sar_of_another_server_while_registered_is_5005(mms: Any) -> None:
+    binding = await registered(mms)
+    for kind in (Assignment.REGISTRATION, Assignment.RE_REGISTRATION):
+        answer = await ask(mms, sar(binding, kind, "sip:other.mc2.lab:6060"))
+        assert answer.result() == (TGPP, 5005)
+    mms.now += 600  # aged: nobody is registered any more
+    assert (await ask(mms, sar(binding, Assignment.REGISTRATION, "sip:other.mc2.lab:6060"))).result() == (BASE, 2001)
+
+
+async def test_sar_of_a_disabled_set_is_refused(mms: Any) -> None:
+    binding = await mms.allocated()
+    await mms.withdrawal.disable(binding.handle, "", "admin")
+    assert (await ask(mms, sar(binding, Assignment.REGISTRATION))).result() == (TGPP, 5004)
+
+
+@pytest.mark.parametrize("number", [4, 5, 8, 9, 10, 11])
+async def test_sar_of_deregistration_clears_even_when_disabled(mms: Any, number: int) -> None:
+    binding = await registered(mms)
+    async with mms.store.writing() as transaction:
+        from dataclasses import replace
+
+        from mmserver.migration.store import Change
+
+        old = await transaction.find(binding.handle)
+        await transaction.save(old, replace(old, enabled=False), Change("binding.disabled", "test", mms.now))
+    assert (await ask(mms, sar(binding, Assignment(number)))).result() == (BASE, 2001)
+    cleared = await mms.server.get(binding.handle)
+    assert (cleared.state, cleared.registration) == (BindingState.ALLOCATED, None)
+
+
+async def test_a_stranger_cannot_deregister(mms: Any) -> None:
+    binding = await registered(mms)
+    answer = await ask(mms, sar(binding, Assignment.USER_DEREGISTRATION, "sip:other.mc2.lab:6060"))
+    assert answer.result() == (BASE, 5012)
+    assert (await mms.server.get(binding.handle)).state is BindingState.REGISTERED
+
+
+async def test_sar_that_wants_the_name_kept_is_told_that_it_is_not(mms: Any) -> None:
+    binding = await registered(mms)
+    answer = await ask(mms, sar(binding, Assignment.USER_DEREGISTRATION_STORE_SERVER_NAME))
+    assert answer.result() == (TGPP, 2004)
+
+
+async def test_sar_without_assignment_reads_the_profile_at_the_right_server_only(mms: Any) -> None:
+    binding = await registered(mms)
+    assert (await ask(mms, sar(binding, Assignment.NO_ASSIGNMENT))).get(d.USER_DATA)
+    answer = await ask(mms, sar(binding, Assignment.NO_ASSIGNMENT, "sip:other.mc2.lab:6060"))
+    assert (answer.result(), answer.get(d.USER_DATA)) == ((BASE, 5012), None)
+
+
+async def test_sar_of_an_unregistered_user_is_no_assignment_for_a_lent_set(mms: Any) -> None:
+    assert (await ask(mms, sar(await mms.allocated(), Assignment.UNREGISTERED_USER))).result() == (TGPP, 5007)
+
+
+async def test_lir_names_the_server_while_registered(mms: Any) -> None:
+    binding = await mms.allocated()
+    impu = binding.identities.public_user_identities[0]
+    assert (await ask(mms, lir(impu))).result() == (TGPP, 5003)
+    await registered(mms)
+    answer = await ask(mms, lir(impu))
+    assert (answer.result(), answer.get(d.SERVER_NAME)) == ((BASE, 2001), SERVER)
+    mms.now += 600
+    assert (await ask(mms, lir(impu))).result() == (TGPP, 5003)
+    assert (await ask(mms, lir("sip:mig-no@ims.mc2.lab"))).result() == (TGPP, 5001)
+
+
+async def test_mar_is_not_for_us(mms: Any) -> None:
+    answer = await ask(mms, encode(MAR))
+    assert (answer.result(), answer.header.is_error) == ((BASE, 3001), True)
+
+
+async def test_another_destination_is_not_us(mms: Any) -> None:
+    answer = await ask(mms, encode(LIR, d.DESTINATION_HOST.encode("hss.mc2.lab")))
+    assert answer.result() == (BASE, 3002)
+
+
+async def test_a_missing_avp_is_5005_and_named(mms: Any) -> None:
+    answer = await ask(mms, encode(LIR))
+    assert answer.result() == (BASE, 5005)
+    assert answer.get(d.FAILED_AVP)
+
+
+async def test_a_store_that_fails_is_3004(mms: Any, tmp_path: Any) -> None:
+    binding = await mms.allocated()
+    await mms.store.close()
+    for file in tmp_path.glob("mms.sqlite*"):
+        file.unlink()
+    answer = await ask(mms, uar(binding))
+    assert (answer.result(), answer.header.is_error) == ((BASE, 3004), True)
+
+
+async def test_octets_without_a_header_get_no_answer(mms: Any) -> None:
+    assert await mms.cx.answer(b"\x01\x00") is None

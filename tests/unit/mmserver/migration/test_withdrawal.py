@@ -1,0 +1,161 @@
+"""The end of bindings: RTR first, then quarantine; what is due is swept."""
+
+from typing import Any
+
+import pytest
+
+from mmserver.messages import BindingState, Deregistration
+from mmserver.migration.bindings import IdentityBinding, Registration, register
+from mmserver.migration.errors import BindingNotLive, BindingUnknown
+from mmserver.migration.store import Change
+
+
+async def registered(mms: Any, user: str = "a") -> IdentityBinding:
+    old = await mms.allocated(user)
+    registration = Registration("sip:scscf.mc2.lab:6060", "scscf.mc2.lab", "ims.mc2.lab", mms.now + 600)
+    async with mms.store.writing() as transaction:
+        return await transaction.save(old, register(old, registration), Change("registration.stored", "test", mms.now))
+
+
+async def test_a_registered_set_gets_its_rtr_and_is_then_quarantined(mms: Any) -> None:
+    binding = await registered(mms)
+    ended = await mms.withdrawal.release(binding.handle, "return home", "cms.mc2.lab")
+    assert [rtr.handle for rtr in mms.rtrs] == [binding.handle]
+    assert not mms.rtrs[0].enabled  # refused everywhere before the RTR goes out
+    assert (ended.state, ended.deregistration) == (BindingState.QUARANTINED, Deregistration.CONFIRMED)
+    assert ended.quarantined_until == mms.now + 3600
+
+
+async def test_without_an_rta_the_release_is_unconfirmed_and_quarantined_all_the_same(mms: Any) -> None:
+    mms.rtr_confirmed = False
+    binding = await registered(mms)
+    ended = await mms.withdrawal.release(binding.handle, "", "cms.mc2.lab")
+    assert (ended.state, ended.deregistration) == (BindingState.QUARANTINED, Deregistration.UNCONFIRMED)
+    async with mms.store.reading() as transaction:
+        events = [row["event"] for row in await transaction.audit_trail(binding.handle)]
+    assert events == [
+        "binding.held",
+        "binding.confirmed",
+        "registration.stored",
+        "binding.released",
+        "deregistration.unconfirmed",
+    ]
+
+
+async def test_releasing_what_is_not_registered_needs_no_rtr(mms: Any) -> None:
+    binding = await mms.allocated()
+    ended = await mms.withdrawal.release(binding.handle, "", "cms.mc2.lab")
+    assert (ended.state, ended.deregistration, mms.rtrs) == (BindingState.QUARANTINED, Deregistration.NONE, [])
+    assert await mms.withdrawal.release(binding.handle, "", "cms.mc2.lab") == ended
+
+
+async def test_releasing_a_held_binding_leaves_nothing(mms: Any) -> None:
+    binding = await mms.partner()
+    ended = await mms.withdrawal.release(binding.handle, "step 7 failed", "cms.mc2.lab")
+    assert ended.state is BindingState.QUARANTINED
+    async with mms.store.reading() as transaction:
+        assert await transaction.count() == 0
+
+
+async def test_disabling_one_partner_leaves_the_other(mms: Any) -> None:
+    """7.4.2.2.X, EXAMPLE."""
+    first, second = await mms.primary(), await mms.primary(partner_mc_system="mc3")
+    for binding in (first, second):
+        await mms.server.confirm(binding.handle, "", "cms.mc2.lab")
+    await mms.withdrawal.disable(first.handle, "withdrawn", "admin")
+    assert not (await mms.server.get(first.handle)).enabled
+    assert (await mms.server.get(second.handle)).enabled
+
+
+async def test_a_disabled_registered_set_is_deregistered_and_may_be_enabled_again(mms: Any) -> None:
+    binding = await registered(mms)
+    off = await mms.withdrawal.disable(binding.handle, "", "admin")
+    assert (off.state, off.enabled, off.deregistration) == (BindingState.ALLOCATED, False, Deregistration.CONFIRMED)
+    assert await mms.withdrawal.disable(binding.handle, "", "admin") == off
+    on = await mms.withdrawal.enable(binding.handle, "", "admin")
+    assert (on.enabled, on.deregistration) == (True, Deregistration.NONE)
+    assert await mms.withdrawal.enable(binding.handle, "", "admin") == on
+    assert len(mms.rtrs) == 1
+
+
+async def test_what_has_ended_is_neither_disabled_nor_enabled(mms: Any) -> None:
+    binding = await mms.allocated()
+    await mms.withdrawal.release(binding.handle, "", "admin")
+    for call in (mms.withdrawal.disable, mms.withdrawal.enable):
+        with pytest.raises(BindingNotLive):
+            await call(binding.handle, "", "admin")
+        with pytest.raises(BindingUnknown):
+            await call("b-none", "", "admin")
+
+
+async def test_a_hold_lapses_after_30_seconds_and_leaves_nothing(mms: Any) -> None:
+    await mms.partner()
+    mms.now += 29.9
+    assert await mms.withdrawal.sweep() == 0
+    mms.now += 0.1
+    assert await mms.withdrawal.sweep() == 1
+    async with mms.store.reading() as transaction:
+        assert await transaction.count() == 0
+
+
+async def test_expiry_ends_the_registration_and_then_the_binding(mms: Any) -> None:
+    binding = await mms.allocated()
+    mms.now += 86000
+    old = await mms.server.get(binding.handle)
+    registration = Registration("sip:scscf.mc2.lab:6060", "scscf.mc2.lab", "ims.mc2.lab", mms.now + 600)
+    async with mms.store.writing() as transaction:
+        await transaction.save(old, register(old, registration), Change("registration.stored", "test", mms.now))
+    mms.now += 400
+    await mms.withdrawal.sweep()
+    await mms.withdrawal.close()
+    ended = await mms.server.get(binding.handle)
+    assert (ended.state, len(mms.rtrs)) == (BindingState.QUARANTINED, 1)
+
+
+async def test_a_registration_that_is_not_refreshed_is_aged(mms: Any) -> None:
+    """Kamailio sends no SAR when a contact expires."""
+    binding = await registered(mms)
+    mms.now += 600
+    await mms.withdrawal.sweep()
+    aged = await mms.server.get(binding.handle)
+    assert (aged.state, aged.registration, mms.rtrs) == (BindingState.ALLOCATED, None, [])
+
+
+async def test_quarantine_ends_and_the_identities_are_free(mms: Any) -> None:
+    binding = await mms.allocated()
+    await mms.withdrawal.release(binding.handle, "", "admin")
+    mms.now += 3600
+    await mms.withdrawal.sweep()
+    with pytest.raises(BindingUnknown):
+        await mms.server.get(binding.handle)
+
+
+async def test_an_rtr_that_a_crash_left_pending_is_taken_up_again(mms: Any) -> None:
+    binding = await registered(mms)
+    begun = await mms.withdrawal._begin_end(binding.handle, "binding.released", "", "admin")
+    assert begun.deregistration is Deregistration.PENDING  # and here the process died
+    await mms.withdrawal.sweep()
+    await mms.withdrawal.close()
+    ended = await mms.server.get(binding.handle)
+    assert (ended.state, len(mms.rtrs)) == (BindingState.QUARANTINED, 1)
+
+
+async def test_home_deregistration_withdraws_every_lent_set_of_the_user(mms: Any) -> None:
+    """An RTR of the own HSS names the default set: the UE must not stay on at any partner."""
+    first, second = await mms.primary(), await mms.primary(partner_mc_system="mc3")
+    await mms.server.confirm(first.handle, "", "cms.mc2.lab")
+    other = await mms.primary("b")
+    await mms.withdrawal.home_deregistration(first.counterpart.private_user_identity, "proxy1.mc2.lab")
+    assert not (await mms.server.get(first.handle)).enabled
+    with pytest.raises(BindingUnknown):
+        await mms.server.get(second.handle)  # it was held only
+    assert (await mms.server.get(other.handle)).enabled
+
+
+async def test_home_deregistration_of_a_lent_set_withdraws_that_one(mms: Any) -> None:
+    first, second = await mms.primary(), await mms.primary(partner_mc_system="mc3")
+    for binding in (first, second):
+        await mms.server.confirm(binding.handle, "", "cms.mc2.lab")
+    await mms.withdrawal.home_deregistration(first.identities.private_user_identity, "proxy1.mc2.lab")
+    assert not (await mms.server.get(first.handle)).enabled
+    assert (await mms.server.get(second.handle)).enabled
