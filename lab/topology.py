@@ -84,7 +84,7 @@ class System(Table):
     service_area: ServiceArea = ServiceArea()
     agreements: dict[Name, Agreement] = {}
     through_proxy: bool = True
-    primary_allocation: Literal["pool", "random"] = "pool"
+    primary_allocation: Literal["pool", "random", "default"] = "pool"
     partner_allocation: Literal["pool", "random"] = "random"
     inbound_sets: tuple[IdentitySet, ...] = ()
     hss_identities: Literal["lent", "default"] = "lent"
@@ -210,12 +210,15 @@ class Topology(Table):
         """Return the agreements of a system with those systems that are in the lab."""
         return {name: value for name, value in self.systems[system].agreements.items() if name in self.systems}
 
-    def restricted_to(self, systems: tuple[str, ...]) -> "Topology":
-        """Return the lab with only these systems, their users and UEs.
+    def restricted_to(self, systems: tuple[str, ...], ues: tuple[str, ...] | None = None) -> "Topology":
+        """Return the lab with only these systems and their users; with these UEs, or all that such users have.
 
         Raises:
             TopologyError: one of them is not in the topology.
         """
+        for name in ues or ():
+            if name not in self.ues:
+                raise TopologyError(f"no UE {name}; there are {', '.join(self.ues)}")
         for name in systems:
             if name not in self.systems:
                 raise TopologyError(f"no system {name}; there are {', '.join(self.systems)}")
@@ -224,7 +227,7 @@ class Topology(Table):
             update={
                 "systems": {name: system for name, system in self.systems.items() if name in systems},
                 "users": users,
-                "ues": {name: ue for name, ue in self.ues.items() if ue.user in users},
+                "ues": {name: ue for name, ue in self.ues.items() if ue.user in users and (ues is None or name in ues)},
             }
         )
 

@@ -13,7 +13,8 @@ from lab.topology import PROXIES, IdentitySet, Topology, User
 DIAMETER_PORT: Final = 3868
 HTTPS_PORT: Final = 443
 CLIENT_ID: Final = "mc-ue"
-REDIRECT_URI: Final = "http://localhost/callback"
+REDIRECT_URI: Final = "http://127.0.0.1/callback"
+SCOPE: Final = "openid 3gpp:mc:ptt_config_management_service"
 AMF: Final = "8000"
 
 
@@ -33,7 +34,7 @@ def hss_table(topology: Topology, system: str, files: Files) -> dict[str, Any]:
         },
         "hss": {
             "mode": settings.hss_mode,
-            "state": files.state(host.key) / "hss-state.json",
+            "state": files.state(host.key) / "hss.sqlite",
             "control": files.socket(host.key),
             "scscf": [server_name(topology, system)],
             "corrupt_res_for": list(settings.corrupt_res_for),
@@ -81,6 +82,8 @@ def ue_table(topology: Topology, ue: str, files: Files) -> dict[str, Any]:
             "username": settings.user,
             "password": user.password,
             "client_id": CLIENT_ID,
+            "redirect_uri": REDIRECT_URI,
+            "scope": SCOPE,
         },
         "primary": {
             "system": home,

@@ -137,10 +137,10 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Isim:
-    """Set the sequence number of the UE's ISIM: ``ahead`` of the HSS, so that it asks for resynchronisation."""
+    """Set the sequence numbers of the UE's ISIM: ``old`` makes the HSS's next vector old, so that it resynchronises."""
 
     ue: str
-    sqn: str = "ahead"
+    sqn: str = "old"
 
 
 @dataclass(frozen=True, slots=True)

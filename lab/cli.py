@@ -1,0 +1,235 @@
+"""``mclab``: the lab's command line.  Standard output is the result, standard error is for people."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from lab import commands
+from lab.commands import Misuse
+
+app = typer.Typer(
+    help="Two IMS cores and all that migration needs, on this machine, each host in a network namespace.\n\n"
+    "mclab run migration brings a lab up, migrates one user, and proves each step from the capture.  "
+    "mclab up leaves a lab to work in.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+LabId = Annotated[str | None, typer.Argument(help="Which lab; needed only when there are several.")]
+AsJson = Annotated[bool, typer.Option("--json", help="The result as JSON on standard output.")]
+TopologyFile = Annotated[Path | None, typer.Option("--topology", help="Another topology than the lab's own.")]
+Runtime = Annotated[str, typer.Option("--runtime", help="netns: network namespaces of this machine.")]
+
+
+@app.command()
+def up(
+    topology: TopologyFile = None,
+    system: Annotated[
+        list[str] | None, typer.Option("--system", help="A system to bring up; default mc1 and mc2.")
+    ] = None,
+    directory: Annotated[
+        Path | None, typer.Option("--directory", help="Run directory; default runs/up-<time>-<id>.")
+    ] = None,
+    runtime: Runtime = "netns",
+    as_json: AsJson = False,
+) -> None:
+    """Bring a lab up and leave it running."""
+    _need_root()
+    _need_netns(runtime)
+    with _errors():
+        result = commands.up(topology, tuple(system or ()), directory, _say)
+    if as_json:
+        _print_json(result)
+    else:
+        typer.echo(f"lab {result['lab']} is up: {result['run']}")
+        _say(f"next: mclab status; mclab tell ue1 register system=mc1; mclab down {result['lab']}")
+
+
+@app.command()
+def down(
+    lab: LabId = None,
+    every: Annotated[bool, typer.Option("--all", help="Take every lab down.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Take a lab down: programs, capture, namespaces; a lab whose supervisor is dead too."""
+    _need_root()
+    with _errors():
+        gone = commands.down(lab, every=every, say=_say)
+    if as_json:
+        _print_json({"down": gone})
+    else:
+        typer.echo(f"down: {', '.join(gone)}" if gone else "there is no lab")
+
+
+@app.command()
+def status(lab: LabId = None, as_json: AsJson = False) -> None:
+    """Show the labs that are up, and what runs on which host."""
+    _need_root()
+    with _errors():
+        labs = commands.status(lab)
+    if as_json:
+        _print_json({"labs": labs})
+        return
+    if not labs:
+        typer.echo("there is no lab; mclab up makes one")
+    for one in labs:
+        typer.echo(f"lab {one['lab']}  {one.get('run', '')}  {one.get('reason', '')}".rstrip())
+        for host in one.get("hosts", []):
+            places = " ".join(host["listen"])
+            typer.echo(f"  {host['host']:<12} {host['address']:<12} {host['state']:<12} {places}")
+
+
+@app.command()
+def scenarios(as_json: AsJson = False) -> None:
+    """List the scenarios and what each proves."""
+    listed = commands.scenarios()
+    if as_json:
+        _print_json({"scenarios": listed})
+        return
+    for one in listed:
+        typer.echo(f"{one['name']:<26} {one['what']}")
+
+
+@app.command()
+def run(
+    scenario: Annotated[list[str] | None, typer.Argument(help="Scenarios, one lab each.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every scenario.")] = False,
+    repeat: Annotated[int, typer.Option("--repeat", min=1, help="So many times each.")] = 1,
+    check_clean: Annotated[
+        bool, typer.Option("--check-clean", help="Compare namespaces, processes and files before and after.")
+    ] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the lab up afterwards.")] = False,
+    topology: TopologyFile = None,
+    directory: Annotated[Path | None, typer.Option("--directory", help="Run directory, for one run only.")] = None,
+    runtime: Runtime = "netns",
+    as_json: AsJson = False,
+) -> None:
+    """Run scenarios, each in a lab of its own, and judge each from its capture.  Exit 0 when all passed."""
+    _need_root()
+    _need_netns(runtime)
+    with _errors():
+        order = commands.RunOrder(
+            names=tuple(scenario or ()),
+            every=every,
+            repeat=repeat,
+            check_clean=check_clean,
+            keep=keep,
+            topology=topology,
+            directory=directory,
+        )
+        outcomes = commands.run(order, _say, show=not as_json)
+    if as_json:
+        reports = [outcome.as_json() for outcome in outcomes]
+        _print_json(reports[0] if len(reports) == 1 else {"runs": reports})
+    elif len(outcomes) > 1:
+        for outcome in outcomes:
+            typer.echo(outcome.line())
+    raise typer.Exit(0 if all(outcome.passed for outcome in outcomes) else 1)
+
+
+@app.command()
+def verify(
+    run_directory: Annotated[Path, typer.Argument(metavar="RUN", help="Run directory.")],
+    as_json: AsJson = False,
+) -> None:
+    """Judge a run again from its capture.  Exit 0 when it passes."""
+    with _errors():
+        outcome = commands.verify(run_directory, show=not as_json)
+    if as_json:
+        _print_json(outcome.as_json())
+    raise typer.Exit(0 if outcome.passed else 1)
+
+
+@app.command()
+def report(
+    run_directory: Annotated[Path, typer.Argument(metavar="RUN", help="Run directory.")],
+    as_json: AsJson = False,
+) -> None:
+    """Show the report of a run as it was judged."""
+    with _errors():
+        outcome = commands.report(run_directory, show=not as_json)
+    if as_json:
+        _print_json(outcome.as_json())
+
+
+@app.command()
+def tell(
+    ue: Annotated[str, typer.Argument(help="UE, for example ue1.")],
+    command: Annotated[str, typer.Argument(help="authenticate, get-connection-details, register, message, ...")],
+    values: Annotated[list[str] | None, typer.Argument(help="name=value; a value may be JSON.")] = None,
+    lab: Annotated[str | None, typer.Option("--lab", help="Which lab.")] = None,
+) -> None:
+    """Tell a UE of a lab that is up what to do, and print its answer.
+
+    mclab tell ue1 get-connection-details partner=mc2 location='{"coordinates":{"latitude":60.2,"longitude":25.2}}'
+    """
+    _need_root()
+    with _errors():
+        answer = commands.tell(lab, ue, command, tuple(values or ()))
+    _print_json(answer)
+    raise typer.Exit(0 if answer.get("ok") else 1)
+
+
+@app.command()
+def move(
+    ue: Annotated[str, typer.Argument(help="UE, for example ue1.")],
+    system: Annotated[str, typer.Argument(help="The system whose network it goes to.")],
+    lab: Annotated[str | None, typer.Option("--lab", help="Which lab.")] = None,
+) -> None:
+    """Move a UE into another system's network."""
+    _need_root()
+    with _errors():
+        commands.change(lab, {"command": "move", "ue": ue, "system": system})
+    typer.echo(f"{ue} is in {system}")
+
+
+def main() -> None:
+    """Run the command line."""
+    app(prog_name="mclab")
+
+
+class _errors:  # noqa: N801 - read as a statement: with _errors(): ...
+    """One line of error, exit 1 or 2, no traceback."""
+
+    def __enter__(self) -> None:
+        """Nothing to do."""
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: object) -> None:
+        if isinstance(value, Misuse):
+            _fail(str(value), 2)
+        if isinstance(value, commands.Failure):
+            _fail(str(value), 1)
+        if isinstance(value, KeyboardInterrupt):
+            _fail("interrupted; the lab is down", 1)
+
+
+def _need_root() -> None:
+    if os.geteuid() != 0:
+        _fail(f"the lab needs root: sudo {' '.join(['mclab', *sys.argv[1:]])}", 2)
+
+
+def _need_netns(runtime: str) -> None:
+    if runtime != "netns":
+        _fail(f"no runtime {runtime}; there is netns", 2)
+
+
+def _fail(reason: str, status: int) -> NoReturn:
+    typer.echo(f"error: {reason}", err=True)
+    raise typer.Exit(status)
+
+
+def _say(text: str) -> None:
+    typer.echo(text, err=True)
+
+
+def _print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, indent=2, default=str))
+
+
+if __name__ == "__main__":
+    main()

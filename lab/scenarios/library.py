@@ -1,0 +1,26 @@
+"""Every scenario of the lab.  docs/lab.md lists them for people; ``mclab scenarios`` prints them."""
+
+from difflib import get_close_matches
+from typing import Final
+
+from lab.scenarios.migrations import MIGRATIONS
+from lab.scenarios.model import Scenario
+from lab.scenarios.native import NATIVE
+from lab.scenarios.refusals import REFUSALS
+from lab.topology import TopologyError
+
+SCENARIOS: Final[dict[str, Scenario]] = {scenario.name: scenario for scenario in (*NATIVE, *MIGRATIONS, *REFUSALS)}
+
+
+def scenario_named(name: str) -> Scenario:
+    """Return a scenario by its name.
+
+    Raises:
+        TopologyError: there is none; the text suggests near names.
+    """
+    try:
+        return SCENARIOS[name]
+    except KeyError:
+        near = get_close_matches(name, SCENARIOS, n=3, cutoff=0.4)
+        hint = f"; did you mean {', '.join(near)}?" if near else "; mclab scenarios lists them"
+        raise TopologyError(f"no scenario {name}{hint}") from None

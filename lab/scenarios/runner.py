@@ -1,0 +1,193 @@
+"""Carries the steps of a scenario out in a lab that is up.
+
+It judges nothing: it stops where a step has another outcome than the step names, because what follows would be
+meaningless; the verdict is the capture's (``lab.evidence``).
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, Final
+
+from lab.scenarios import model
+from lab.scenarios.errands import change_bindings, command_hss, enter_connection_details, send_mar
+from lab.supervisor.lab import Lab
+from lab.supervisor.process import ProgramFailure
+
+UE_ANSWER_S: Final = 20.0
+ARRIVAL_S: Final = 5.0
+
+
+class StepFailed(RuntimeError):
+    """A step had another outcome than it names, or no outcome at all."""
+
+
+class Runner:
+    """One scenario in one lab."""
+
+    def __init__(self, lab: Lab) -> None:
+        self._lab = lab
+        self._details: dict[tuple[str, str], Mapping[str, Any]] = {}
+
+    async def run(self, steps: tuple[model.Step, ...]) -> None:
+        """Carry the steps out, one after the other.
+
+        Raises:
+            StepFailed: a step's outcome is not the one that it names.
+        """
+        for number, step in enumerate(steps, 1):
+            self._lab.timeline.note("step.began", number=number, **model.describe(step))
+            try:
+                outcome = await self._carry_out(step)
+            except (ProgramFailure, TimeoutError, OSError) as exc:
+                self._lab.timeline.note("step.failed", number=number, reason=str(exc))
+                raise StepFailed(f"step {number} {_shown(step)}: {exc}") from exc
+            except StepFailed as exc:
+                self._lab.timeline.note("step.failed", number=number, reason=str(exc))
+                raise StepFailed(f"step {number} {_shown(step)}: {exc}") from exc
+            self._lab.timeline.note("step.done", number=number, step=type(step).__name__, outcome=outcome)
+
+    async def _carry_out(self, step: model.Step) -> dict[str, Any]:
+        match step:
+            case model.Authenticate():
+                return await self._done(step.ue, {"command": "authenticate", "system": step.system, "flow": step.flow})
+            case model.GetConnectionDetails():
+                return await self._get_connection_details(step)
+            case model.Register():
+                values = {"command": "register", "system": step.system, "expires": step.expires}
+                return await self._with_status(step.ue, values, step.status)
+            case model.Refresh():
+                return await self._with_status(step.ue, {"command": "refresh", "system": step.system}, step.status)
+            case model.Deregister():
+                return await self._with_status(step.ue, {"command": "deregister", "system": step.system}, step.status)
+            case model.Message():
+                return await self._message(step)
+            case model.Isim():
+                return await self._done(step.ue, {"command": "isim", "sqn": step.sqn})
+            case model.EnterConnectionDetails():
+                return self._enter_details(step)
+            case model.ChangeBindings():
+                return await change_bindings(self._lab, step)
+            case model.Hss():
+                return await command_hss(self._lab, step)
+            case model.SendDiameter():
+                return await self._send_diameter(step)
+            case _:
+                return await self._change_lab(step)
+
+    async def _change_lab(self, step: model.Step) -> dict[str, Any]:
+        match step:
+            case model.Move():
+                await self._lab.runtime.move(step.ue, step.system)
+            case model.Attach():
+                await self._lab.runtime.attach(step.ue, step.system)
+            case model.Kill():
+                await self._lab.kill(step.host)
+            case model.Start():
+                await self._lab.restart(step.host)
+            case model.Pause():
+                self._lab.pause(step.host)
+            case model.Resume():
+                self._lab.resume(step.host)
+            case model.Cut():
+                await self._lab.runtime.cut(step.system)
+            case model.Mend():
+                await self._lab.runtime.mend(step.system)
+            case model.Wait():
+                await asyncio.sleep(step.seconds)
+            case _:
+                raise StepFailed("nobody knows how to carry this out")
+        return {}
+
+    async def _ask(self, ue: str, values: Mapping[str, Any]) -> dict[str, Any]:
+        return await self._lab.command(ue, values, UE_ANSWER_S)
+
+    async def _done(self, ue: str, values: Mapping[str, Any]) -> dict[str, Any]:
+        answer = await self._ask(ue, values)
+        if not answer.get("ok"):
+            raise StepFailed(f"{ue} answers {_reason(answer)}")
+        return answer
+
+    async def _with_status(self, ue: str, values: Mapping[str, Any], wanted: int | tuple[int, ...]) -> dict[str, Any]:
+        answer = await self._ask(ue, values)
+        if answer.get("status") not in (wanted if isinstance(wanted, tuple) else (wanted,)):
+            raise StepFailed(f"{ue} answers {_reason(answer)}, wanted status {wanted}")
+        return answer
+
+    async def _get_connection_details(self, step: model.GetConnectionDetails) -> dict[str, Any]:
+        values = {
+            "command": "get-connection-details",
+            "partner": step.partner,
+            "location": dict(step.location) or None,
+        }
+        answer = await self._ask(step.ue, values)
+        if step.status == 200:
+            if not answer.get("ok"):
+                raise StepFailed(f"{step.ue} answers {_reason(answer)}")
+            given = str(answer.get("partner_mc_system"))
+            if step.partner_given not in (None, given):
+                raise StepFailed(f"partner {given} was given, wanted {step.partner_given}")
+            self._details[step.ue, given] = answer
+            return answer
+        if answer.get("ok") or answer.get("status") != step.status:
+            raise StepFailed(f"{step.ue} answers {_reason(answer)}, wanted status {step.status}")
+        if step.refused_in is not None and answer.get("step") not in (None, step.refused_in):
+            raise StepFailed(f"refused in step {answer.get('step')}, wanted {step.refused_in}")
+        return answer
+
+    async def _message(self, step: model.Message) -> dict[str, Any]:
+        receiver = self._lab.process(step.receiver)
+        since = len(receiver.events)
+        to = self._identities(f"{step.receiver}.{step.receiver_system}")[1]
+        values = {"command": "message", "system": step.sender_system, "to": to, "text": step.text}
+        answer = await self._with_status(step.sender, values, step.status)
+        if step.status == 200:
+            await receiver.event(
+                lambda event: event.get("event") == "message.received" and event.get("text") == step.text,
+                since,
+                ARRIVAL_S,
+            )
+        return answer
+
+    def _enter_details(self, step: model.EnterConnectionDetails) -> dict[str, Any]:
+        identities = {
+            "private_user_identity": step.private_user_identity,
+            "public_user_identities": list(step.public_user_identities),
+        }
+        enter_connection_details(self._lab, step, identities)
+        self._details[step.ue, step.partner] = {"identities": identities}
+        return {}
+
+    async def _send_diameter(self, step: model.SendDiameter) -> dict[str, Any]:
+        private = self._resolved(step.private_user_identity, 0)
+        public = self._resolved(step.public_user_identity, 1)
+        return await send_mar(self._lab, step, private, public)
+
+    def _resolved(self, text: str, position: int) -> str:
+        head, _, which = text.partition(".")
+        if "@" in text or head not in self._lab.topology.ues:
+            return text
+        return self._identities(f"{head}.{which}")[position]
+
+    def _identities(self, which: str) -> tuple[str, str]:
+        """Return IMPI and first IMPU of ``ue.system``: the ISIM's at home, those lent by a partner elsewhere."""
+        ue, _, system = which.partition(".")
+        topology = self._lab.topology
+        if system == topology.home_of(ue):
+            isim = topology.users[topology.ues[ue].isim_of or topology.ues[ue].user].isim
+            return isim.private_user_identity, isim.public_user_identities[0]
+        try:
+            identities = self._details[ue, system]["identities"]
+        except KeyError:
+            raise StepFailed(f"{ue} has no connection details of {system}") from None
+        return identities["private_user_identity"], identities["public_user_identities"][0]
+
+
+def _reason(answer: Mapping[str, Any]) -> str:
+    parts = [str(answer[key]) for key in ("status", "step", "reason") if answer.get(key) is not None]
+    return " ".join(parts) or str(dict(answer))
+
+
+def _shown(step: model.Step) -> str:
+    values = {key: value for key, value in model.describe(step).items() if key != "step" and value}
+    inside = ", ".join(f"{key}={value}" for key, value in values.items())
+    return f"{type(step).__name__}({inside})"

@@ -1,0 +1,159 @@
+"""The supervisor of one lab, a process of its own: brings it up, runs a scenario in it, answers, takes it down.
+
+Standard output tells what happens, one JSON object a line.  Tied to whoever started it, it takes the lab down when its
+standard input ends; otherwise it serves its Unix socket until told to go ``down`` or ended by a signal.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from lab.render.files import Files
+from lab.run_directory import RunDirectory
+from lab.runtime.netns import NetnsRuntime
+from lab.scenarios.library import scenario_named
+from lab.scenarios.model import Scenario
+from lab.scenarios.record import run_facts
+from lab.scenarios.runner import Runner, StepFailed
+from lab.supervisor.control import ControlServer
+from lab.supervisor.lab import Lab, UpFailed
+from lab.supervisor.timeline import Timeline
+from lab.topology import DEFAULT_FILE, Topology, TopologyError, load_topology
+
+NO_SCENARIO: Final = Scenario(name="up", what="A lab to work in: nothing is done by itself.", steps=())
+
+
+def main() -> None:
+    """Run the supervisor; exit 0 when all went as asked, else 1."""
+    options = _options()
+    try:
+        scenario, topology = _plan(options)
+    except TopologyError as exc:
+        _tell({"event": "failed", "reason": str(exc)})
+        raise SystemExit(1) from None
+    files = Files(RunDirectory(options.directory), options.lab_id)
+    files.run.make()
+    raise SystemExit(asyncio.run(_supervise(options, scenario, topology, files)))
+
+
+async def _supervise(options: argparse.Namespace, scenario: Scenario, topology: Topology, files: Files) -> int:
+    timeline = Timeline(files.run.timeline, _tell)
+    runtime = NetnsRuntime(files.lab_id, topology, files.run.hosts_file)
+    lab = Lab(topology, runtime, files, timeline)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    work = asyncio.create_task(_work(options, scenario, lab, stop))
+    stopping = asyncio.create_task(_stopped(options, stop))
+    try:
+        await asyncio.wait([work, stopping], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in (work, stopping):
+            task.cancel()
+        await asyncio.gather(stopping, return_exceptions=True)
+        outcome = (await asyncio.gather(work, return_exceptions=True))[0]
+        await lab.down()
+        timeline.close()
+        files.run.give_to_caller()
+    if isinstance(outcome, asyncio.CancelledError):
+        return 1
+    if isinstance(outcome, BaseException):
+        raise outcome
+    return int(outcome)
+
+
+async def _work(options: argparse.Namespace, scenario: Scenario, lab: Lab, stop: asyncio.Event) -> int:
+    """Bring the lab up, run the scenario, and stay while asked to; return the exit status."""
+    facts = run_facts(lab.topology, scenario, lab.files)
+    lab.files.run.write_run(facts)
+    try:
+        await lab.up()
+    except UpFailed as exc:
+        _tell({"event": "failed", "reason": str(exc)})
+        return 1
+    status = 0
+    async with ControlServer(lab, stop):
+        if scenario is not NO_SCENARIO:
+            status = await _run_scenario(scenario, lab, facts)
+        if options.keep or scenario is NO_SCENARIO:
+            _tell({"event": "kept", "lab": lab.files.lab_id})
+            _let_go_of_standard_output()
+            await stop.wait()
+    return status
+
+
+async def _run_scenario(scenario: Scenario, lab: Lab, facts: dict[str, Any]) -> int:
+    failure = None
+    try:
+        await Runner(lab).run(scenario.steps)
+    except StepFailed as exc:
+        failure = str(exc)
+    await lab.finish_capture()
+    lab.files.run.write_run(
+        facts | {"completed": failure is None, "failure": failure, "ended_programs": lab.unexpected}
+    )
+    if failure is not None:
+        _tell({"event": "failed", "reason": failure})
+        return 1
+    if lab.unexpected:
+        _tell({"event": "failed", "reason": "; ".join(lab.unexpected)})
+        return 1
+    _tell({"event": "completed"})
+    return 0
+
+
+async def _stopped(options: argparse.Namespace, stop: asyncio.Event) -> None:
+    """Return when a signal came, or when whoever started us has gone."""
+    if not options.tied:
+        await stop.wait()
+        return
+    reader = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    gone = asyncio.create_task(reader.read())
+    told = asyncio.create_task(stop.wait())
+    await asyncio.wait([gone, told], return_when=asyncio.FIRST_COMPLETED)
+    for task in (gone, told):
+        task.cancel()
+
+
+def _plan(options: argparse.Namespace) -> tuple[Scenario, Topology]:
+    scenario = scenario_named(options.scenario) if options.scenario else NO_SCENARIO
+    systems = tuple(options.system) or scenario.systems
+    ues = scenario.ues if options.scenario else None
+    topology = load_topology(options.topology, scenario.settings).restricted_to(systems, ues)
+    return scenario, topology
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m lab.supervisor", description=__doc__)
+    parser.add_argument("--lab-id", required=True)
+    parser.add_argument("--directory", type=Path, required=True)
+    parser.add_argument("--topology", type=Path, default=DEFAULT_FILE)
+    parser.add_argument("--system", action="append", default=[])
+    parser.add_argument("--scenario", default="")
+    parser.add_argument("--keep", action="store_true", help="stay up when the scenario is through")
+    parser.add_argument("--tied", action="store_true", help="take the lab down when standard input ends")
+    return parser.parse_args()
+
+
+def _tell(event: Mapping[str, Any]) -> None:
+    with contextlib.suppress(BrokenPipeError, ValueError):
+        print(json.dumps(event, default=str), flush=True)
+
+
+def _let_go_of_standard_output() -> None:
+    """Whoever reads it sees the end; what is told later goes to the timeline only."""
+    with open(os.devnull, "w") as nothing:  # noqa: PTH123 - a device, not a path of ours
+        os.dup2(nothing.fileno(), sys.stdout.fileno())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""dumpcap on every bridge of the lab, from before the first program starts until after the last has ended.
+
+It is ready when standard error says ``File:``.  SIGINT ends it and writes what it holds.
+"""
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+from typing import Final
+
+from lab.runtime import plan
+from lab.runtime.runtime import Runtime, RuntimeFailure
+from lab.supervisor.process import MARK
+from lab.topology import Topology
+
+READY_S: Final = 5.0
+STOP_S: Final = 5.0
+BUFFER_MIB: Final = 32
+
+
+class Dumpcap:
+    """The capture of one lab."""
+
+    def __init__(self, topology: Topology, runtime: Runtime, file: Path, lab_id: str) -> None:
+        self._topology = topology
+        self._runtime = runtime
+        self._file = file
+        self._lab_id = lab_id
+        self._process: asyncio.subprocess.Process | None = None
+        self._drain: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Start it and return once it captures.
+
+        Raises:
+            RuntimeFailure: it ends at once, or does not get ready.
+        """
+        argv = ["dumpcap", "-q", "-B", str(BUFFER_MIB)]
+        for interface, expression in plan.capture_filters(self._topology):
+            argv += ["-i", interface, *(["-f", expression] if expression else [])]
+        argv += ["-w", str(self._file)]
+        self._process = await asyncio.create_subprocess_exec(
+            *self._runtime.command(plan.SWITCH, argv, {MARK: self._lab_id}),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
+        )
+        try:
+            async with asyncio.timeout(READY_S):
+                await self._until_it_captures(self._process)
+        except TimeoutError:
+            raise RuntimeFailure(f"dumpcap was not ready after {READY_S:g} s") from None
+
+    async def stop(self) -> None:
+        """End it and wait until the file is whole."""
+        process = self._process
+        if process is None or process.returncode is not None:
+            return
+        os.killpg(process.pid, signal.SIGINT)
+        try:
+            async with asyncio.timeout(STOP_S):
+                await process.wait()
+        except TimeoutError:
+            os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
+        if self._drain is not None:
+            await self._drain
+
+    async def _until_it_captures(self, process: asyncio.subprocess.Process) -> None:
+        assert process.stderr is not None
+        said = []
+        async for line in process.stderr:
+            said.append(line.decode(errors="replace").strip())
+            if said[-1].startswith("File:"):
+                self._drain = asyncio.create_task(_forget(process.stderr))
+                return
+        raise RuntimeFailure(f"dumpcap: {said[-1] if said else 'it ended without a word'}")
+
+
+async def _forget(stream: asyncio.StreamReader) -> None:
+    while await stream.read(4096):
+        pass

@@ -1,0 +1,191 @@
+"""One lab, up and down: hosts, capture, programs in the order of what they need, and nothing left behind."""
+
+import asyncio
+import shutil
+import signal
+from collections.abc import Mapping
+from typing import Any, Final
+
+from lab.render.files import SOCKETS, Files
+from lab.render.programs import Program, render_lab
+from lab.runtime.runtime import Runtime, RuntimeFailure
+from lab.supervisor.capture import Dumpcap
+from lab.supervisor.process import HostProcess, NotReady, ProgramFailure
+from lab.supervisor.timeline import Timeline
+from lab.topology import Topology
+
+READY_S: Final = 20.0
+OTHERS_SHOWN_LINES: Final = 3
+TOOLS: Final = ("ip", "nft", "nsenter", "unshare", "dumpcap", "kamailio")
+
+
+class UpFailed(RuntimeError):
+    """The lab did not come up; the text says why, with the end of the logs concerned."""
+
+
+class Lab:
+    """The lab of one topology in one run directory."""
+
+    def __init__(self, topology: Topology, runtime: Runtime, files: Files, timeline: Timeline) -> None:
+        self.topology = topology
+        self.files = files
+        self.timeline = timeline
+        self.runtime = runtime
+        self.processes: dict[str, HostProcess] = {}
+        self.unexpected: list[str] = []
+        self._capture: Dumpcap | None = None
+
+    async def up(self) -> None:
+        """Make the hosts, start the capture and every program; return when all are ready.
+
+        A readiness deadline that passes is tried once more, noted as ``retried``; nothing else is.
+
+        Raises:
+            UpFailed: a tool is missing, a name is taken, or programs ended or did not get ready.
+        """
+        missing = [tool for tool in TOOLS if shutil.which(tool) is None]
+        if missing:
+            raise UpFailed(f"{', '.join(missing)} not installed: make set-up")
+        try:
+            await self._up_once()
+        except NotReady as exc:
+            self.timeline.note("lab.retried", reason=str(exc))
+            await self.down()
+            await self._up_again()
+        except (ProgramFailure, RuntimeFailure) as exc:
+            raise await self._failed(exc) from exc
+
+    async def _up_again(self) -> None:
+        try:
+            await self._up_once()
+        except (ProgramFailure, RuntimeFailure) as exc:
+            raise await self._failed(exc) from exc
+
+    async def _failed(self, exc: ProgramFailure | RuntimeFailure) -> UpFailed:
+        others = [process for process in self.processes.values() if f"{process.host}:" not in str(exc)]
+        await self.down()
+        logs = [line for process in others for line in process.last_log_lines(OTHERS_SHOWN_LINES)]
+        return UpFailed("\n".join([str(exc), *logs]))
+
+    async def _up_once(self) -> None:
+        self.files.sockets.mkdir(parents=True, exist_ok=True)
+        creating = asyncio.create_task(self.runtime.create())
+        try:
+            programs = await asyncio.to_thread(render_lab, self.topology, self.files)
+        finally:
+            await creating
+        self.timeline.note("hosts.made", hosts=len(self.topology.hosts()))
+        self._capture = Dumpcap(self.topology, self.runtime, self.files.run.raw_capture, self.files.lab_id)
+        await self._capture.start()
+        self.timeline.note("capture.started")
+        self.processes = {
+            program.host: HostProcess(program, self.runtime, self.files, self._ended) for program in programs
+        }
+        await self._start_all(programs)
+        self.timeline.note("lab.up")
+
+    async def _start_all(self, programs: tuple[Program, ...]) -> None:
+        ready = {program.host: asyncio.Event() for program in programs}
+
+        async def start(program: Program) -> None:
+            for need in program.needs:
+                await ready[need].wait()
+            await self.processes[program.host].start(READY_S)
+            self.timeline.note("program.ready", host=program.host, listen=self.processes[program.host].listen)
+            ready[program.host].set()
+
+        tasks = [asyncio.create_task(start(program)) for program in programs]
+        done, waiting = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        for task in done:
+            task.result()
+
+    async def down(self) -> None:
+        """End every program, then the capture, and remove the hosts."""
+        stopping = list(self.processes.values())
+        await asyncio.gather(*(process.stop() for process in stopping))
+        await self.finish_capture()
+        await self.runtime.remove()
+        shutil.rmtree(self.files.sockets, ignore_errors=True)
+        if SOCKETS.is_dir() and not any(SOCKETS.iterdir()):
+            SOCKETS.rmdir()
+        self.timeline.note("lab.down")
+
+    async def finish_capture(self) -> None:
+        """Stop capturing; the file is whole afterwards."""
+        if self._capture is not None:
+            await self._capture.stop()
+            self.timeline.note("capture.stopped")
+            self._capture = None
+
+    def process(self, host: str) -> HostProcess:
+        """Return the program of a host.
+
+        Raises:
+            ProgramFailure: no program runs there.
+        """
+        try:
+            return self.processes[host]
+        except KeyError:
+            raise ProgramFailure(f"no program on {host}; there are {', '.join(self.processes)}") from None
+
+    async def kill(self, host: str) -> None:
+        """End a host's program at once."""
+        await self.process(host).kill()
+        self.timeline.note("program.killed", host=host)
+
+    async def restart(self, host: str) -> None:
+        """Start a host's program again, and wait until it is ready.
+
+        Raises:
+            ProgramFailure: it does not get ready.
+        """
+        old = self.process(host)
+        await old.stop()
+        program = HostProcess(old.program, self.runtime, self.files, self._ended)
+        self.processes[host] = program
+        await program.start(READY_S)
+        self.timeline.note("program.ready", host=host, listen=program.listen)
+
+    def pause(self, host: str) -> None:
+        """Stop a host's program where it is."""
+        self.process(host).signal(signal.SIGSTOP)
+        self.timeline.note("program.paused", host=host)
+
+    def resume(self, host: str) -> None:
+        """Let a paused program go on."""
+        self.process(host).signal(signal.SIGCONT)
+        self.timeline.note("program.resumed", host=host)
+
+    async def command(self, ue: str, values: Mapping[str, Any], deadline_s: float) -> dict[str, Any]:
+        """Send a command to a UE and return its answer.
+
+        Raises:
+            ProgramFailure: it does not answer.
+        """
+        return await self.process(ue).command(values, deadline_s)
+
+    def status(self) -> dict[str, Any]:
+        """Return what runs, as a JSON object."""
+        hosts = {host.key: host for host in self.topology.hosts()}
+        return {
+            "lab": self.files.lab_id,
+            "run": str(self.files.run.path),
+            "systems": list(self.topology.systems),
+            "hosts": [
+                {
+                    "host": key,
+                    "address": str(host.address),
+                    "state": self.processes[key].state if key in self.processes else "no program",
+                    "pid": self.processes[key].pid if key in self.processes else None,
+                    "listen": self.processes[key].listen if key in self.processes else [],
+                }
+                for key, host in hosts.items()
+            ],
+        }
+
+    def _ended(self, process: HostProcess) -> None:
+        self.unexpected.append(f"{process.host} ended with {process.exit_status}")
+        self.timeline.note("program.ended", host=process.host, status=process.exit_status)

@@ -1,0 +1,83 @@
+"""What labs leave on this machine while they live, to be compared before and after (``mclab run --check-clean``)."""
+
+import os
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Final
+
+from lab.render.files import SOCKETS
+from lab.runtime.netns import NETNS_FOLDER
+from lab.runtime.plan import PREFIX
+from lab.supervisor.process import MARK
+
+ETC_FILES: Final = ("/etc/hosts", "/etc/resolv.conf", "/etc/nsswitch.conf", "/etc/hostname")
+
+
+@dataclass(frozen=True, slots=True)
+class Traces:
+    """Names of what is there."""
+
+    namespaces: frozenset[str]
+    processes: frozenset[str]
+    mounts: frozenset[str]
+    interfaces: frozenset[str]
+    files: frozenset[str]
+
+
+def look() -> Traces:
+    """Return what labs have on this machine now."""
+    return Traces(
+        namespaces=_names(NETNS_FOLDER, PREFIX),
+        processes=frozenset(_marked_processes()),
+        mounts=frozenset(_mounts()),
+        interfaces=_names(Path("/sys/class/net")),
+        files=_names(SOCKETS) | _names(Path("/etc/netns")) | frozenset(_etc()),
+    )
+
+
+def left_behind(before: Traces, after: Traces) -> list[str]:
+    """Return one line for each thing that is there now and was not before, or has changed."""
+    lines = []
+    for field in fields(Traces):
+        new = getattr(after, field.name) - getattr(before, field.name)
+        lines += [f"{field.name}: {name}" for name in sorted(new)]
+    return lines
+
+
+def processes_of_lab(lab_id: str) -> list[int]:
+    """Return the processes that carry a lab's mark, in whatever namespace."""
+    return [int(line.split()[0]) for line in _marked_processes(lab_id)]
+
+
+def _names(folder: Path, prefix: str = "") -> frozenset[str]:
+    if not folder.is_dir():
+        return frozenset()
+    return frozenset(file.name for file in folder.iterdir() if file.name.startswith(prefix))
+
+
+def _marked_processes(lab_id: str = "") -> list[str]:
+    mark = f"{MARK}={lab_id}".encode()
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdecimal() or int(entry.name) == os.getpid():
+            continue
+        try:
+            if any(setting.startswith(mark) for setting in (entry / "environ").read_bytes().split(b"\0")):
+                found.append(f"{entry.name} {(entry / 'comm').read_text().strip()}")
+        except OSError:
+            continue  # it has ended, or is a kernel thread
+    return sorted(found)
+
+
+def _mounts() -> list[str]:
+    lines = Path("/proc/self/mounts").read_text().splitlines()
+    return [line.split()[1] for line in lines if f"/{PREFIX}-" in line]
+
+
+def _etc() -> list[str]:
+    states = []
+    for name in ETC_FILES:
+        file = Path(name)
+        if file.exists():
+            states.append(f"{name} as of {file.stat().st_mtime_ns}")
+    return states
