@@ -1,0 +1,5 @@
+"""``python -m mmserver.configuration``."""
+
+from mmserver.configuration.cli import app
+
+app()

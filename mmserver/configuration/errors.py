@@ -1,0 +1,165 @@
+"""Why the configuration management server refuses, and at which step of 10.1.X.1.
+
+    Refusal                              carries name, title, status, step, detail
+        TokenForAnotherUser        -1    the token is not the requesting MC user's
+        ForeignIsim                -1    the SIP identities are not registered for that MC user
+        IdentityServerUnreachable  -1
+        NotAuthorisedForMigration  -2
+        NoSuitablePartner          -3
+        MmsUnreachable             -4, -9
+        PartnerUnreachable         -7
+        PrimarySystemNotTrusted    -8    unknown, no agreement in force, or a foreign migration management server
+        InboundUserRefused         -8
+        AnswerNotUsable            -6, -11, -12
+        NoConfigurationData        -12
+        BindingNotFound                  withdrawal or confirmation of what is not there
+        TooManyRequests
+        RefusedElsewhere                 the migration management server or the partner refused; passed on
+
+``detail`` never holds a SIP identity or a token: it reaches the UE.
+"""
+
+from typing import Final
+
+STEP: Final = "10.1.X.1-"
+
+
+class Refusal(Exception):
+    """A request is refused.
+
+    Attributes:
+        name: stable name of the problem (``urn:mc-migration:problem:NAME``).
+        status: HTTP status of the answer.
+        step: step of 10.1.X.1 that refuses.
+    """
+
+    name = "refused"
+    title = "The request is refused"
+    status = 403
+    step: str | None = None
+
+    def __init__(self, detail: str = "", *, step: int | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        if step is not None:
+            self.step = f"{STEP}{step}"
+
+
+class TokenForAnotherUser(Refusal):
+    """The MC service IDs of the request are not all in the access token."""
+
+    name = "token-for-another-user"
+    title = "The access token is for another MC service user"
+    step = STEP + "1"
+
+
+class ForeignIsim(Refusal):
+    """A token of one user never opens another's ISIM."""
+
+    name = "foreign-isim"
+    title = "The SIP identities are not registered for that MC service user"
+    step = STEP + "1"
+
+
+class IdentityServerUnreachable(Refusal):
+    """The token cannot be judged now."""
+
+    name = "identity-management-server-unreachable"
+    title = "The access token cannot be verified now"
+    status = 503
+    step = STEP + "1"
+
+
+class NotAuthorisedForMigration(Refusal):
+    """Step 2."""
+
+    name = "not-authorised-for-migration"
+    title = "The MC service user is not authorised for migration"
+    step = STEP + "2"
+
+
+class NoSuitablePartner(Refusal):
+    """Step 3 has no outcome in the specification when nothing suits; this is ours."""
+
+    name = "no-suitable-partner"
+    title = "No suitable partner MC system"
+    status = 404
+    step = STEP + "3"
+
+
+class MmsUnreachable(Refusal):
+    """Our own migration management server does not answer."""
+
+    name = "migration-management-server-unreachable"
+    title = "The migration management server cannot be reached"
+    status = 503
+
+
+class PartnerUnreachable(Refusal):
+    """The partner's configuration management server does not answer in time."""
+
+    name = "partner-unreachable"
+    title = "The partner MC system cannot be reached"
+    status = 504
+    step = STEP + "7"
+
+
+class PrimarySystemNotTrusted(Refusal):
+    """Step 8: the requesting primary MC system."""
+
+    name = "primary-system-not-trusted"
+    title = "The primary MC system is not authorised for migration to this MC system"
+    step = STEP + "8"
+
+
+class InboundUserRefused(Refusal):
+    """Step 8: the MC service user of the primary MC system."""
+
+    name = "inbound-user-refused"
+    title = "The MC service user is not authorised for migration to this MC system"
+    step = STEP + "8"
+
+
+class AnswerNotUsable(Refusal):
+    """What came back is not what the step wants."""
+
+    name = "answer-not-usable"
+    title = "An answer within the procedure cannot be used"
+    status = 502
+
+
+class NoConfigurationData(Refusal):
+    """Neither did step 12 bring initial UE configuration data nor is any configured (NOTE 2)."""
+
+    name = "no-configuration-data"
+    title = "No initial UE configuration data of the partner MC system"
+    status = 502
+    step = STEP + "12"
+
+
+class BindingNotFound(Refusal):
+    """There is no such binding to confirm, release or withdraw."""
+
+    name = "unknown-binding"
+    title = "No such binding"
+    status = 404
+
+
+class TooManyRequests(Refusal):
+    """The caller asks too often."""
+
+    name = "too-many-requests"
+    title = "Too many requests"
+    status = 429
+
+
+class RefusedElsewhere(Refusal):
+    """The migration management server or the partner refused, and named its step."""
+
+    def __init__(self, name: str, title: str, status: int, step: str, by: str) -> None:
+        super().__init__(f"refused by {by}")
+        self.name = name
+        self.title = title
+        self.status = status
+        self.step = step
+        self.by = by

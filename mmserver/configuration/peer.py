@@ -1,0 +1,168 @@
+"""One HTTP server that we ask: our migration management server, a partner's configuration management server, the IdMS.
+
+Answers are bounded in octets and time.  What goes wrong is one of three things, and each client of this module says
+which refusal of which step that is.
+"""
+
+import asyncio
+import contextvars
+import json
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from mmserver.http.problems import MEDIA_TYPE
+from mmserver.messages import Problem
+
+if TYPE_CHECKING:
+    import httpx2
+
+ANSWER_OCTETS_MAX: Final = 4 * 1024 * 1024
+
+trace_parent: contextvars.ContextVar[str | None] = contextvars.ContextVar("trace_parent", default=None)
+"""W3C traceparent of the request being served; goes along with what we ask for it."""
+
+T = TypeVar("T")
+
+
+class PeerFailure(Exception):
+    """The peer gave no usable answer."""
+
+
+class PeerUnreachable(PeerFailure):
+    """No connection, no TLS, or no answer in time."""
+
+
+class PeerNonsense(PeerFailure):
+    """An answer that is not what was asked for."""
+
+
+class PeerRefused(PeerFailure):
+    """The peer refused, with problem details."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(f"{problem.status} {problem.type}: {problem.detail}")
+        self.problem = problem
+
+
+class Peer:
+    """An HTTPS server at ``base_url``; ``context`` says whom we trust and who we are."""
+
+    def __init__(self, base_url: str, context: ssl.SSLContext, timeout_s: float) -> None:
+        self._base_url = base_url
+        self._context = context
+        self._timeout_s = timeout_s
+        self._http: httpx2.AsyncClient | None = None
+
+    async def close(self) -> None:
+        """Close its connections."""
+        if self._http is not None:
+            await self._http.aclose()
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        answer: type[T],
+        *,
+        body: BaseModel | None = None,
+        query: Mapping[str, str] | None = None,
+        wait_s: float = 0.0,
+    ) -> T:
+        """Return the answer as ``answer``; ``wait_s`` more is granted to a long poll.
+
+        Raises:
+            PeerFailure: one of its three kinds.
+        """
+        octets = await self._ask(method, path, body, query, self._timeout_s + wait_s)
+        try:
+            return TypeAdapter(answer).validate_json(octets)
+        except ValidationError as exc:
+            raise PeerNonsense(f"{method} {path}: {exc.error_count()} faults in the answer") from exc
+
+    async def tell(self, method: str, path: str, body: BaseModel) -> None:
+        """Send a request whose answer says nothing but that it was done.
+
+        Raises:
+            PeerFailure: one of its three kinds.
+        """
+        await self._ask(method, path, body, None, self._timeout_s)
+
+    async def get_json(self, url: str) -> Any:
+        """Return the JSON document at an absolute URL.
+
+        Raises:
+            PeerFailure: one of its three kinds.
+        """
+        async with self._asking(self._timeout_s):
+            status, _, octets = await self._exchange("GET", url, {}, None, None)
+        if status != 200:
+            raise PeerNonsense(f"{url}: status {status}")
+        try:
+            return json.loads(octets)
+        except (ValueError, RecursionError) as exc:
+            raise PeerNonsense(f"{url}: not JSON") from exc
+
+    async def _ask(
+        self, method: str, path: str, body: BaseModel | None, query: Mapping[str, str] | None, timeout_s: float
+    ) -> bytes:
+        headers = {"Content-Type": "application/json"} if body is not None else {}
+        content = body.model_dump_json(exclude_none=True).encode() if body is not None else None
+        async with self._asking(timeout_s):
+            status, media_type, octets = await self._exchange(method, path, headers, content, query)
+        if not 200 <= status < 300:
+            raise _refusal(status, media_type, octets)
+        return octets
+
+    @asynccontextmanager
+    async def _asking(self, timeout_s: float) -> AsyncIterator[None]:
+        import httpx2
+
+        try:
+            async with asyncio.timeout(timeout_s):
+                yield
+        except TimeoutError as exc:
+            raise PeerUnreachable(f"{self._base_url}: no answer in {timeout_s} s") from exc
+        except (httpx2.HTTPError, httpx2.InvalidURL, ssl.SSLError) as exc:
+            raise PeerUnreachable(f"{self._base_url}: {type(exc).__name__}: {exc}") from exc
+
+    async def _exchange(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        content: bytes | None,
+        query: Mapping[str, str] | None,
+    ) -> tuple[int, str, bytes]:
+        parent = trace_parent.get()
+        all_headers = {**headers, **({"traceparent": parent} if parent else {})}
+        async with self._client().stream(method, path, headers=all_headers, content=content, params=query) as response:
+            octets = bytearray()
+            async for chunk in response.aiter_bytes():
+                octets += chunk
+                if len(octets) > ANSWER_OCTETS_MAX:
+                    raise PeerNonsense(f"{method} {path}: answer over {ANSWER_OCTETS_MAX} octets")
+            media_type = response.headers.get("content-type", "").partition(";")[0].strip()
+            return response.status_code, media_type, bytes(octets)
+
+    def _client(self) -> "httpx2.AsyncClient":
+        # Loaded with the first question, so that the program is up sooner.
+        import httpx2
+
+        if self._http is None:
+            self._http = httpx2.AsyncClient(
+                base_url=self._base_url, verify=self._context, timeout=None, trust_env=False, follow_redirects=False
+            )
+        return self._http
+
+
+def _refusal(status: int, media_type: str, octets: bytes) -> PeerFailure:
+    if media_type != MEDIA_TYPE:
+        return PeerNonsense(f"status {status} without problem details")
+    try:
+        return PeerRefused(Problem.model_validate_json(octets))
+    except ValidationError:
+        return PeerNonsense(f"status {status} with malformed problem details")
