@@ -22,7 +22,7 @@ import pytest
 from diameter_proxy.diameter import commands as c
 from diameter_proxy.diameter import dictionary as d
 from diameter_proxy.diameter.message import Message, encode_answer, encode_request
-from diameter_proxy.diameter.values import ReasonCode
+from diameter_proxy.diameter.values import DisconnectCause, ReasonCode
 from diameter_proxy.diameter.wire import FrameBuffer
 from lab.render.kamailio import CscfValues, Endpoint, PartnerCore, Role, render_cscf
 from ue_agent.aka import digest
@@ -159,11 +159,24 @@ class Database:
         self._listeners[host] = listener
         threading.Thread(target=self._accept, args=(host, listener), daemon=True).start()
 
+    def leave(self, host: str) -> None:
+        """End one proxy as an operator would: DPR on every connection, then close."""
+        self._listeners[host].shutdown(socket.SHUT_RDWR)
+        avps = [d.ORIGIN_HOST.encode(host), d.ORIGIN_REALM.encode(DOMAIN)]
+        request = encode_request(
+            c.DPR, hop_by_hop=8, end_to_end=8, avps=[*avps, d.DISCONNECT_CAUSE.encode(DisconnectCause.REBOOTING)]
+        )
+        for key in [key for key in self._connections if key[0] == host]:
+            self._connections[key].sendall(request)
+        time.sleep(0.2)
+        self.stop(host)
+
     def stop(self, host: str | None = None) -> None:
-        """Close what one proxy, or both, have open."""
+        """Close what one proxy, or both, have open, as a crash would."""
         for name in [host] if host else list(self._listeners):
             listener = self._listeners.pop(name)
-            listener.shutdown(socket.SHUT_RDWR)
+            with suppress(OSError):
+                listener.shutdown(socket.SHUT_RDWR)
             listener.close()
             for key in [key for key in self._connections if key[0] == name]:
                 connection = self._connections.pop(key)
@@ -291,6 +304,7 @@ class Sip:
     def __init__(self, network: Network, address: str, port: int, user: str, k: bytes = K) -> None:
         self.address, self.port, self.user = address, port, user
         self.impi, self.impu = f"{user}@{DOMAIN}", f"sip:{user}@{DOMAIN}"
+        self.contact = f"sip:{user}@{address}:{port}"
         self.isim = Isim(self.impi, [self.impu], DOMAIN, [], k, OPC)
         self.socket = network.socket(socket.SOCK_DGRAM, address, port)
         self.socket.settimeout(15)
@@ -299,7 +313,6 @@ class Sip:
     def send(self, to: tuple[str, int], method: str, uri: str, *headers: str, call_id: str = "") -> Response:
         """Send a request and return its final response."""
         self.sequence += 1
-        contact = f"<sip:{self.user}@{self.address}:{self.port}>"
         lines = [
             f"{method} {uri} SIP/2.0",
             f"Via: SIP/2.0/UDP {self.address}:{self.port};branch=z9hG4bK{secrets.token_hex(6)};rport",
@@ -308,7 +321,7 @@ class Sip:
             f"To: <{self.impu if method == 'REGISTER' else uri}>",
             f"Call-ID: {call_id or secrets.token_hex(6)}",
             f"CSeq: {self.sequence} {method}",
-            f"Contact: {contact}",
+            f"Contact: <{self.contact}>",
             *headers,
             "Content-Length: 0",
         ]
