@@ -51,10 +51,17 @@ class PeerRefused(PeerFailure):
 class Peer:
     """An HTTPS server at ``base_url``; ``context`` says whom we trust and who we are."""
 
-    def __init__(self, base_url: str, context: ssl.SSLContext, timeout_s: float) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        context: ssl.SSLContext,
+        timeout_s: float,
+        transport: "httpx2.AsyncBaseTransport | None" = None,
+    ) -> None:
         self._base_url = base_url
         self._context = context
         self._timeout_s = timeout_s
+        self._transport = transport
         self._http: httpx2.AsyncClient | None = None
 
     async def close(self) -> None:
@@ -154,7 +161,12 @@ class Peer:
 
         if self._http is None:
             self._http = httpx2.AsyncClient(
-                base_url=self._base_url, verify=self._context, timeout=None, trust_env=False, follow_redirects=False
+                base_url=self._base_url,
+                verify=self._context,
+                timeout=None,
+                trust_env=False,
+                follow_redirects=False,
+                transport=self._transport,
             )
         return self._http
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import httpx2
 import pytest
 import trustme
+from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet
 
 READY_WITHIN_S = 20.0
@@ -82,11 +83,11 @@ class System:
         (folder / "private_key.pem").write_bytes(certificate.private_key_pem.bytes())
         return folder
 
-    def client(self, host: str | None = None) -> httpx2.Client:
-        """Return an HTTP client that trusts this system, with ``host``'s certificate if told."""
+    def client(self, host: str | None = None, of: "System | None" = None) -> httpx2.Client:
+        """Return an HTTP client that trusts this system, with the certificate of ``host`` (``of`` another) if told."""
         context = ssl.create_default_context(cafile=self.ca_file)
         if host is not None:
-            folder = self.host_folder(host)
+            folder = (of or self).host_folder(host)
             context.load_cert_chain(folder / "certificate.pem", folder / "private_key.pem")
         return httpx2.Client(verify=context, timeout=10)
 
@@ -120,6 +121,153 @@ redirect_uris = ["mcclient:/callback"]
 {peers}""")
         return folder / "idms.toml"
 
+    @property
+    def home_domain(self) -> str:
+        return f"ims.{self.name}.lab"
+
+    def write_mms(self, *partners: "System", user: str = "alice", held_s: int = 30, primary_sets: bool = True) -> Path:
+        """Write the configuration of this system's migration management server."""
+        folder = self.host_folder("mms")
+        domain = self.home_domain
+        sets = "".join(
+            f"""
+[[allocation.primary.sets]]
+mc_service_id = "sip:{user}@{self.name}.lab"
+partner = "{partner.name}"
+private_user_identity = "mig-{user}-{partner.name}@{domain}"
+public_user_identities = ["sip:mig-{user}-{partner.name}@{domain}"]
+"""
+            for partner in (partners if primary_sets else ())
+        )
+        peers = "".join(
+            f"""
+[[partners]]
+name = "{partner.name}"
+realms = ["{partner.home_domain}"]
+migration_management_servers = ["mms.{partner.name}.lab"]
+"""
+            for partner in partners
+        )
+        (folder / "mms.toml").write_text(f"""
+[system]
+name = "{self.name}"
+identifier = "mms.{self.name}.lab"
+home_domain = "{domain}"
+[http]
+address = "{self.address("mms")}"
+port = {PORT}
+client_ca = "{self.ca_file}"
+clients.csc_x = ["cms.{self.name}.lab", "admin.{self.name}.lab"]
+clients.feed = ["proxy1.{self.name}.lab"]
+[tls]
+certificate = "certificate.pem"
+private_key = "private_key.pem"
+[diameter]
+origin_host = "mms.{self.name}.lab"
+origin_realm = "{domain}"
+address = "{self.address("mms")}"
+port = 3868
+peers = ["proxy1.{self.name}.lab"]
+scscf = ["sip:scscf.{self.name}.lab:6060"]
+[store]
+url = "sqlite+aiosqlite:///{folder / "mms.sqlite"}"
+[allocation.primary]
+mode = "pool"
+provisioned = true
+{sets}
+[allocation.partner]
+mode = "random"
+[lifetime]
+held_s = {held_s}
+{peers}""")
+        return folder / "mms.toml"
+
+    def write_cms(self, *partners: "System", user: str = "alice", **changes: str) -> Path:
+        """Write the configuration of this system's configuration management server."""
+        folder = self.host_folder("cms")
+        peers = "".join(
+            f"""
+[[partners]]
+name = "{partner.name}"
+cms = "{partner.url("cms")}"
+ca = "{partner.ca_file}"
+client_name = "cms.{partner.name}.lab"
+migration_management_servers = ["mms.{partner.name}.lab"]
+realms = ["{partner.home_domain}"]
+outbound_users = {changes.get("outbound_users", '"*"')}
+inbound_users = {changes.get("inbound_users", '"*"')}
+timeout_s = 2
+service_area = {{polygon = {_square(number)}, ecgi = ["00101-000010{number}"], tracking_areas = ["00101-000{number}"]}}
+{changes.get("partner", "")}
+"""
+            for number, partner in enumerate(partners, 1)
+        )
+        (folder / "cms.toml").write_text(f"""
+[system]
+name = "{self.name}"
+home_domain = "{self.home_domain}"
+[http]
+address = "{self.address("cms")}"
+port = {PORT}
+[tls]
+certificate = "certificate.pem"
+private_key = "private_key.pem"
+[mms]
+url = "{self.url("mms")}"
+ca = "{self.ca_file}"
+timeout_s = 2
+[idms]
+issuer = "{self.url("idms")}"
+ca = "{self.ca_file}"
+audience = "cms.{self.name}.lab"
+[[users]]
+mc_service_id = "sip:{user}@{self.name}.lab"
+migration = {changes.get("migration", "true")}
+[[users.isims]]
+private_user_identity = "{user}@{self.home_domain}"
+public_user_identities = ["sip:{user}@{self.home_domain}"]
+[[users]]
+mc_service_id = "sip:mallory@{self.name}.lab"
+migration = true
+[[users.isims]]
+private_user_identity = "mallory@{self.home_domain}"
+public_user_identities = ["sip:mallory@{self.home_domain}"]
+{peers}
+[initial_ue_configuration]
+mc_system = "{self.name}"
+home_domain = "{self.home_domain}"
+p_cscf = ["sip:{self.address("pcscf")}:5060"]
+plmn = "00101"
+idms_issuer = "{self.url("idms")}"
+idms_auth_endpoint = "{self.url("idms")}/authorize"
+idms_token_endpoint = "{self.url("idms")}/token"
+cms = "{self.url("cms")}"
+gms = "https://gms.{self.name}.lab"
+kms = "https://kms.{self.name}.lab"
+{changes.get("limits", "")}""")
+        return folder / "cms.toml"
+
+    def access_token(self, user: str = "alice", scope: str = "") -> str:
+        """Sign an access token as this system's identity management server would."""
+        now = int(time.time())
+        claims = {
+            "iss": self.url("idms"),
+            "sub": user,
+            "aud": f"cms.{self.name}.lab",
+            "client_id": "mc-client",
+            "scope": scope or "3gpp:mc:ptt_config_management_service",
+            "iat": now,
+            "exp": now + 60,
+            "mcptt_id": f"sip:{user}@{self.name}.lab",
+        }
+        self.signing_key.ensure_kid()
+        return jwt.encode({"alg": "ES256", "kid": self.signing_key.kid}, claims, self.signing_key)
+
+
+def _square(number: int) -> str:
+    west = 25.0 + number
+    return f"[[{west}, 60.0], [{west + 1}, 60.0], [{west + 1}, 61.0], [{west}, 61.0]]"
+
 
 MakeSystem = Callable[[str], System]
 Start = Callable[..., Process]
@@ -135,6 +283,28 @@ def make_system(tmp_path: Path) -> MakeSystem:
         return system
 
     return make
+
+
+@pytest.fixture
+def start_mms(start: "Start") -> Callable[[System, Path], Process]:
+    """Make the store of a migration management server, then start it."""
+
+    def start_one(system: System, config: Path) -> Process:
+        arguments = [sys.executable, "-m", "mmserver.migration", "upgrade", "--config", str(config)]
+        subprocess.run(arguments, check=True, capture_output=True, timeout=30)
+        return start(f"mms-{system.name}", "mmserver.migration", "run", "--config", str(config))
+
+    return start_one
+
+
+@pytest.fixture
+def start_cms(start: "Start") -> Callable[[System, Path], Process]:
+    """Start a configuration management server."""
+
+    def start_one(system: System, config: Path) -> Process:
+        return start(f"cms-{system.name}", "mmserver.configuration", "run", "--config", str(config))
+
+    return start_one
 
 
 @pytest.fixture
