@@ -4,7 +4,7 @@ Elements stand in the schema's order. One ServiceProfile for the whole implicit 
 identity first.
 """
 
-from xml.sax.saxutils import escape
+from html import escape
 
 from lab.systems.hss.config import InitialFilterCriterion
 from lab.systems.hss.subscribers import IdentitySet
@@ -52,4 +52,4 @@ def _trigger_point(row: InitialFilterCriterion) -> str:
 
 
 def _element(name: str, text: str) -> str:
-    return f"<{name}>{escape(text)}</{name}>"
+    return f"<{name}>{escape(text, quote=False)}</{name}>"
