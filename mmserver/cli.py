@@ -1,7 +1,6 @@
 """``mmserver``: one command for two servers, each imported only when it is asked for."""
 
 import importlib
-import sys
 from typing import Final
 
 import typer
@@ -41,4 +40,4 @@ def _run(part: str, arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -6,7 +6,7 @@ No logic here; what a command needs it imports itself, so that ``run`` never loa
 import asyncio
 import json
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -92,7 +92,7 @@ def audit(
 
     loaded = _load(config)
 
-    async def read() -> list[dict[str, object]]:
+    async def read() -> list[dict[str, Any]]:
         store = BindingStore(loaded.store.url, loaded.store.busy_timeout_s)
         try:
             await store.require_schema()
@@ -108,9 +108,8 @@ def audit(
     if not rows:
         _fail(1, f"nothing is known of binding {binding}")
     for row in rows:
-        text = "{at:.3f} {event} by {actor} -> {state}{off} {reason}".format(
-            off="" if row["enabled"] else " disabled", **row
-        )
+        off = "" if row["enabled"] else " disabled"
+        text = f"{row['at']:.3f} {row['event']} by {row['actor']} -> {row['state']}{off} {row['reason']}"
         typer.echo(json.dumps(row) if as_json else text.rstrip())
 
 

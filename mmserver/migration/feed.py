@@ -58,8 +58,10 @@ class Feed:
         self._closed = True
         self.notify()
 
-    async def changes(self, reader: str, after: int, limit: int, wait_s: float) -> Changes:
+    async def changes(self, reader: str, after: int, limit: int, wait_s: float, *, with_ended: bool = False) -> Changes:
         """Return what changed after version ``after``, waiting ``wait_s`` seconds at most while nothing did.
+
+        A reader that starts is shown what is served; ``with_ended`` shows it what is quarantined too.
 
         Raises:
             StoreUnavailable: the store cannot be read.
@@ -68,7 +70,7 @@ class Feed:
         until = loop.time() + wait_s
         while True:
             changed = self._changed
-            found = await self._read(reader, after, limit)
+            found = await self._read(reader, after, limit, with_ended=with_ended)
             remaining = until - loop.time()
             if found.bindings or found.reset or remaining <= 0 or self._closed:
                 return found
@@ -90,7 +92,7 @@ class Feed:
 
     async def binding_page(self, reader: str, after: int, limit: int, wait_s: float) -> BindingPage:
         """Return a page of whole bindings for the CMS."""
-        found = await self.changes(reader, after, limit, wait_s)
+        found = await self.changes(reader, after, limit, wait_s, with_ended=True)
         return BindingPage(
             version=found.version,
             reset=found.reset,
@@ -110,7 +112,7 @@ class Feed:
         async with self._store.writing() as transaction:
             await transaction.acknowledge(acknowledgement.proxy, acknowledgement.version, self._clock())
 
-    async def _read(self, reader: str, after: int, limit: int) -> Changes:
+    async def _read(self, reader: str, after: int, limit: int, *, with_ended: bool) -> Changes:
         async with self._store.reading() as transaction:
             newest, horizon = await transaction.feed_position()
             # A full read passes versions below the horizon; it began after the last forgotten deletion, or begins anew.
@@ -119,8 +121,11 @@ class Feed:
             start = 0 if reset else after
             if start == 0:
                 self._starts[reader] = newest
-            found = await transaction.find_changes(start, limit + 1, served_only=start == 0)
+            served_only = start == 0 and not with_ended
+            found = await transaction.find_changes(start, limit + 1, served_only=served_only)
         complete = len(found) <= limit
+        if complete:
+            self._starts.pop(reader, None)
         page = found[:limit]
         return Changes(newest if complete else page[-1].version, reset, complete, tuple(page))
 

@@ -1,0 +1,101 @@
+"""The Cx server on a Diameter node: requests in, answers out, RTRs with their deadline.
+
+Joins ``cx`` and ``deregistration`` to the shell; decides nothing about Cx.
+"""
+
+import asyncio
+from typing import Final
+
+import structlog
+
+from diameter_proxy.diameter.values import DisconnectCause
+from diameter_proxy.node.config import ListenerConfig, NodeConfig, PeerConfig
+from diameter_proxy.node.errors import NodeError
+from diameter_proxy.node.events import PeerEvent
+from diameter_proxy.node.node import Node
+from mmserver.migration.config import DiameterTable
+from mmserver.migration.cx import CxServer
+from mmserver.migration.deregistration import Deregistration, RequestFailed
+
+UNDER_WAY_MAX: Final = 1000
+"""Requests being answered at one time; more are told TOO_BUSY."""
+
+STOP_DEADLINE_S: Final = 1.0
+
+log = structlog.get_logger()
+
+
+class CxNode:
+    """Listens for our own Diameter proxies and speaks Cx with them."""
+
+    def __init__(self, config: DiameterTable, server: CxServer) -> None:
+        self._server = server
+        self._peers = config.peers
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._node = Node(
+            NodeConfig(
+                origin_host=config.origin_host,
+                origin_realm=config.origin_realm,
+                listeners=(ListenerConfig(config.address, config.port),),
+                peers=tuple(PeerConfig(peer, config.origin_realm, group="proxy") for peer in config.peers),
+            ),
+            self._on_request,
+            self._on_peer,
+        )
+        self.deregistration = Deregistration(
+            config,
+            request=self._request,
+            open_peers=self.open_peers,
+            next_end_to_end=self._node.next_end_to_end,
+        )
+
+    @property
+    def listen(self) -> list[str]:
+        """The addresses really bound."""
+        return list(self._node.listen)
+
+    def open_peers(self) -> tuple[str, ...]:
+        """Return the proxies that are connected now."""
+        return tuple(peer for peer in self._peers if self._node.is_open(peer))
+
+    async def start(self) -> None:
+        """Bind and accept.
+
+        Raises:
+            ListenFailed: the address cannot be bound.
+        """
+        await self._node.start()
+
+    async def stop(self) -> None:
+        """Answer what is under way, say DPR to the peers, close."""
+        if self._under_way:
+            await asyncio.wait(self._under_way, timeout=STOP_DEADLINE_S)
+        await self._node.stop(DisconnectCause.REBOOTING, STOP_DEADLINE_S)
+
+    def _on_request(self, peer: str, octets: bytes) -> None:
+        if len(self._under_way) >= UNDER_WAY_MAX:
+            self._send(peer, self._server.busy(octets))
+            return
+        task = asyncio.get_running_loop().create_task(self._answer(peer, octets))
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+
+    async def _answer(self, peer: str, octets: bytes) -> None:
+        answer = await self._server.answer(octets)
+        if answer is not None:
+            self._send(peer, answer)
+
+    def _send(self, peer: str, octets: bytes) -> None:
+        try:
+            self._node.send(peer, octets)
+        except NodeError as exc:
+            log.warning("answer.dropped", peer=peer, reason=str(exc))
+
+    def _on_peer(self, event: PeerEvent) -> None:
+        log.info(f"peer.{event.kind.value}", peer=event.peer, reason=event.reason)
+
+    async def _request(self, peer: str, octets: bytes, deadline_s: float) -> bytes:
+        try:
+            return await self._node.request(peer, octets, deadline_s)
+        except NodeError as exc:
+            raise RequestFailed(f"{type(exc).__name__}: {exc}") from exc

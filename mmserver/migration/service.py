@@ -1,0 +1,126 @@
+"""The running program: HTTP, the Cx node and the sweep in one event loop, and their clean end."""
+
+import asyncio
+import contextlib
+import secrets
+import time
+from typing import Any
+
+import structlog
+
+from mmserver.http.logs import configure_logs
+from mmserver.http.server import HttpServer, announce_ready, stop_signals
+from mmserver.http.tls import ClientTrust, server_context
+from mmserver.messages import LentRange
+from mmserver.migration.api import create_api
+from mmserver.migration.config import ClientsTable, MmsConfig
+from mmserver.migration.cx import CxServer
+from mmserver.migration.cx_node import CxNode
+from mmserver.migration.errors import MigrationError
+from mmserver.migration.feed import Feed
+from mmserver.migration.server import MigrationManagementServer
+from mmserver.migration.store import BindingStore
+from mmserver.migration.withdrawal import Withdrawal, sweep_for_ever
+
+log = structlog.get_logger()
+
+
+class Service:
+    """All parts of one MMS, put together; ``async with`` starts and stops them."""
+
+    def __init__(self, config: MmsConfig) -> None:
+        self._config = config
+        self.store = BindingStore(config.store.url, config.store.busy_timeout_s)
+        lent_range = LentRange(domain=config.system.home_domain, prefix=config.allocation.partner.prefix)
+        self.feed = Feed(self.store, lent_range, clock=time.time)
+        self.cx = CxNode(config.diameter, CxServer(config, self.store, clock=time.time))
+        self.withdrawal = Withdrawal(
+            self.store,
+            clock=time.time,
+            quarantine_s=config.lifetime.quarantine_s,
+            deregisterer=self.cx.deregistration,
+            on_change=self.feed.notify,
+        )
+        self.server = MigrationManagementServer(
+            config, self.store, clock=time.time, randomness=secrets.token_bytes, on_change=self.feed.notify
+        )
+        clients = (*config.http.clients.csc_x, *config.http.clients.feed)
+        trust = ClientTrust.of_one_ca(clients, config.http.client_ca)
+        self.http = HttpServer(
+            create_api(self.server, self.withdrawal, self.feed, config.http.clients, self.missing),
+            address=config.http.address,
+            port=config.http.port,
+            context=server_context(config.tls.credentials(), trust),
+            trust=trust,
+        )
+        self._sweep: asyncio.Task[None] | None = None
+
+    @property
+    def listen(self) -> list[str]:
+        """The addresses really bound."""
+        return [self.http.listen, *self.cx.listen]
+
+    async def missing(self) -> str | None:
+        """Return what keeps the server from serving, or None."""
+        try:
+            await self.store.require_schema()
+        except MigrationError as exc:
+            return f"store: {exc}"
+        return None
+
+    async def __aenter__(self) -> "Service":
+        """Start: the store is looked at first, so that nothing listens over an old schema.
+
+        Raises:
+            SchemaOutdated, StoreUnavailable, ListenFailed: the server cannot run.
+        """
+        try:
+            await self.store.require_schema()
+            await self.cx.start()
+            await self.http.start()
+        except BaseException:
+            await self._stop()
+            raise
+        interval_s = self._config.lifetime.sweep_s
+        self._sweep = asyncio.get_running_loop().create_task(sweep_for_ever(self.withdrawal, interval_s))
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        """Stop: waiting readers go, requests and RTRs under way end, peers get a DPR."""
+        await self._stop()
+
+    async def _stop(self) -> None:
+        self.feed.close()
+        if self._sweep is not None:
+            self._sweep.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._sweep
+        await self.http.stop()
+        await self.withdrawal.close()
+        await self.cx.stop()
+        await self.store.close()
+
+
+async def serve(config: MmsConfig) -> None:
+    """Run until a stop signal.
+
+    Raises:
+        SchemaOutdated, StoreUnavailable, ListenFailed, TlsError: the server cannot run.
+    """
+    configure_logs(program="mms", system=config.system.name)
+    async with stop_signals() as stop, Service(config) as service:
+        log.info("program.started", listen=service.listen)
+        announce_ready(service.listen)
+        await stop.wait()
+        log.info("program.stopping")
+
+
+def openapi_document() -> dict[str, Any]:
+    """Return the OpenAPI description; nothing behind it runs."""
+    clients = ClientsTable(csc_x=("cms.example.org",))
+    nothing: Any = None
+
+    async def ready() -> str | None:
+        return None
+
+    return create_api(nothing, nothing, nothing, clients, ready).openapi()

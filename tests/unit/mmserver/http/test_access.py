@@ -1,0 +1,70 @@
+"""Route groups: deny by default, by the verified names of the client."""
+
+from typing import Any
+
+import pytest
+from fastapi import FastAPI, Request
+from starlette.testclient import TestClient
+
+from mmserver.http.access import AccessControl, RouteGroup, client_names
+
+GROUPS = (
+    RouteGroup.for_clients("/csc-x", ["cms.mc1.lab"]),
+    RouteGroup.for_clients("/csc-x/admin", ["admin.mc1.lab"]),
+    RouteGroup.for_anybody("/health"),
+)
+
+
+def client(*names: str) -> TestClient:
+    app = FastAPI()
+    app.add_middleware(AccessControl, groups=GROUPS, body_octets_max=10)
+
+    @app.api_route("/{path:path}", methods=["GET", "POST"])
+    async def anything(request: Request, path: str) -> dict[str, Any]:
+        if path == "csc-x/broken":
+            raise RuntimeError("boom")
+        return {"names": sorted(client_names(request)), "octets": len(await request.body())}
+
+    async def with_names(scope: Any, receive: Any, send: Any) -> None:
+        scope.setdefault("extensions", {})["tls"] = {"client_names": frozenset(names)}
+        await app(scope, receive, send)
+
+    return TestClient(with_names)
+
+
+@pytest.mark.parametrize(
+    ("names", "path", "status"),
+    [
+        (("cms.mc1.lab",), "/csc-x/v1/bindings", 200),
+        (("cms.mc1.lab",), "/csc-x", 200),
+        (("cms.mc1.lab",), "/csc-xyz", 404),
+        (("cms.mc2.lab",), "/csc-x/v1/bindings", 403),
+        ((), "/csc-x/v1/bindings", 403),
+        (("cms.mc1.lab",), "/csc-x/admin/x", 403),
+        (("admin.mc1.lab",), "/csc-x/admin/x", 200),
+        (("admin.mc1.lab",), "/csc-x/v1", 403),
+        ((), "/health", 200),
+        (("cms.mc1.lab",), "/elsewhere", 404),
+        (("cms.mc1.lab",), "/", 404),
+    ],
+)
+def test_who_may_call_what(names: tuple[str, ...], path: str, status: int) -> None:
+    response = client(*names).get(path)
+    assert response.status_code == status
+    assert (response.headers["content-type"] == "application/problem+json") == (status != 200)
+
+
+def test_the_handler_learns_the_name() -> None:
+    assert client("cms.mc1.lab").get("/csc-x/v1").json()["names"] == ["cms.mc1.lab"]
+
+
+def test_a_body_over_the_limit_is_413() -> None:
+    assert client("cms.mc1.lab").post("/csc-x/v1", content=b"x" * 10).status_code == 200
+    response = client("cms.mc1.lab").post("/csc-x/v1", content=b"x" * 11)
+    assert (response.status_code, response.json()["type"]) == (413, "urn:mc-migration:problem:body-too-large")
+
+
+def test_an_unforeseen_exception_is_500_without_a_traceback() -> None:
+    response = client("cms.mc1.lab").get("/csc-x/broken")
+    assert (response.status_code, response.json()["type"]) == (500, "urn:mc-migration:problem:internal-error")
+    assert "boom" not in response.text

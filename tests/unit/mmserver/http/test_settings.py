@@ -1,0 +1,67 @@
+"""Configuration errors are one line that names file, key and fault."""
+
+from pathlib import Path
+from typing import Annotated
+
+import pytest
+from pydantic import Field
+
+from mmserver.http.settings import ConfigError, ConfigFile, ConfigPath, Port, Table, load_toml
+
+
+class Http(Table):
+    """A table."""
+
+    port: Port = 443
+    workers: Annotated[int, Field(gt=0)] = 1
+    ca: ConfigFile | None = None
+    state: ConfigPath | None = None
+
+
+class Whole(Table):
+    """A file."""
+
+    http: Http
+
+
+def load(folder: Path, text: str) -> Whole:
+    path = folder / "mms.toml"
+    path.write_text(text)
+    return load_toml(path, Whole)
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("[http]\nport = 70000", "mms.toml: http.port: 70000 is more than 65535"),
+        ("[http]\nport = -1", "mms.toml: http.port: -1 is less than 0"),
+        ("[http]\nworkers = 0", "mms.toml: http.workers: 0 is not more than 0"),
+        ("[http]\ntls = 1", "mms.toml: http.tls: no such setting"),
+        ("", "mms.toml: http: is missing"),
+        ("[http", "mms.toml: Expected"),
+        ('[http]\nca = "no.pem"', "mms.toml: http.ca: no such file: "),
+        ('[http]\nport = "x"', "mms.toml: http.port: Input should be a valid integer"),
+    ],
+)
+def test_a_fault_is_one_line(tmp_path: Path, text: str, fault: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, text)
+    assert str(caught.value).startswith(fault)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_relative_path_lies_beside_the_file(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").touch()
+    loaded = load(tmp_path, '[http]\nca = "ca.pem"\nstate = "/var/lib/x"')
+    assert (loaded.http.ca, loaded.http.state) == (tmp_path / "ca.pem", Path("/var/lib/x"))
+
+
+def test_a_missing_file_is_said_so(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="No such file"):
+        load_toml(tmp_path / "no.toml", Whole)
+
+
+def test_text_that_is_no_utf_8_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "x.toml").write_bytes(b"\xff")
+    with pytest.raises(ConfigError, match=r"x\.toml"):
+        load_toml(tmp_path / "x.toml", Whole)

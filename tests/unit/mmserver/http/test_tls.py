@@ -1,0 +1,74 @@
+"""Who a client is: the SAN says a configured name, and that name's own CA issued the leaf."""
+
+import ssl
+from pathlib import Path
+
+import pytest
+import trustme
+
+from mmserver.http.tls import ClientTrust, Credentials, TlsError, client_context, server_context
+
+
+@pytest.fixture(scope="module")
+def authorities() -> tuple[trustme.CA, trustme.CA]:
+    return trustme.CA(), trustme.CA()
+
+
+@pytest.fixture
+def trust(tmp_path: Path, authorities: tuple[trustme.CA, trustme.CA]) -> ClientTrust:
+    for number, authority in enumerate(authorities, 1):
+        authority.cert_pem.write_to_path(tmp_path / f"mc{number}-ca.pem")
+    return ClientTrust({"cms.mc1.lab": tmp_path / "mc1-ca.pem", "cms.mc2.lab": tmp_path / "mc2-ca.pem"})
+
+
+def leaf(authority: trustme.CA, *names: str) -> bytes:
+    return ssl.PEM_cert_to_DER_cert(authority.issue_cert(*names).cert_chain_pems[0].bytes().decode())
+
+
+def test_a_name_counts_when_its_own_authority_issued_the_leaf(
+    trust: ClientTrust, authorities: tuple[trustme.CA, trustme.CA]
+) -> None:
+    assert trust.verified_names(leaf(authorities[0], "cms.mc1.lab", "other.mc1.lab")) == {"cms.mc1.lab"}
+
+
+def test_another_partners_authority_cannot_give_the_name(
+    trust: ClientTrust, authorities: tuple[trustme.CA, trustme.CA]
+) -> None:
+    """One context that trusts all partners' CAs would let one pose as another."""
+    assert trust.verified_names(leaf(authorities[1], "cms.mc1.lab")) == frozenset()
+
+
+def test_no_certificate_and_no_names_are_nobody(trust: ClientTrust, authorities: tuple[trustme.CA, trustme.CA]) -> None:
+    assert trust.verified_names(None) == frozenset()
+    assert trust.verified_names(leaf(authorities[0], "10.0.0.1")) == frozenset()
+
+
+def test_contexts_speak_tls_1_3_only(tmp_path: Path, trust: ClientTrust, authorities: tuple[trustme.CA, ...]) -> None:
+    issued = authorities[0].issue_cert("mms.mc1.lab")
+    issued.cert_chain_pems[0].write_to_path(tmp_path / "certificate.pem")
+    issued.private_key_pem.write_to_path(tmp_path / "private_key.pem")
+    credentials = Credentials(tmp_path / "certificate.pem", tmp_path / "private_key.pem")
+    required = server_context(credentials, trust)
+    optional = server_context(credentials, trust, required=False)
+    open_to_all = server_context(credentials, None)
+    client = client_context(tmp_path / "mc1-ca.pem", credentials)
+    assert {context.minimum_version for context in (required, optional, open_to_all, client)} == {
+        ssl.TLSVersion.TLSv1_3
+    }
+    assert [context.verify_mode for context in (required, optional, open_to_all)] == [
+        ssl.CERT_REQUIRED,
+        ssl.CERT_OPTIONAL,
+        ssl.CERT_NONE,
+    ]
+    assert not client.hostname_checks_common_name
+
+
+def test_files_that_cannot_be_used_are_named(tmp_path: Path) -> None:
+    (tmp_path / "empty.pem").touch()
+    nothing = Credentials(tmp_path / "no.pem", tmp_path / "no.pem")
+    with pytest.raises(TlsError, match=r"empty\.pem"):
+        ClientTrust({"x": tmp_path / "empty.pem"})
+    with pytest.raises(TlsError, match=r"no\.pem"):
+        server_context(nothing, None)
+    with pytest.raises(TlsError, match=r"no\.pem"):
+        client_context(tmp_path / "no.pem")
