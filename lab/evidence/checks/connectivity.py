@@ -26,6 +26,7 @@ def step_1(story: Story, evidence: Evidence) -> Finding:
     body = details.request.json()
 
     def faults() -> Iterator[str]:
+        yield from differs("method", details.request.method, "POST")
         yield from lacks(body.get("location_information"), "no location information")
         yield from lacks(
             story.ue.mc_service_id in body.get("mc_service_ids", ()), "the user's MC service ID is missing"
