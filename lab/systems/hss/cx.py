@@ -32,7 +32,7 @@ from lab.systems.hss.registration import (
     locate,
 )
 from lab.systems.hss.store import Store
-from lab.systems.hss.subscribers import Directory, IdentitySet
+from lab.systems.hss.subscribers import Directory, IdentitySet, normal_impu
 from lab.systems.hss.user_data import encode_user_data
 from ue_agent.aka.aka import AuthenticationVector
 from ue_agent.aka.errors import SqnOutOfRange
@@ -131,7 +131,8 @@ class HomeSubscriberServer:
         if kind is not UserAuthorizationType.DE_REGISTRATION:
             _check_admission(identities, network)
         decision = authorize_user(self.store.registration(identities.private_user_identity), kind)
-        self._pairs_of_uar.add((identities.private_user_identity, impu))
+        if normal_impu(impu) in identities.public_user_identities:  # mode no-association takes any
+            self._pairs_of_uar.add((identities.private_user_identity, normal_impu(impu)))
         avps: Avps = ()
         if decision.server_name is not None:
             avps = (d.SERVER_NAME.encode(decision.server_name),)
@@ -186,7 +187,7 @@ class HomeSubscriberServer:
 
     def _associated_pair(self, impi: str, impu: str) -> IdentitySet:
         identities = self.directory.pair(self.mode, impi, impu)
-        pair = (identities.private_user_identity, impu)
+        pair = (identities.private_user_identity, normal_impu(impu))
         if self.mode is Mode.AFTER_UAR and pair not in self._pairs_of_uar:
             raise Refusal("no UAR before", experimental=ExperimentalResultCode.ERROR_IDENTITIES_DONT_MATCH)
         return identities

@@ -62,7 +62,7 @@ class Directory:
         if mode is Mode.NO_ASSOCIATION:
             return found
         self.by_impu(mode, public_user_identity)
-        if _normal_impu(public_user_identity) not in found.public_user_identities:
+        if normal_impu(public_user_identity) not in found.public_user_identities:
             raise Refusal(
                 "the identities do not belong together", experimental=ExperimentalResultCode.ERROR_IDENTITIES_DONT_MATCH
             )
@@ -88,7 +88,7 @@ class Directory:
         Raises:
             Refusal: 5001.
         """
-        rows = self._by_impu.get(_normal_impu(public_user_identity), [])
+        rows = self._by_impu.get(normal_impu(public_user_identity), [])
         found = tuple(row for row in rows if _is_known(mode, row))
         if not found:
             raise Refusal("no such public user identity", experimental=ExperimentalResultCode.ERROR_USER_UNKNOWN)
@@ -105,6 +105,14 @@ def directory_of(users: Iterable[UserTable]) -> Directory:
     )
 
 
+def normal_impu(text: str) -> str:
+    """Return a public identity as the directory spells it, or nothing when it is none."""
+    try:
+        return parse_impu(text)
+    except InvalidIdentity:
+        return ""
+
+
 def _subscriber(user: UserTable) -> Subscriber:
     k = bytes.fromhex(user.k)
     opc = opc_of(k, bytes.fromhex(user.op)) if user.op is not None else bytes.fromhex(user.opc or "")
@@ -114,10 +122,3 @@ def _subscriber(user: UserTable) -> Subscriber:
 
 def _is_known(mode: Mode, row: IdentitySet) -> bool:
     return mode is not Mode.IMSI_ONLY or _IMSI_NAI.fullmatch(row.private_user_identity) is not None
-
-
-def _normal_impu(text: str) -> str:
-    try:
-        return parse_impu(text)
-    except InvalidIdentity:
-        return ""
