@@ -33,6 +33,7 @@ from ue_agent.aka.milenage import Milenage
 from ue_agent.aka.sequence import next_sqn
 
 DOMAIN = "ims.mc1.lab"
+ROLES: tuple[Role, ...] = ("pcscf", "icscf", "scscf")
 K, OPC = bytes(range(16)), bytes(range(16, 32))
 READY_WITHIN_S = 8.0
 CLONE_NEWNET = 0x40000000
@@ -49,7 +50,7 @@ VALUES = CscfValues(
         PartnerCore("ims.mc2.lab", Endpoint("icscf.mc2.lab", "10.77.2.11"), Endpoint("scscf.mc2.lab", "10.77.2.12")),
     ),
 )
-ADDRESSES = [f"10.77.1.{host}/24" for host in (10, 11, 12, 14, 15, 21, 22, 66)] + ["10.77.2.11/24", "10.77.2.12/24"]
+ADDRESSES = [f"10.77.1.{host}/24" for host in (10, 11, 12, 13, 14, 15, 21, 22, 66)] + ["10.77.2.11/24", "10.77.2.12/24"]
 
 
 class Network:
@@ -58,7 +59,8 @@ class Network:
     def __init__(self, hosts: Path) -> None:
         self.name = f"mclab-kam-{secrets.token_hex(3)}"
         self.hosts = hosts
-        named = [VALUES.pcscf, VALUES.icscf, VALUES.scscf, *VALUES.proxies]
+        hss = Endpoint("hss.mc1.lab", "10.77.1.13")
+        named = [VALUES.pcscf, VALUES.icscf, VALUES.scscf, *VALUES.proxies, hss]
         hosts.write_text("127.0.0.1 localhost\n" + "".join(f"{host.address} {host.host}\n" for host in named))
         subprocess.run(["ip", "netns", "add", self.name], check=True)
         batch = "link set lo up\n" + "".join(f"addr add {address} dev lo\n" for address in ADDRESSES)
@@ -101,10 +103,10 @@ def _set_namespace(descriptor: int) -> None:
 class Kamailio:
     """One CSCF as a process."""
 
-    def __init__(self, network: Network, role: Role, directory: Path) -> None:
+    def __init__(self, network: Network, role: Role, directory: Path, values: CscfValues = VALUES) -> None:
         self.role = role
         self.log = directory / f"{role}.log"
-        argv = render_cscf(role, VALUES, directory / "etc" / role)
+        argv = render_cscf(role, values, directory / "etc" / role)
         self.started = time.monotonic()
         with self.log.open("wb") as log:
             self.popen = subprocess.Popen(network.argv(argv), stdout=log, stderr=log)
@@ -422,21 +424,33 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
 
 
 @pytest.fixture(scope="module")
-def running(network: Network, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Core]:
-    """A core that runs for the whole module."""
-    database = Database(network)
-    database.start()
-    directory = tmp_path_factory.mktemp("core")
-    roles: tuple[Role, ...] = ("pcscf", "icscf", "scscf")
-    core = Core(network, database, {role: Kamailio(network, role, directory) for role in roles})
-    try:
-        for cscf in core.cscfs.values():
+def start_core(network: Network, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Core]]:
+    """Start a whole core; it ends with the module. Its database is not started."""
+    started: list[Core] = []
+
+    def run(values: CscfValues = VALUES) -> Core:
+        directory = tmp_path_factory.mktemp("core")
+        cscfs = {role: Kamailio(network, role, directory, values) for role in ROLES}
+        started.append(Core(network, Database(network), cscfs))
+        for cscf in cscfs.values():
             cscf.wait_ready()
-        yield core
-    finally:
+        return started[-1]
+
+    yield run
+    for core in started:
         for cscf in core.cscfs.values():
             cscf.stop()
-        database.stop()
+
+
+@pytest.fixture(scope="module")
+def running(network: Network, start_core: Callable[..., Core]) -> Iterator[Core]:
+    """A core that runs for the whole module, and its database."""
+    database = Database(network)
+    database.start()
+    core = start_core()
+    core.database = database
+    yield core
+    database.stop()
 
 
 @pytest.fixture
