@@ -44,7 +44,7 @@ def run(config_file: ConfigFile) -> None:
     """Take commands as JSON lines on standard input and answer with JSON events (docs/ue-agent.md)."""
     from ue_agent.control import emit_to_stdout, serve
 
-    _with_agent(config_file, emit_to_stdout, lambda agent, _: serve(agent, emit_to_stdout, 0), sip=True)
+    _with_agent(config_file, emit_to_stdout, lambda agent, _: serve(agent, emit_to_stdout, 0))
 
 
 @app.command()
@@ -84,7 +84,7 @@ def register(config_file: ConfigFile, system: System = None, expires: Expires = 
         _print(await register_at(agent, system or agent.primary, expires, say))
         await _stay(stay, say)
 
-    _with_agent(config_file, _show_event, journey, sip=True)
+    _with_agent(config_file, _show_event, journey)
 
 
 @app.command()
@@ -108,7 +108,7 @@ def migrate(
         _print(await migrate_to(agent, partner, where, how, expires, say))
         await _stay(stay, say)
 
-    _with_agent(config_file, _show_event, journey, sip=True)
+    _with_agent(config_file, _show_event, journey)
 
 
 @app.command(name="return-home")
@@ -127,19 +127,17 @@ def return_home(
         _print(await go_home(agent, leave, expires, say))
         await _stay(stay, say)
 
-    _with_agent(config_file, _show_event, journey, sip=True)
+    _with_agent(config_file, _show_event, journey)
 
 
 def _with_agent(
     config_file: Path,
     emit: Callable[[dict[str, Any]], None],
     work: Callable[[Any, Callable[[str], None]], Awaitable[None]],
-    *,
-    sip: bool,
 ) -> None:
     config = _load(config_file)
     try:
-        asyncio.run(_work(config, emit, work, sip=sip))
+        asyncio.run(_work(config, emit, work))
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
     except UeError as exc:
@@ -153,8 +151,6 @@ async def _work(
     config: UeConfig,
     emit: Callable[[dict[str, Any]], None],
     work: Callable[[Any, Callable[[str], None]], Awaitable[None]],
-    *,
-    sip: bool,
 ) -> None:
     from ue_agent.agent import Agent
     from ue_agent.hook_trial import prove_aka
@@ -162,8 +158,7 @@ async def _work(
 
     store = Store(config.ue.state_dir)
     try:
-        if sip:
-            await prove_aka()
+        await prove_aka()
         try:
             agent = Agent(config, store, emit)
         except ValueError as exc:

@@ -33,6 +33,7 @@ async def prove_aka() -> str:
     """
     process = await asyncio.create_subprocess_exec(
         sys.executable,
+        "-P",
         "-m",
         "ue_agent.hook_trial",
         stdin=asyncio.subprocess.DEVNULL,
@@ -89,6 +90,8 @@ def try_here() -> str:
         StackError: pjsua2 cannot do it.
     """
     from ue_agent.aka_hook import install
+
+    support = install()  # first: it says clearly what is wrong with a pjsua2 that cannot even be imported
     from ue_agent.pjsua_stack import Stack, StackEvent
     from ue_agent.stack_settings import StackSettings
 
@@ -102,7 +105,6 @@ def try_here() -> str:
                           "urn:uuid:00000000-0000-4000-8000-000000000000", ""),
             _pretend, events.append,
         )  # fmt: skip
-        support = install()
         try:
             stack.start()
             stack.register()

@@ -120,5 +120,8 @@ class HttpsClient:
             raise HttpError(f"{host}: {type(exc).__name__}: {_short(exc)}") from exc
 
 
-def _short(exc: Exception) -> str:
-    return (str(exc).splitlines() or ["no more is known"])[0][:200]
+def _short(exc: BaseException) -> str:
+    """Return what is known of a failure: the first text on the way to its cause, in one line."""
+    while not str(exc).strip() and (exc.__cause__ or exc.__context__):
+        exc = exc.__cause__ or exc.__context__ or exc
+    return (str(exc).strip().splitlines() or ["no more is known"])[0][:200]

@@ -61,6 +61,7 @@ class StackProcess:
         with theirs:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
+                "-P",
                 "-m",
                 CHILD,
                 str(theirs.fileno()),

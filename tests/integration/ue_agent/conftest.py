@@ -225,9 +225,9 @@ class UeProcess:
             reader.start()
         self._id = 0
 
-    def wait_for(self, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    def wait_for(self, wanted: Callable[[dict[str, Any]], bool], deadline_s: float = DEADLINE_S) -> dict[str, Any]:
         """Return the first event that is wanted."""
-        end = time.monotonic() + DEADLINE_S
+        end = time.monotonic() + deadline_s
         with self._changed:
             while True:
                 for event in self.events:
