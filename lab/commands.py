@@ -272,10 +272,11 @@ def _run_once(scenario: Scenario, order: RunOrder, say: Say, *, show: bool) -> R
     options = [*_options(lab_id, path, order.topology), "--scenario", scenario.name]
     supervisor = _start([*options, *(["--keep"] if order.keep else [])], path, tied=not order.keep)
     say(f"{scenario.name}: {path}")
-    kept = False
+    kept = came_up = False
     try:
         for event in supervisor.events():
             _show(event, say)
+            came_up |= event["event"] == "lab.up"
             outcome.retried |= event["event"] == "lab.retried"
             if event["event"] == "failed":
                 outcome.reason = event["reason"]
@@ -285,10 +286,11 @@ def _run_once(scenario: Scenario, order: RunOrder, say: Say, *, show: bool) -> R
         ended = 0 if kept else supervisor.end()
     if ended and not outcome.reason:
         outcome.reason = _supervisor_log(path)
-    try:
-        _judge(outcome, show=show)
-    except Failure as exc:
-        outcome.reason = outcome.reason or str(exc)
+    if came_up:
+        try:
+            _judge(outcome, show=show)
+        except Failure as exc:
+            outcome.reason = outcome.reason or str(exc)
     if outcome.reason:
         say(f"error: {outcome.reason}")
     if before is not None and not kept:

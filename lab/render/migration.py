@@ -96,11 +96,7 @@ def cms_table(topology: Topology, system: str, files: Files) -> dict[str, Any]:
         "system": {"name": system, "home_domain": settings.home_domain},
         "http": {"address": host.address, "port": HTTPS_PORT},
         "tls": files.tls(host.key),
-        "mms": {
-            "url": f"https://{topology.host(system, 'mms').name}",
-            "ca": files.authority(system),
-            "admins": [admin_name(system)],
-        },
+        "mms": {"url": f"https://{topology.host(system, 'mms').name}", "ca": files.authority(system)},
         "idms": {"issuer": issuer(topology, system), "ca": files.authority(system), "audience": host.name},
         "users": [
             {

@@ -1,6 +1,7 @@
 """dumpcap on every bridge of the lab, from before the first program starts until after the last has ended.
 
-It is ready when standard error says ``File:``.  SIGINT ends it and writes what it holds.
+It is ready when standard error says ``File:``.  What the kernel holds at SIGINT is lost (up to 0.25 s of frames), so a
+last datagram is sent over each bridge, and the end waits until the file has it.
 """
 
 import asyncio
@@ -17,6 +18,10 @@ from lab.topology import Topology
 READY_S: Final = 5.0
 STOP_S: Final = 5.0
 BUFFER_MIB: Final = 32
+DISCARD_PORT: Final = 9
+LAST_WORDS_S: Final = 1.5
+LOOK_S: Final = 0.03
+LOOKED_AT_OCTETS: Final = 1 << 16
 
 
 class Dumpcap:
@@ -58,6 +63,7 @@ class Dumpcap:
         process = self._process
         if process is None or process.returncode is not None:
             return
+        await self._last_words()
         os.killpg(process.pid, signal.SIGINT)
         try:
             async with asyncio.timeout(STOP_S):
@@ -67,6 +73,26 @@ class Dumpcap:
             await process.wait()
         if self._drain is not None:
             await self._drain
+
+    async def _last_words(self) -> None:
+        """Send a datagram over each bridge and wait until the file holds it, or for a while."""
+        words = {system: f"end of capture on {plan.bridge(system)}" for system in self._topology.systems}
+        script = "; ".join(
+            f"echo {text} > /dev/udp/{self._topology.address(system, 'pcscf')}/{DISCARD_PORT}"
+            for system, text in words.items()
+        )
+        sending = await asyncio.create_subprocess_exec(
+            *self._runtime.command(plan.ROUTER, ["bash", "-c", script], {}),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        await sending.wait()
+        for _ in range(int(LAST_WORDS_S / LOOK_S)):
+            end = _last_octets(self._file)
+            if all(text.encode() in end for text in words.values()):
+                return
+            await asyncio.sleep(LOOK_S)
 
     async def _until_it_captures(self, process: asyncio.subprocess.Process) -> None:
         assert process.stderr is not None
@@ -82,3 +108,9 @@ class Dumpcap:
 async def _forget(stream: asyncio.StreamReader) -> None:
     while await stream.read(4096):
         pass
+
+
+def _last_octets(file: Path) -> bytes:
+    with file.open("rb") as stream:
+        stream.seek(max(0, file.stat().st_size - LOOKED_AT_OCTETS))
+        return stream.read()

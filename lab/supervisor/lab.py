@@ -34,6 +34,7 @@ class Lab:
         self.processes: dict[str, HostProcess] = {}
         self.unexpected: list[str] = []
         self._capture: Dumpcap | None = None
+        self._is_there = False
 
     async def up(self) -> None:
         """Make the hosts, start the capture and every program; return when all are ready.
@@ -63,11 +64,12 @@ class Lab:
 
     async def _failed(self, exc: ProgramFailure | RuntimeFailure) -> UpFailed:
         others = [process for process in self.processes.values() if f"{process.host}:" not in str(exc)]
-        await self.down()
         logs = [line for process in others for line in process.last_log_lines(OTHERS_SHOWN_LINES)]
+        await self.down()
         return UpFailed("\n".join([str(exc), *logs]))
 
     async def _up_once(self) -> None:
+        self._is_there = True
         self.files.sockets.mkdir(parents=True, exist_ok=True)
         creating = asyncio.create_task(self.runtime.create())
         try:
@@ -103,7 +105,9 @@ class Lab:
             task.result()
 
     async def down(self) -> None:
-        """End every program, then the capture, and remove the hosts."""
+        """End every program, then the capture, and remove the hosts; nothing where there is nothing."""
+        if not self._is_there:
+            return
         stopping = list(self.processes.values())
         await asyncio.gather(*(process.stop() for process in stopping))
         await self.finish_capture()
@@ -111,6 +115,7 @@ class Lab:
         shutil.rmtree(self.files.sockets, ignore_errors=True)
         if SOCKETS.is_dir() and not any(SOCKETS.iterdir()):
             SOCKETS.rmdir()
+        self._is_there = False
         self.timeline.note("lab.down")
 
     async def finish_capture(self) -> None:
