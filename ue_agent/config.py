@@ -133,7 +133,9 @@ class UserTable(Table):
     redirect_uri: Annotated[str, Field(description="Of the client, for code + PKCE; never fetched.")] = (
         "http://127.0.0.1/callback"
     )
-    scope: str = "openid"
+    scope: Annotated[str, Field(description="TS 33.180 B.4.2.2; the CMS wants one for configuration management.")] = (
+        "openid 3gpp:mc:ptt_service 3gpp:mc:ptt_config_management_service"
+    )
 
 
 class PrimaryTable(Table):
