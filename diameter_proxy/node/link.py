@@ -1,0 +1,541 @@
+"""One configured peer: carries out what its machine and its watchdog decide, on at most two transports.
+
+The decisions are the leaf's (``peer``, ``watchdog``, ``capabilities``); here are the transports, the deadlines and the
+words to the program.  No Cx, no routing, no identities.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import inf
+from typing import Final, Protocol
+
+import structlog
+
+from diameter_proxy.diameter import dictionary as d
+from diameter_proxy.diameter.capabilities import Capabilities
+from diameter_proxy.diameter.commands import CER, DPR, DWR
+from diameter_proxy.diameter.errors import (
+    AnswerableError,
+    DiameterError,
+    FramingLost,
+    PermanentFailure,
+    ProtocolFailure,
+    UnexpectedEvent,
+)
+from diameter_proxy.diameter.grammar import check_command
+from diameter_proxy.diameter.message import Message
+from diameter_proxy.diameter.peer import (
+    Action,
+    Event,
+    Peer,
+    SecondConnection,
+    State,
+    second_connection,
+    wins_election,
+)
+from diameter_proxy.diameter.result_codes import ResultCode
+from diameter_proxy.diameter.transactions import EndToEnd
+from diameter_proxy.diameter.values import DisconnectCause
+from diameter_proxy.diameter.watchdog import Watchdog, WatchdogAction, WatchdogActions, WatchdogState
+from diameter_proxy.diameter.wire import ERROR, REQUEST
+from diameter_proxy.node.base_protocol import BaseProtocol
+from diameter_proxy.node.config import NodeConfig, PeerConfig
+from diameter_proxy.node.connection import Connection
+from diameter_proxy.node.errors import PeerLost
+from diameter_proxy.node.events import PeerEvent, PeerEventKind, PeerStatus
+
+_BASE_APPLICATION: Final = bytes(4)
+_BAD_REQUEST_BITS: Final = REQUEST | ERROR
+
+
+class Program(Protocol):
+    """What a link asks of its node."""
+
+    def now(self) -> float: ...
+    def connect(self, link: "Link") -> "asyncio.Task[None]": ...
+    def on_request(self, peer: str, octets: bytes) -> None: ...
+    def on_answer(self, peer: str, octets: bytes) -> None: ...
+    def on_peer(self, event: PeerEvent) -> None: ...
+    def on_closed(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A connection on which an acceptable CER came, and what it said."""
+
+    connection: Connection
+    cer: Message
+    capabilities: Capabilities
+
+
+class Link:
+    """One peer, with its machine, its watchdog and its transports."""
+
+    def __init__(
+        self,
+        peer: PeerConfig,
+        node: NodeConfig,
+        base: BaseProtocol,
+        end_to_end: EndToEnd,
+        program: Program,
+        jitter: Callable[[], float],
+    ) -> None:
+        self.peer = peer
+        self.remote: Capabilities | None = None
+        self.connection: Connection | None = None
+        """The transport of the open state; still set while closing, so that answers can go out."""
+        self.reason = "not connected yet"
+        self.received_count = 0
+        self.sent_total = 0
+        self._node = node
+        self._base = base
+        self._end_to_end = end_to_end
+        self._program = program
+        self._machine = Peer()
+        self._watchdog = Watchdog(node.watchdog_s, jitter, probe_s=node.watchdog_probe_s)
+        self._initiator: Connection | None = None
+        self._responder: Connection | None = None
+        self._candidate: Candidate | None = None
+        self._held: Candidate | None = None
+        self._held_until = inf
+        self._connecting: asyncio.Task[None] | None = None
+        self._announced = PeerEventKind.CLOSED
+        self._is_stopping = False
+        self._state_due = inf
+        self._wait_s = node.reconnect_s
+        self._retry_at = 0.0 if peer.connect else inf
+        self._cause = DisconnectCause.REBOOTING
+        self._dpr: Message | None = None
+        self._connections_opened = 0
+        self._log = structlog.get_logger().bind(peer=peer.host)
+        self._said = ""
+
+    # What the node asks.
+
+    @property
+    def is_open(self) -> bool:
+        """Whether new requests may be sent."""
+        return self._machine.state.is_open and self._watchdog.state is WatchdogState.OKAY
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether no transport is left."""
+        return self._machine.state is State.CLOSED
+
+    def status(self) -> PeerStatus:
+        """Return how the peer stands."""
+        remote, connection = self.remote, self.connection
+        return PeerStatus(
+            host=self.peer.host,
+            realm=self.peer.realm,
+            group=self.peer.group,
+            state=self._machine.state.name,
+            watchdog=self._watchdog.state.name,
+            is_open=self.is_open,
+            tls=self.peer.tls,
+            remote_address=connection.remote_address if connection else "",
+            origin_state_id=remote.origin_state_id if remote else None,
+            application_ids=tuple(sorted(remote.application_ids)) if remote else (),
+            pending_requests=len(connection.pending) if connection else 0,
+            unsent_octets=connection.unsent_octets if connection else 0,
+            messages_received=self.received_count,
+            messages_sent=self.sent_total,
+            connections_opened=self._connections_opened,
+            reason=self.reason,
+        )
+
+    def start(self) -> None:
+        """Connect now, if this is a peer to connect to (Start, RFC 6733 §5.6)."""
+        if self.peer.connect and self.is_closed:
+            self._retry_at = inf
+            self._handle(Event.START)
+
+    def stop(self, cause: DisconnectCause) -> None:
+        """Say good-bye with a DPR (Stop, RFC 6733 §5.6); no new attempt follows."""
+        self._is_stopping = True
+        self._retry_at = inf
+        self._cause = cause
+        self.reason = "the node stops"
+        self._reject_held(self.reason)
+        if self._machine.state is not State.CLOSING:
+            self._handle(Event.STOP)
+
+    def abort(self) -> None:
+        """Drop every transport at once."""
+        self.stop(self._cause)
+        if self._machine.state is State.CLOSING:
+            self._handle(Event.TIMEOUT)
+
+    def tick(self, now: float) -> None:
+        """Look at every deadline of this peer."""
+        if now >= self._retry_at:
+            self.start()
+        if now >= self._state_due:
+            self.reason = f"no progress in {self._machine.state.name}"
+            self._handle(Event.TIMEOUT)
+        if now >= self._held_until and self._held is not None:
+            self._replace(self._held)
+        if now >= self._watchdog.due:
+            if self.connection is not None and self.connection.is_paused_for_others:
+                self._watchdog.postpone(now)
+            else:
+                self._watch(self._watchdog.timer_expired(now))
+
+    # What the transports say.
+
+    def connected(self, connection: Connection) -> None:
+        """Take the transport that we initiated (I-Rcv-Conn-Ack)."""
+        self._connecting = None
+        self._initiator = connection
+        connection.owner = self
+        self._handle(Event.I_RCV_CONN_ACK)
+
+    def connect_failed(self, reason: str) -> None:
+        """Take note that no transport came up (I-Rcv-Conn-Nack)."""
+        self._connecting = None
+        self.reason = reason
+        self._handle(Event.I_RCV_CONN_NACK)
+
+    def offer(self, candidate: Candidate) -> None:
+        """Take an accepted transport with an acceptable CER (R-Conn-CER)."""
+        candidate.connection.owner = self
+        if not self._machine.state.is_open and self._machine.state is not State.CLOSING:
+            self._candidate = candidate
+            self._handle(Event.R_CONN_CER)
+            return
+        verdict = second_connection(
+            self._machine.state, self._watchdog.state, has_restarted=self._has_restarted(candidate)
+        )
+        if verdict is SecondConnection.REPLACE:
+            self._replace(candidate)
+            return
+        self._reject_held("a third connection came")
+        self._held = candidate
+        self._held_until = self._program.now() + self._node.hold_s
+        self._log.info("connection.held", remote=candidate.connection.remote_address)
+        self._send_dwr()
+
+    def connection_made(self, connection: Connection) -> None:
+        """Do nothing: ``connected`` and ``offer`` are how transports come here."""
+
+    def receive(self, connection: Connection, messages: list[bytes]) -> None:
+        """Handle the messages of one read."""
+        if connection is not self.connection:
+            self._before_open(connection, messages)
+            return
+        self.received_count += len(messages)
+        actions = self._watchdog.received_other(self._program.now())
+        if actions:
+            self._watch(actions)
+        host = self.peer.host
+        pending = connection.pending
+        program = self._program
+        for octets in messages:
+            if octets[8:12] == _BASE_APPLICATION or len(octets) & 3:
+                self._base_message(connection, octets)
+                if connection.is_closed:
+                    return
+            elif octets[4] & REQUEST:
+                if octets[4] & ERROR:
+                    connection.write(self._base.failure(octets, _invalid_bits()))
+                else:
+                    program.on_request(host, octets)
+            else:
+                future = pending.take(int.from_bytes(octets[12:16], "big")) if len(pending) else None
+                if future is None:
+                    program.on_answer(host, octets)
+                elif not future.done():
+                    future.set_result(octets)
+
+    def framing_lost(self, connection: Connection, loss: FramingLost) -> None:
+        """Answer 5011 where it is owed, then drop the transport (RFC 6733 §2.1)."""
+        self._log.warning("connection.dropped", reason=str(loss), remote=connection.remote_address)
+        answer = self._base.loss(loss)
+        if answer is not None:
+            connection.write(answer)
+        self._disconnected(connection, str(loss))
+
+    def connection_lost(self, connection: Connection, reason: str) -> None:
+        """Take note that a transport went down under us (I-Peer-Disc, R-Peer-Disc)."""
+        if connection is not self.connection:
+            reason = f"closed before CEA: {reason}"
+        self._disconnected(connection, reason)
+
+    # Messages of the base protocol.
+
+    def _before_open(self, connection: Connection, messages: list[bytes]) -> None:
+        if connection is not self._initiator or self._machine.state not in (State.WAIT_I_CEA, State.WAIT_RETURNS):
+            return  # accepted, and not answered yet: nothing may follow a CER before its CEA (RFC 6733 §5.6)
+        try:
+            cea = Message.decode(messages[0])
+            remote = self._base.check_cea(cea, self.peer)
+        except (DiameterError, ValueError) as exc:
+            self.reason = f"no acceptable CEA: {exc}"
+            self._handle(Event.I_RCV_NON_CEA)
+            return
+        self.remote = remote
+        self._handle(Event.I_RCV_CEA)
+        if messages[1:] and connection is self.connection:
+            self.receive(connection, messages[1:])
+
+    def _base_message(self, connection: Connection, octets: bytes) -> None:
+        is_request = bool(octets[4] & REQUEST)
+        try:
+            if octets[4] & _BAD_REQUEST_BITS == _BAD_REQUEST_BITS:
+                raise _invalid_bits()
+            message = Message.decode(octets)
+            if is_request:
+                self._base_request(connection, message)
+            else:
+                self._base_answer(connection, message)
+        except AnswerableError as error:
+            self._log.info("message.refused", code=error.code, reason=str(error))
+            if is_request:
+                connection.write(self._base.failure(octets, error))
+
+    def _base_request(self, connection: Connection, message: Message) -> None:
+        match message.header.command_code:
+            case DWR.code:
+                check_command(message, DWR)
+                connection.write(self._base.dwa(message))
+            case DPR.code:
+                check_command(message, DPR)
+                cause = message.require(d.DISCONNECT_CAUSE)
+                self._dpr = message
+                self.reason = f"DPR with cause {cause.name}"
+                self._handle(Event.I_RCV_DPR if connection is self._initiator else Event.R_RCV_DPR)
+                if cause is not DisconnectCause.REBOOTING and self.peer.connect:
+                    # RFC 6733 §5.4: only cause REBOOTING invites a new attempt.
+                    self._wait_s = self._node.reconnect_unwanted_s
+            case CER.code:
+                raise PermanentFailure(ResultCode.UNABLE_TO_COMPLY, "the capabilities exchange is over")
+            case code:
+                raise ProtocolFailure(ResultCode.COMMAND_UNSUPPORTED, f"command {code} of the base protocol")
+
+    def _base_answer(self, connection: Connection, message: Message) -> None:
+        if message.header.command_code == DWR.code:
+            self._watch(self._watchdog.received_dwa(self._program.now()))
+            self._reject_held("the first connection lives")
+        elif message.header.command_code == DPR.code and self._machine.state is State.CLOSING:
+            self._handle(Event.I_RCV_DPA if connection is self._initiator else Event.R_RCV_DPA)
+
+    # The machine.
+
+    def _handle(self, event: Event) -> None:
+        before = self._machine.state
+        try:
+            actions = self._machine.handle(event)
+        except UnexpectedEvent as exc:
+            self._log.debug("event.ignored", reason=str(exc))
+            return
+        after = self._machine.state
+        if before.is_open and (not after.is_open or event is Event.R_CONN_CER_REPLACES):
+            self._left_open()
+        for action in actions:
+            self._perform(action)
+        if self._machine.state is not after:
+            return  # an election decided inside took care of the rest
+        if after.is_open and not (before.is_open and event is Event.R_CONN_CER):
+            self._entered_open()
+        self._arm(after)
+
+    def _perform(self, action: Action) -> None:
+        match action:
+            case Action.I_SND_CONN_REQ:
+                self._connecting = self._program.connect(self)
+            case Action.I_SND_CER:
+                self._send_cer()
+            case Action.R_ACCEPT:
+                self._responder = self._accepted().connection
+            case Action.PROCESS_CER:
+                self.remote = self._accepted().capabilities
+            case Action.PROCESS_CEA:
+                pass  # its capabilities were kept when it was checked
+            case Action.R_SND_CEA:
+                candidate = self._accepted()
+                self.remote = candidate.capabilities
+                candidate.connection.write(self._base.cea(candidate.cer, candidate.connection.local_address))
+            case Action.R_REJECT:
+                self._reject(self._accepted(), "there is a connection already")
+            case Action.ELECT:
+                if wins_election(self._node.origin_host, self.peer.host):
+                    self._handle(Event.WIN_ELECTION)
+            case Action.I_DISC:
+                self._closed(self._initiator)
+                self._initiator = None
+            case Action.R_DISC:
+                self._closed(self._responder)
+                self._responder = None
+            case Action.CLEANUP | Action.ERROR:
+                self._clean_up()
+            case Action.I_SND_DPR | Action.R_SND_DPR:
+                self._send_dpr()
+            case Action.I_SND_DPA | Action.R_SND_DPA:
+                self._send_dpa()
+
+    def _entered_open(self) -> None:
+        connection = self._initiator if self._machine.state is State.I_OPEN else self._responder
+        assert connection is not None, "an open state has its transport"
+        self.connection = connection
+        self._connections_opened += 1
+        self.reason = ""
+        self._log.info("peer.connected", remote=connection.remote_address, state=self._machine.state.name)
+        self._watch(self._watchdog.connection_up(self._program.now()))
+        self._announce()
+
+    def _left_open(self) -> None:
+        self._watchdog.connection_down()
+        self._announce()
+        self._log.info("peer.disconnected", reason=self.reason)
+
+    def _arm(self, state: State) -> None:
+        now = self._program.now()
+        waits = {
+            State.CLOSED: inf,
+            State.WAIT_CONN_ACK: self._node.connect_s,
+            State.CLOSING: self._node.disconnect_s,
+            State.R_OPEN: inf,
+            State.I_OPEN: inf,
+        }
+        self._state_due = now + waits.get(state, self._node.capabilities_s)
+        if state is not State.CLOSED:
+            return
+        self.connection = None
+        self._program.on_closed()
+        held, self._held, self._held_until = self._held, None, inf
+        if held is not None:
+            self.offer(held)
+        elif self.peer.connect and not self._is_stopping:
+            self._retry(now)
+
+    def _retry(self, now: float) -> None:
+        """Set Tc with back-off (RFC 6733 §2.1); the first failure of a kind is logged, its repetitions are not."""
+        self._retry_at = now + self._wait_s
+        if self.reason != self._said:
+            self._said = self.reason
+            self._log.warning("peer.unreachable", reason=self.reason, retry_s=self._wait_s)
+        if self._wait_s < self._node.reconnect_max_s:
+            self._wait_s = min(self._wait_s * 2, self._node.reconnect_max_s)
+
+    # The watchdog.
+
+    def _watch(self, actions: WatchdogActions) -> None:
+        for action in actions:
+            match action:
+                case WatchdogAction.SEND_WATCHDOG:
+                    self._send_dwr()
+                case WatchdogAction.FAILOVER:
+                    self._log.warning("peer.suspected", interval_s=self._node.watchdog_s)
+                    self._announce()
+                case WatchdogAction.FAILBACK:
+                    self._log.info("peer.recovered")
+                    self._announce()
+                case WatchdogAction.CLOSE_CONNECTION:
+                    if self.connection is not None:
+                        connection = self.connection
+                        self._disconnected(connection, "no answer to watchdogs")
+                        connection.abort()
+
+    def _announce(self) -> None:
+        """Tell the program whether the peer may be used, when that has changed."""
+        kind = self._kind()
+        if kind is self._announced:
+            return
+        self._announced = kind
+        if kind is PeerEventKind.OPEN:
+            self._wait_s = self._node.reconnect_s
+            self._said = ""
+        state_id = self.remote.origin_state_id if self.remote else None
+        self._program.on_peer(PeerEvent(self.peer.host, self.peer.group, kind, self.reason, state_id))
+
+    def _kind(self) -> PeerEventKind:
+        if self.is_open:
+            return PeerEventKind.OPEN
+        if self._machine.state.is_open and self._watchdog.state is WatchdogState.SUSPECT:
+            return PeerEventKind.SUSPECT
+        return PeerEventKind.CLOSED
+
+    # What the actions need.
+
+    def _accepted(self) -> Candidate:
+        assert self._candidate is not None, "an action on a CER follows a CER"
+        return self._candidate
+
+    def _send_cer(self) -> None:
+        assert self._initiator is not None, "a CER goes out on the transport that we initiated"
+        hop_by_hop = self._initiator.hop_by_hop.next()
+        self._initiator.write(self._base.cer(self._initiator.local_address, hop_by_hop, self._end_to_end.next()))
+
+    def _send_dwr(self) -> None:
+        if self.connection is not None:
+            self.connection.write(self._base.dwr(self.connection.hop_by_hop.next(), self._end_to_end.next()))
+
+    def _send_dpr(self) -> None:
+        if self.connection is not None:
+            hop_by_hop = self.connection.hop_by_hop.next()
+            self.connection.write(self._base.dpr(self._cause, hop_by_hop, self._end_to_end.next()))
+
+    def _send_dpa(self) -> None:
+        if self.connection is not None and self._dpr is not None:
+            self.connection.write(self._base.dpa(self._dpr))
+
+    def _replace(self, candidate: Candidate) -> None:
+        self._log.info("connection.replaced", remote=candidate.connection.remote_address)
+        self._held, self._held_until = None, inf
+        self.reason = "replaced by a new connection of the peer"
+        self._candidate = candidate
+        self._handle(Event.R_CONN_CER_REPLACES)
+
+    def _has_restarted(self, candidate: Candidate) -> bool:
+        known = self.remote.origin_state_id if self.remote else None
+        new = candidate.capabilities.origin_state_id
+        address = self.connection.remote_address if self.connection else ""
+        return new is not None and new != known and candidate.connection.remote_address == address
+
+    def _reject_held(self, reason: str) -> None:
+        held, self._held, self._held_until = self._held, None, inf
+        if held is not None:
+            self._reject(held, reason)
+
+    def _reject(self, candidate: Candidate, reason: str) -> None:
+        """Answer the CER with 5012 and close (R-Reject, RFC 6733 §5.6.3)."""
+        connection = candidate.connection
+        self._log.warning("connection.refused", reason=reason, remote=connection.remote_address)
+        error = PermanentFailure(ResultCode.UNABLE_TO_COMPLY, reason)
+        connection.write(self._base.cea_refusal(candidate.cer, error, connection.local_address))
+        connection.close()
+
+    def _disconnected(self, connection: Connection, reason: str) -> None:
+        if self._held is not None and connection is self._held.connection:
+            self._held, self._held_until = None, inf
+            connection.close()
+            return
+        self.reason = reason
+        if connection is self._initiator:
+            self._handle(Event.I_PEER_DISC)
+        elif connection is self._responder:
+            self._handle(Event.R_PEER_DISC)
+        connection.close()
+
+    def _closed(self, connection: Connection | None) -> None:
+        """Close a transport of ours, fail what waits on it."""
+        if connection is None:
+            return
+        connection.close()
+        for future in connection.pending.drain():
+            if not future.done():
+                future.set_exception(PeerLost(f"{self.peer.host}: {self.reason}"))
+
+    def _clean_up(self) -> None:
+        """Free all transports (Cleanup and Error, RFC 6733 §5.6.3)."""
+        if self._connecting is not None:
+            self._connecting.cancel()
+            self._connecting = None
+        for connection in (self._initiator, self._responder):
+            self._closed(connection)
+        self._initiator = self._responder = None
+
+
+def _invalid_bits() -> ProtocolFailure:
+    return ProtocolFailure(ResultCode.INVALID_HDR_BITS, "R and E bits together")

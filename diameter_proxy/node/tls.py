@@ -1,0 +1,116 @@
+"""TLS 1.3 with certificates on both sides, and whose certificate it was (RFC 6733 §13.1).
+
+One context that trusts the authorities of all partners would let one partner pose as another: after the handshake the
+leaf must name the peer and be issued by that peer's own authority.
+"""
+
+import ssl
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+
+from diameter_proxy.node.config import NodeConfig, PeerConfig
+
+
+class TlsMisconfigured(Exception):
+    """A file that TLS needs is absent, unreadable or no certificate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """One peer's name and the certificates of its authority."""
+
+    host: str
+    certificates: tuple[x509.Certificate, ...]
+
+    def vouches_for(self, leaf: x509.Certificate) -> bool:
+        """Say whether one of the certificates issued the leaf directly."""
+        return any(_is_issued_by(leaf, certificate) for certificate in self.certificates)
+
+
+class TlsIdentities:
+    """Who may be at the other end of a TLS connection."""
+
+    def __init__(self, config: NodeConfig) -> None:
+        """Read every file that TLS needs.
+
+        Raises:
+            TlsMisconfigured: one of them is of no use.
+        """
+        self._config = config
+        self._peers = tuple(peer for peer in config.peers if peer.tls)
+        try:
+            self._authorities = tuple(_load_authority(peer) for peer in self._peers)
+            self._client_contexts = {peer.host: self._client_context(peer) for peer in self._peers if peer.connect}
+            self.server_context = self._server_context()
+        except (OSError, ValueError) as exc:
+            raise TlsMisconfigured(str(exc)) from exc
+
+    def client_context(self, peer: PeerConfig) -> ssl.SSLContext:
+        """Return the context to connect to one peer with: it trusts that peer's authority and nobody else's."""
+        return self._client_contexts[peer.host]
+
+    def authenticated(self, tls: object) -> frozenset[str]:
+        """Return the configured peers that this connection's certificate proves, in lower case; usually one."""
+        octets = tls.getpeercert(binary_form=True) if isinstance(tls, ssl.SSLObject) else None
+        if octets is None:
+            return frozenset()
+        try:
+            leaf = x509.load_der_x509_certificate(octets)
+            names = {name.lower() for name in _dns_names(leaf)}
+        except ValueError:
+            return frozenset()
+        return frozenset(
+            authority.host.lower()
+            for authority in self._authorities
+            if authority.host.lower() in names and authority.vouches_for(leaf)
+        )
+
+    def _client_context(self, peer: PeerConfig) -> ssl.SSLContext:
+        context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=peer.ca_file)
+        context.hostname_checks_common_name = False
+        return self._finished(context)
+
+    def _server_context(self) -> ssl.SSLContext:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        for peer in self._peers:
+            context.load_verify_locations(cafile=peer.ca_file)
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.num_tickets = 0  # each connection shows its certificate afresh
+        return self._finished(context)
+
+    def _finished(self, context: ssl.SSLContext) -> ssl.SSLContext:
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        if self._config.certificate is None:
+            raise ValueError("TLS is asked for, and there is no certificate")
+        context.load_cert_chain(self._config.certificate, self._config.private_key)
+        return context
+
+
+def _load_authority(peer: PeerConfig) -> Authority:
+    if peer.ca_file is None:
+        raise ValueError(f"peer {peer.host} has TLS and no authority of its own")
+    return Authority(peer.host, tuple(_load_certificates(peer.ca_file)))
+
+
+def _load_certificates(file: Path) -> Iterable[x509.Certificate]:
+    return x509.load_pem_x509_certificates(file.read_bytes())
+
+
+def _dns_names(leaf: x509.Certificate) -> list[str]:
+    try:
+        names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    except x509.ExtensionNotFound:
+        return []
+    return names.value.get_values_for_type(x509.DNSName)
+
+
+def _is_issued_by(leaf: x509.Certificate, authority: x509.Certificate) -> bool:
+    try:
+        leaf.verify_directly_issued_by(authority)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
