@@ -87,7 +87,7 @@ class Link:
         """The transport of the open state; still set while closing, so that answers can go out."""
         self.reason = "not connected yet"
         self.received_count = 0
-        self.sent_total = 0
+        self.sent_count = 0
         self._node = node
         self._base = base
         self._end_to_end = end_to_end
@@ -140,7 +140,7 @@ class Link:
             pending_requests=len(connection.pending) if connection else 0,
             unsent_octets=connection.unsent_octets if connection else 0,
             messages_received=self.received_count,
-            messages_sent=self.sent_total,
+            messages_sent=self.sent_count,
             connections_opened=self._connections_opened,
             reason=self.reason,
         )

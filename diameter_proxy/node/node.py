@@ -163,7 +163,7 @@ class Node:
             raise PeerNotOpen(peer)
         if connection.is_congested:
             raise PeerCongested(peer)
-        link.sent_total += 1
+        link.sent_count += 1
         connection.write(octets)
 
     async def request(self, peer: str, octets: bytes, deadline_s: float) -> bytes:
