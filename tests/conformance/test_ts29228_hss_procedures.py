@@ -11,7 +11,12 @@ from diameter_proxy.diameter import dictionary as d
 from diameter_proxy.diameter.commands import CX, LIR, MAR, SAR, UAR, CommandType
 from diameter_proxy.diameter.dictionary import TGPP
 from diameter_proxy.diameter.message import Message, encode_request
-from diameter_proxy.diameter.values import ServerAssignmentType, UserAuthorizationType, UserDataAlreadyAvailable
+from diameter_proxy.diameter.values import (
+    AuthSessionState,
+    ServerAssignmentType,
+    UserAuthorizationType,
+    UserDataAlreadyAvailable,
+)
 from lab.systems.hss.authentication_centre import AuthenticationCentre
 from lab.systems.hss.config import Mode, UserTable
 from lab.systems.hss.cx import HomeSubscriberServer, Node
@@ -57,6 +62,7 @@ class Core:
         common = [
             d.SESSION_ID.encode(session_id),
             d.VENDOR_SPECIFIC_APPLICATION_ID.encode(d.VENDOR_ID.encode(TGPP) + d.AUTH_APPLICATION_ID.encode(CX)),
+            d.AUTH_SESSION_STATE.encode(AuthSessionState.NO_STATE_MAINTAINED),
             d.ORIGIN_HOST.encode("cscf.mc1.lab"),
             d.ORIGIN_REALM.encode(REALM),
             d.DESTINATION_REALM.encode(REALM),
@@ -66,6 +72,7 @@ class Core:
         assert (answer.header.hop_by_hop, answer.header.end_to_end) == (number, number + 7)
         assert (answer.header.is_request, answer.header.is_proxiable) == (False, True)
         assert answer.get(d.SESSION_ID) == session_id
+        assert answer.get(d.AUTH_SESSION_STATE) is AuthSessionState.NO_STATE_MAINTAINED
         assert answer.get(d.ORIGIN_HOST) == "hss.mc1.lab"
         return answer
 

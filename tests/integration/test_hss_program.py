@@ -16,7 +16,12 @@ from diameter_proxy.diameter import dictionary as d
 from diameter_proxy.diameter.commands import CX, LIR, MAR, SAR, UAR, CommandType
 from diameter_proxy.diameter.dictionary import TGPP
 from diameter_proxy.diameter.message import Message, encode_answer, encode_request
-from diameter_proxy.diameter.values import DisconnectCause, ServerAssignmentType, UserDataAlreadyAvailable
+from diameter_proxy.diameter.values import (
+    AuthSessionState,
+    DisconnectCause,
+    ServerAssignmentType,
+    UserDataAlreadyAvailable,
+)
 from diameter_proxy.node.config import NodeConfig, PeerConfig
 from diameter_proxy.node.events import PeerEvent, PeerEventKind
 from diameter_proxy.node.node import Node
@@ -113,6 +118,7 @@ class Proxy:
         common = [
             d.SESSION_ID.encode(f"scscf.mc1.lab;{number}"),
             d.VENDOR_SPECIFIC_APPLICATION_ID.encode(d.VENDOR_ID.encode(TGPP) + d.AUTH_APPLICATION_ID.encode(CX)),
+            d.AUTH_SESSION_STATE.encode(AuthSessionState.NO_STATE_MAINTAINED),
             d.ORIGIN_HOST.encode("scscf.mc1.lab"),
             d.ORIGIN_REALM.encode(REALM),
             d.DESTINATION_REALM.encode(REALM),
@@ -296,3 +302,18 @@ async def test_no_secret_is_logged(hss: Hss) -> None:
     log = (hss.directory / "hss.log").read_text()
     assert '"peer.connected"' in log
     assert not any(secret.hex() in log for secret in (*secrets, K, OPC))
+
+
+async def test_a_taken_address_is_one_line_and_exit_1(hss: Hss) -> None:
+    async with running(hss):
+        config = hss.directory / "taken.toml"
+        text = CONFIG.replace("port = 0", f"port = {hss.port}").replace('"hss.sqlite"', '"other.sqlite"')
+        config.write_text(text.replace('control = "control"\n', ""))
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "lab.systems.hss", "run", "--config", str(config),
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        stdout, stderr = await asyncio.wait_for(process.communicate(), DEADLINE_S)
+    assert (process.returncode, stdout) == (1, b"")
+    assert stderr.decode().startswith(f"error: 127.0.0.1:{hss.port}: ")
+    assert stderr.count(b"\n") == 1
