@@ -49,7 +49,7 @@ def render_lab(topology: Topology, files: Files) -> tuple[Program, ...]:
     _write_certificates(topology, files)
     _write_signing_keys(topology, files)
     programs = [_RENDER[host.role](topology, host, files) for host in topology.hosts() if host.role in _RENDER]
-    files.run.topology.write_text(format_toml(topology.model_dump(exclude_none=True)))
+    _write(files.run.topology, topology.model_dump(exclude_none=True))
     return tuple(programs)
 
 
