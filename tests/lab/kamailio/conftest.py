@@ -59,6 +59,7 @@ class Network:
     def __init__(self, hosts: Path) -> None:
         self.name = f"mclab-kam-{secrets.token_hex(3)}"
         self.hosts = hosts
+        self.hosts_apart: list[str] = []
         hss = Endpoint("hss.mc1.lab", "10.77.1.13")
         named = [VALUES.pcscf, VALUES.icscf, VALUES.scscf, *VALUES.proxies, hss]
         hosts.write_text("127.0.0.1 localhost\n" + "".join(f"{host.address} {host.host}\n" for host in named))
@@ -66,15 +67,28 @@ class Network:
         batch = "link set lo up\n" + "".join(f"addr add {address} dev lo\n" for address in ADDRESSES)
         subprocess.run(["ip", "-n", self.name, "-batch", "-"], input=batch, text=True, check=True)
 
-    def remove(self) -> None:
-        """Remove the namespace."""
-        subprocess.run(["ip", "netns", "del", self.name], check=True)
+    def attach(self, host: str, address: str) -> str:
+        """Make a host of its own on a cable to the core; return its namespace."""
+        name = f"{self.name}-{host}"
+        subprocess.run(["ip", "netns", "add", name], check=True)
+        self.hosts_apart.append(name)
+        cable = f"link add {host} type veth peer name eth0 netns {name}\nlink set {host} up\n"
+        cable += f"route add {address}/32 dev {host}\n"
+        subprocess.run(["ip", "-n", self.name, "-batch", "-"], input=cable, text=True, check=True)
+        inside = f"link set lo up\naddr add {address}/24 dev eth0\nlink set eth0 up\n"
+        subprocess.run(["ip", "-n", name, "-batch", "-"], input=inside, text=True, check=True)
+        return name
 
-    def argv(self, argv: list[str]) -> list[str]:
-        """Return the command that runs ``argv`` inside."""
+    def remove(self) -> None:
+        """Remove the namespaces."""
+        for name in [*self.hosts_apart, self.name]:
+            subprocess.run(["ip", "netns", "del", name], check=True)
+
+    def argv(self, argv: list[str], host: str = "") -> list[str]:
+        """Return the command that runs ``argv`` inside, or on a host apart."""
         script = 'mount --bind "$0" /etc/hosts && exec "$@"'
         inside = ["unshare", "--mount", "sh", "-c", script, str(self.hosts), *argv]
-        return ["nsenter", f"--net=/run/netns/{self.name}", *inside]
+        return ["nsenter", f"--net=/run/netns/{host or self.name}", *inside]
 
     def socket(self, kind: socket.SocketKind, address: str, port: int) -> socket.socket:
         """Return a socket bound to an address inside."""

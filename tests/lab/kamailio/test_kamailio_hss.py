@@ -8,6 +8,7 @@ import time
 from dataclasses import replace
 
 import pytest
+import trustme
 
 pytestmark = pytest.mark.lab
 
@@ -75,6 +76,97 @@ def ue(direct):
     yield make
     while direct.ues:
         direct.ues.pop().socket.close()
+
+
+UE_TOML = """
+[ue]
+name = "{name}"
+state_dir = "state-{name}"
+[isim]
+private_user_identity = "{name}@ims.mc1.lab"
+public_user_identities = ["sip:{name}@ims.mc1.lab"]
+home_domain = "ims.mc1.lab"
+p_cscf = ["sip:10.77.1.10:5060"]
+k = "{k}"
+opc = "{opc}"
+[user]
+mc_service_ids = ["sip:{name}@mc1.lab"]
+username = "{name}"
+password = "unused"
+client_id = "unused"
+[primary]
+system = "mc1"
+idms = "https://idms.mc1.lab"
+cms = "https://cms.mc1.lab"
+ca = "ca.pem"
+[sip]
+transport = "{transport}"
+"""
+
+
+class Agent:
+    """A ue-agent that takes commands (docs/ue-agent.md)."""
+
+    def __init__(self, network, directory, name: str, address: str, transport: str) -> None:
+        file = directory / f"{name}.toml"
+        file.write_text(UE_TOML.format(name=name, k=K, opc=OPC, transport=transport))
+        argv = [sys.executable, "-m", "ue_agent.cli", "run", "--config", str(file)]
+        self.log = directory / f"{name}.log"
+        with self.log.open("wb") as log:
+            self.popen = subprocess.Popen(
+                network.argv(argv, network.attach(name, address)),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
+
+    def tell(self, command: str, **arguments: object) -> dict:
+        """Give a command and return its result."""
+        print(json.dumps({"id": 1, "command": command, **arguments}), file=self.popen.stdin, flush=True)
+        return self.event("done")
+
+    def event(self, name: str) -> dict:
+        """Return the next event of that name."""
+        for line in self.popen.stdout:
+            event = json.loads(line)
+            if event["event"] == name:
+                return event
+        return pytest.fail(f"no {name}:\n{self.log.read_text()[-3000:]}")
+
+    def close(self) -> None:
+        """End it."""
+        self.popen.stdin.close()
+        self.popen.wait(10)
+        self.popen.stdout.close()
+
+
+@pytest.fixture
+def agents(direct, network, tmp_path):
+    """Alice over UDP and Bob over TCP."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    alice = Agent(network, tmp_path, "alice", "10.77.1.31", "udp")
+    bob = Agent(network, tmp_path, "bob", "10.77.1.32", "tcp")
+    yield alice, bob
+    alice.close()
+    bob.close()
+
+
+def test_ue_agents_register_refresh_talk_and_leave(direct, agents) -> None:
+    """The real UE, on pjsua2, over UDP and over TCP."""
+    alice, bob = agents
+    for agent in agents:
+        registered = agent.tell("register", system="mc1")
+        assert (registered["ok"], registered["status"]) == (True, 200), (registered, direct.log())
+    assert alice.tell("refresh", system="mc1")["status"] == 200
+    for sender, receiver in ((alice, bob), (bob, alice)):
+        to = "sip:bob@ims.mc1.lab" if receiver is bob else "sip:alice@ims.mc1.lab"
+        sent = sender.tell("message", system="mc1", to=to, text="hello")
+        assert sent["status"] == 200, (sent, direct.log())
+        assert receiver.event("message.received")["text"] == "hello"
+    for agent in agents:
+        assert agent.tell("deregister", system="mc1")["ok"]
 
 
 def test_a_user_of_the_hss_registers_and_both_identities_are_reached(direct, ue) -> None:
