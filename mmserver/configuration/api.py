@@ -94,7 +94,9 @@ def _csc_4_router(config: CmsConfig, verifier: TokenVerifier, primary: PrimarySi
         return token
 
     router = APIRouter(
-        prefix="/csc-4/v1", tags=[CSC_4], responses=problem_documentation(401, 403, 404, 409, 422, 429, 502, 503, 504)
+        prefix="/csc-4/v1",
+        tags=[CSC_4],
+        responses=problem_documentation(400, 401, 403, 404, 409, 413, 422, 429, 502, 503, 504),
     )
 
     @router.post(
@@ -154,7 +156,7 @@ def _csc_17_router(config: CmsConfig, partner: PartnerSide, clock: Clock) -> API
     router = APIRouter(
         prefix="/csc-17/v1/partner-mc-system-access",
         tags=[CSC_17],
-        responses=problem_documentation(403, 404, 409, 422, 429, 502, 503),
+        responses=problem_documentation(400, 403, 404, 409, 413, 422, 429, 502, 503),
     )
 
     @router.post("", operation_id="partner_mc_system_access")

@@ -83,23 +83,30 @@ class AccessControl:
     async def _guarded(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = False
         octets = 0
+        too_large: ProblemFound | None = None
 
         async def receive_limited() -> Message:
-            nonlocal octets
+            nonlocal octets, too_large
             message = await receive()
             octets += len(message.get("body", b""))
             if octets > self._body_octets_max:
                 limit = self._body_octets_max
-                raise ProblemFound(413, "body-too-large", "The body is too large", f"at most {limit} octets")
+                too_large = ProblemFound(413, "body-too-large", "The body is too large", f"at most {limit} octets")
+                raise too_large
             return message
 
         async def send_noting_start(message: Message) -> None:
             nonlocal started
+            # FastAPI makes a 400 of whatever its body reader raises: our own answer follows below.
+            if too_large is not None and not started:
+                return
             started = started or message["type"] == "http.response.start"
             await send(message)
 
         try:
             await self._app(scope, receive_limited, send_noting_start)
+            if too_large is not None and not started:
+                raise too_large
         except ProblemFound as exc:
             await problem_response(exc.problem, exc.headers)(scope, receive, send)
         except Exception:  # one request is a boundary (ARCHITECTURE.md): answer, log once, go on

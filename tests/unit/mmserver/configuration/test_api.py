@@ -1,0 +1,273 @@
+"""CSC-4 and CSC-17 over HTTP, in memory."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import structlog
+from joserfc import jwt
+from joserfc.jwk import ECKey, KeySet
+from starlette.testclient import TestClient
+
+from mmserver.configuration.api import create_api
+from mmserver.configuration.errors import MmsUnreachable, PartnerUnreachable
+from mmserver.configuration.peer import trace_parent
+from mmserver.configuration.procedure import PartnerSide, PrimarySide
+from mmserver.configuration.ue_configuration import MEDIA_TYPE
+from mmserver.http.tokens import IssuerKeys, KeysUnavailable, TokenRules, TokenVerifier
+
+NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
+KEY = ECKey.generate_key("P-256", {"kid": "k"})
+SCOPE = "3gpp:mc:ptt_config_management_service"
+DETAILS = "/csc-4/v1/partner-mc-system-connection-details"
+ACCESS = "/csc-17/v1/partner-mc-system-access"
+CLAIMS: dict[str, Any] = {
+    "iss": "https://idms.mc1.lab",
+    "sub": "alice",
+    "aud": "cms.mc1.lab",
+    "client_id": "mc-client",
+    "scope": SCOPE,
+    "exp": NOW.timestamp() + 60,
+    "mcptt_id": "sip:alice@mc1.lab",
+}
+
+
+def bearer(**changes: Any) -> dict[str, str]:
+    claims = {key: value for key, value in {**CLAIMS, **changes}.items() if value is not None}
+    return {"Authorization": "Bearer " + jwt.encode({"alg": "ES256", "kid": "k"}, claims, KEY)}
+
+
+class Servers:
+    """mc1's and mc2's configuration management servers as applications."""
+
+    def __init__(self, make_config, partner, memory_mms, direct_partner) -> None:
+        area = {"tracking_areas": ["00102-0002"]}
+        limits = {"burst": 5, "requests_per_s": 0.001, "body_octets_max": 8192}
+        self.config1 = make_config("mc1", partner("mc2", service_area=area), limits=limits)
+        self.config2 = make_config("mc2", partner("mc1"))
+        self.mms1, self.mms2 = memory_mms("mc1"), memory_mms("mc2")
+        self.partner_side = PartnerSide(self.config2, self.mms2)
+        self.partner = direct_partner(self.partner_side, self.config2, "mc1")
+        self.idms_down = False
+        self.missing: str | None = None
+        primary = PrimarySide(self.config1, self.mms1, {"mc2": self.partner})
+        self.mc1 = self._application(self.config1, primary, PartnerSide(self.config1, self.mms1))
+        self.mc2 = self._application(self.config2, PrimarySide(self.config2, self.mms2, {}), self.partner_side)
+
+    def _application(self, config, primary, partner_side):
+        keys = IssuerKeys("https://idms.mc1.lab", self._fetch)
+        verifier = TokenVerifier(TokenRules("https://idms.mc1.lab", "cms.mc1.lab", frozenset({SCOPE})), keys)
+        return create_api(config, verifier, primary, partner_side, self._ready, clock=NOW.timestamp)
+
+    async def _ready(self) -> str | None:
+        return self.missing
+
+    async def _fetch(self, url: str) -> Any:
+        if self.idms_down:
+            raise KeysUnavailable("down")
+        if url.endswith("openid-configuration"):
+            return {"issuer": "https://idms.mc1.lab", "jwks_uri": "https://idms.mc1.lab/jwks"}
+        return KeySet([KEY]).as_dict(private=False)
+
+
+@pytest.fixture
+def servers(make_config, partner, memory_mms, direct_partner) -> Servers:
+    return Servers(make_config, partner, memory_mms, direct_partner)
+
+
+@pytest.fixture
+def ue(servers: Servers) -> TestClient:
+    return TestClient(servers.mc1, base_url="https://cms.mc1.lab")
+
+
+def as_client(app: Any, *names: str) -> TestClient:
+    """Return a client whose certificate has these verified names, as ``mmserver.http.server`` finds them out."""
+
+    async def with_names(scope: Any, receive: Any, send: Any) -> None:
+        scope.setdefault("extensions", {})["tls"] = {"client_names": frozenset(names)}
+        await app(scope, receive, send)
+
+    return TestClient(with_names, base_url="https://cms.mc2.lab")
+
+
+def step_1(user: str = "alice", **changes: Any) -> dict[str, Any]:
+    return {
+        "location_information": {"tracking_area": "00102-0002"},
+        "mc_service_ids": [f"sip:{user}@mc1.lab"],
+        "default_identities": {
+            "private_user_identity": f"{user}@ims.mc1.lab",
+            "public_user_identities": [f"sip:{user}@ims.mc1.lab"],
+        },
+        **changes,
+    }
+
+
+def step_7(**changes: Any) -> dict[str, Any]:
+    return {
+        "mc_service_ids": ["sip:alice@mc1.lab"],
+        "migration_management_server": "mms.mc1.lab",
+        "primary_mc_system_sip_identities": {
+            "private_user_identity": "mig-1@ims.mc1.lab",
+            "public_user_identities": ["sip:mig-1@ims.mc1.lab"],
+        },
+        **changes,
+    }
+
+
+def test_step_1_is_answered_with_step_13(ue: TestClient) -> None:
+    answer = ue.post(DETAILS, json=step_1(), headers=bearer())
+    assert answer.status_code == 200
+    assert answer.json()["partner_mc_system"] == "mc2"
+    assert answer.json()["initial_ue_configuration"]["mc_system"] == "mc2"
+
+
+def test_step_13_is_xml_for_those_who_ask_for_it(ue: TestClient) -> None:
+    answer = ue.post(DETAILS, json=step_1(), headers={**bearer(), "Accept": MEDIA_TYPE})
+    assert answer.headers["content-type"] == MEDIA_TYPE
+    assert b"private-user-identity>mig-" in answer.content
+
+
+def test_the_system_s_own_configuration_is_json_or_xml(ue: TestClient) -> None:
+    path = "/csc-4/v1/initial-ue-configuration"
+    assert ue.get(path, headers=bearer()).json()["mc_system"] == "mc1"
+    assert b"<name>mc1</name>" in ue.get(path, headers={**bearer(), "Accept": MEDIA_TYPE}).content
+    assert ue.get(path).status_code == 401
+
+
+def test_a_dry_run_says_where_the_user_could_go(ue: TestClient, servers: Servers) -> None:
+    answer = ue.post(DETAILS + "?dry_run=true", json=step_1(), headers=bearer())
+    assert answer.json() == {"partner_mc_system": "mc2", "possible": True}
+    assert servers.mms1.bindings == servers.mms2.bindings == {}
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "status", "name", "step"),
+    [
+        ({}, step_1(), 401, "token-missing", 1),
+        ({"Authorization": "Bearer junk"}, step_1(), 401, "token-invalid", 1),
+        (bearer(exp=NOW.timestamp() - 60), step_1(), 401, "token-expired", 1),
+        (bearer(aud="cms.mc2.lab"), step_1(), 401, "token-invalid", 1),
+        (bearer(iss="https://idms.mc2.lab"), step_1(), 401, "token-invalid", 1),
+        (bearer(scope="openid"), step_1(), 403, "scope-missing", 1),
+        (bearer(mcptt_id="sip:carol@mc1.lab"), step_1(), 403, "token-for-another-user", 1),
+        (bearer(mcptt_id=None), step_1(), 403, "token-for-another-user", 1),
+        (bearer(), step_1(default_identities=step_1("carol")["default_identities"]), 403, "foreign-isim", 1),
+        (bearer(mcptt_id="sip:dave@mc1.lab"), step_1("dave"), 403, "not-authorised-for-migration", 2),
+        (bearer(mcptt_id="sip:eve@mc1.lab"), step_1("eve"), 403, "not-authorised-for-migration", 2),
+        (bearer(), step_1(location_information={"tracking_area": "00102-0009"}), 404, "no-suitable-partner", 3),
+    ],
+)
+def test_each_refusal_of_steps_1_to_3_names_its_step_and_is_an_event(
+    ue: TestClient, headers: dict[str, str], body: dict[str, Any], status: int, name: str, step: int
+) -> None:
+    with structlog.testing.capture_logs() as events:
+        answer = ue.post(DETAILS, json=body, headers=headers)
+    problem = answer.json()
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert (answer.status_code, problem["status"]) == (status, status)
+    assert (problem["type"], problem["step"]) == (f"urn:mc-migration:problem:{name}", f"10.1.X.1-{step}")
+    assert [event["problem"] for event in events if event["event"] == "request.refused"] == [name]
+    assert ("www-authenticate" in answer.headers) is (name.startswith(("token-m", "token-i", "token-e", "scope")))
+
+
+def test_keys_that_cannot_be_fetched_are_a_503(ue: TestClient, servers: Servers) -> None:
+    servers.idms_down = True
+    answer = ue.post(DETAILS, json=step_1(), headers=bearer())
+    assert (answer.status_code, answer.json()["step"]) == (503, "10.1.X.1-1")
+    assert answer.json()["type"].endswith(":identity-management-server-unreachable")
+
+
+@pytest.mark.parametrize(
+    ("where", "name", "failure", "status", "step"),
+    [
+        ("mms1", "primary_identities", MmsUnreachable(step=4), 503, 4),
+        ("partner", "access", PartnerUnreachable(), 504, 7),
+        ("mms2", "partner_identities", MmsUnreachable(step=9), 503, 9),
+    ],
+)
+def test_each_failure_after_step_3_names_its_step(
+    ue: TestClient, servers: Servers, where: str, name: str, failure: Exception, status: int, step: int
+) -> None:
+    getattr(servers, where).fail[name] = failure
+    answer = ue.post(DETAILS, json=step_1(), headers=bearer())
+    assert (answer.status_code, answer.json()["step"]) == (status, f"10.1.X.1-{step}")
+    assert servers.mms1.bindings == servers.mms2.bindings == {}
+
+
+@pytest.mark.parametrize(
+    ("content", "status"),
+    [
+        (b"", 422),
+        (b"junk", 422),
+        (b"[]", 422),
+        (b"{}", 422),
+        (b'{"mc_service_ids": []}', 422),
+        (b"\xff", 400),
+        (b"[" * 5000, 400),
+    ],
+)
+def test_a_body_that_is_none_is_the_caller_s_fault(ue: TestClient, content: bytes, status: int) -> None:
+    answer = ue.post(DETAILS, content=content, headers={**bearer(), "content-type": "application/json"})
+    assert (answer.status_code, answer.json()["status"]) == (status, status)
+
+
+def test_a_body_over_the_limit_is_a_413(ue: TestClient) -> None:
+    answer = ue.post(DETAILS, content=b" " * 9000, headers={**bearer(), "content-type": "application/json"})
+    assert answer.status_code == 413
+
+
+def test_a_caller_who_asks_too_often_is_told_so_and_others_are_not(ue: TestClient) -> None:
+    statuses = [ue.post(DETAILS, json=step_1(), headers=bearer()).status_code for _ in range(6)]
+    assert statuses == [200] * 5 + [429]
+    assert ue.post(DETAILS, json=step_1(), headers=bearer(sub="another")).status_code == 200
+    assert {ue.post(DETAILS, json=step_1()).status_code for _ in range(6)} == {401, 429}
+
+
+def test_a_traceparent_is_noted_if_it_is_one(servers: Servers, ue: TestClient) -> None:
+    seen: list[str | None] = []
+    access = servers.partner.access
+
+    async def noting(request: Any) -> Any:
+        seen.append(trace_parent.get())
+        return await access(request)
+
+    servers.partner.access = noting
+    good = "00-" + "a" * 32 + "-" + "b" * 16 + "-01"
+    for parent in (good, "junk"):
+        ue.post(DETAILS, json=step_1(), headers={**bearer(), "traceparent": parent})
+    assert seen == [good, None]
+
+
+def test_step_7_is_answered_with_step_12(servers: Servers) -> None:
+    answer = as_client(servers.mc2, "cms.mc1.lab").post(ACCESS, json=step_7())
+    assert answer.status_code == 200
+    assert answer.json()["initial_ue_configuration"]["mc_system"] == "mc2"
+    assert [one.state for one in servers.mms2.bindings.values()] == ["held"]
+
+
+def test_what_was_lent_is_confirmed_and_released(servers: Servers) -> None:
+    client = as_client(servers.mc2, "cms.mc1.lab")
+    client.post(ACCESS, json=step_7())
+    named = {key: value for key, value in step_7().items() if key != "mc_service_ids"}
+    assert client.post(f"{ACCESS}/confirm", json=named).status_code == 204
+    assert [one.state for one in servers.mms2.bindings.values()] == ["allocated"]
+    assert client.post(f"{ACCESS}/release", json={**named, "reason": "x"}).status_code == 204
+    assert client.post(f"{ACCESS}/release", json=named).status_code == 404
+
+
+@pytest.mark.parametrize("names", [(), ("cms.mc3.lab",), ("ue.mc1.lab",)])
+@pytest.mark.parametrize("path", [ACCESS, f"{ACCESS}/confirm", f"{ACCESS}/release"])
+def test_nobody_but_a_partner_s_server_gets_in(servers: Servers, names: tuple[str, ...], path: str) -> None:
+    answer = as_client(servers.mc2, *names).post(path, json=step_7())
+    assert (answer.status_code, answer.json()["step"]) == (403, "10.1.X.1-8")
+    assert answer.json()["type"].endswith(":primary-system-not-trusted")
+    assert servers.mms2.bindings == {}
+
+
+def test_readiness_and_the_operations_names(ue: TestClient, servers: Servers) -> None:
+    assert ue.get("/ready").json() == {"status": "ready"}
+    servers.missing = "the migration management server does not answer"
+    assert ue.get("/ready").status_code == 503
+    paths = ue.get("/openapi.json").json()["paths"]
+    operations = {operation["operationId"] for path in paths.values() for operation in path.values()}
+    assert {"get_partner_mc_system_connection_details", "partner_mc_system_access"} <= operations

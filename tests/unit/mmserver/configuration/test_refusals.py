@@ -1,0 +1,62 @@
+"""What a peer did becomes a refusal of ours."""
+
+import pytest
+
+from mmserver.configuration.errors import AnswerNotUsable, PartnerUnreachable, Refusal, RefusedElsewhere
+from mmserver.configuration.peer import PeerFailure, PeerNonsense, PeerRefused, PeerUnreachable
+from mmserver.configuration.refusals import passed_on, refusing
+from mmserver.messages import Problem
+
+PREFIX = "urn:mc-migration:problem:"
+PROBLEM = Problem(
+    type=PREFIX + "no-free-partner-set", title="None free", status=409, detail="mig-1@x is taken", step="10.1.X.1-10"
+)
+
+
+async def refusal_of(failure: PeerFailure) -> Refusal:
+    with pytest.raises(Refusal) as raised:
+        async with refusing(PartnerUnreachable, answer_step=12, by="the partner"):
+            raise failure
+    return raised.value
+
+
+async def test_an_unreachable_peer_has_the_refusal_that_the_caller_names() -> None:
+    assert isinstance(await refusal_of(PeerUnreachable("x")), PartnerUnreachable)
+
+
+async def test_nonsense_is_an_answer_that_cannot_be_used() -> None:
+    refusal = await refusal_of(PeerNonsense("x"))
+    assert isinstance(refusal, AnswerNotUsable)
+    assert refusal.step == "10.1.X.1-12"
+
+
+async def test_a_refusal_is_passed_on_without_its_detail() -> None:
+    """Details may name SIP identities that must not reach the UE."""
+    refusal = await refusal_of(PeerRefused(PROBLEM))
+    assert isinstance(refusal, RefusedElsewhere)
+    assert (refusal.name, refusal.title, refusal.status) == ("no-free-partner-set", "None free", 409)
+    assert (refusal.step, refusal.detail) == ("10.1.X.1-10", "refused by the partner")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"type": "about:blank"},
+        {"type": PREFIX + "NO SUCH"},
+        {"type": PREFIX + "x" * 65},
+        {"step": None},
+        {"step": "10.6.2-3"},
+        {"step": "10.1.X.1-14"},
+        {"status": 200},
+        {"status": 700},
+    ],
+)
+async def test_a_refusal_that_is_none_of_the_procedure_is_not_passed_on(changes: dict[str, object]) -> None:
+    problem = PROBLEM.model_copy(update=changes)
+    assert passed_on(problem, "x") is None
+    assert isinstance(await refusal_of(PeerRefused(problem)), AnswerNotUsable)
+
+
+def test_an_overlong_title_is_cut() -> None:
+    refusal = passed_on(PROBLEM.model_copy(update={"title": "x" * 999}), "x")
+    assert refusal is not None and len(refusal.title) == 120
