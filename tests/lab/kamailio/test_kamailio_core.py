@@ -133,6 +133,19 @@ def test_a_slow_refusal_of_the_proxy_is_504_in_time(core) -> None:
     assert response.seconds < ANSWERED_WITHIN_S
 
 
+def test_a_refresh_that_meets_an_outage_does_not_end_the_registration(core) -> None:
+    """TS 24.229 §5.2.2: only a 200 or a de-registration changes what the P-CSCF has bound."""
+    alice, bob = core.ue(), core.ue(address="10.77.1.22")
+    assert (alice.register().status, bob.register().status) == (200, 200)
+    for command in (c.UAR, c.MAR):
+        failing(core, command, result_code=3002)
+        assert (alice.register().status, bob.register().status) == (504, 504)
+    core.database.fault = lambda _request: None
+    answering = bob.answer()
+    assert alice.send(PCSCF, "MESSAGE", bob.impu).status == 200, core.log()
+    answering.join(5)
+
+
 def test_a_message_reaches_the_user_through_lir_and_path(core) -> None:
     """The service of TS 23.280 10.6.2 step 14."""
     alice, bob = core.ue(), core.ue(address="10.77.1.22")
@@ -159,6 +172,22 @@ def test_a_stranger_with_the_contact_of_a_registered_ue_is_refused(core) -> None
     assert alice.register().status == 200
     stranger.impu, stranger.contact = alice.impu, alice.contact
     assert stranger.send(PCSCF, "MESSAGE", alice.impu).status == 403
+
+
+def test_a_stranger_who_registers_with_anothers_contact_gains_and_breaks_nothing(core) -> None:
+    """The challenge is never answered; what the P-CSCF has bound stays."""
+    alice, bob, stranger = core.ue(), core.ue(address="10.77.1.22"), core.ue(address="10.77.1.66")
+    assert (alice.register().status, bob.register().status) == (200, 200)
+    stranger.impu, stranger.impi, stranger.contact = alice.impu, alice.impi, alice.contact
+    assert stranger.challenge().status == 401
+    assert stranger.authenticate(stranger.challenge(), res=bytes(8)).status == 403
+    assert stranger.send(PCSCF, "MESSAGE", bob.impu).status == 403
+    answering = bob.answer()
+    assert alice.send(PCSCF, "MESSAGE", bob.impu).status == 200, core.log()
+    answering.join(5)
+    answering = alice.answer()
+    assert bob.send(PCSCF, "MESSAGE", alice.impu).status == 200, core.log()
+    answering.join(5)
 
 
 def test_a_message_to_nobody_is_480(core) -> None:
