@@ -10,6 +10,8 @@ import os
 from collections import Counter
 from collections.abc import Callable
 
+import structlog
+
 from lab.systems.hss.registration import ServingSystem
 from lab.systems.hss.store import Store
 from lab.systems.hss.subscribers import IdentitySet
@@ -18,6 +20,8 @@ from ue_agent.aka.errors import InvalidChallenge, MacFailure
 from ue_agent.aka.sequence import is_next_acceptable, next_sqn
 
 RAND_OCTETS = 16
+
+log = structlog.get_logger()
 
 
 class AuthenticationCentre:
@@ -56,9 +60,11 @@ class AuthenticationCentre:
             sqn_ms = verify_auts(subscriber.milenage, rand, auts)
         except (MacFailure, InvalidChallenge):
             self.counts["mac_s_failures"] += 1
+            log.warning("resynchronisation.refused", reason="MAC-S is wrong: the SQN stays")
             return
         if is_next_acceptable(self._store.sqn_he(subscriber.name), sqn_ms):
             self.counts["resynchronisations_in_range"] += 1
             return
         self._store.put_sqn_he(subscriber.name, sqn_ms)
         self.counts["resynchronisations"] += 1
+        log.info("sequence.resynchronised")

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
+import structlog
+
 from diameter_proxy.diameter import dictionary as d
 from diameter_proxy.diameter.commands import CX, LIR, MAR, SAR, UAR
 from diameter_proxy.diameter.errors import AnswerableError, PermanentFailure, ProtocolFailure
@@ -42,6 +44,8 @@ _SCHEMES: Final = frozenset({AKA_SCHEME.lower(), "unknown"})
 """``Unknown`` leaves the choice to the HSS (TS 29.229 §6.3.9)."""
 
 Avps = tuple[bytes, ...]
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +112,7 @@ class HomeSubscriberServer:
             with self.store.transaction():
                 decision, avps = procedure(self, message)
         except Refusal as exc:
+            log.info("request.refused", command=name, code=exc.experimental or exc.result_code, reason=str(exc)[:80])
             return self._encoded(message, name, exc.result_code, exc.experimental, echoed)
         except (SqnOutOfRange, StoreError) as exc:
             self.counts[f"{name} failed"] += 1
