@@ -45,7 +45,7 @@ def find_jump_slot(image: bytes, symbol: str) -> JumpSlot:
     """
     try:
         return _find(image, symbol.encode())
-    except (struct.error, ValueError) as exc:
+    except (struct.error, ValueError, OverflowError) as exc:
         raise ElfError(f"the file ends in the middle of a table: {exc}") from exc
 
 

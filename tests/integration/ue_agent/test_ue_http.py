@@ -4,6 +4,8 @@ import base64
 import hashlib
 import json
 import ssl
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -342,3 +344,33 @@ def test_the_partners_entry_survives_a_restart(ue, world, registrar, start_ue, w
     again = start_ue(write_config(f"sip:127.0.0.1:{registrar.port}"))
     assert again.do("register", system="mc2")["ok"]
     assert again.do("register", system="mc1")["ok"]
+
+
+def migrate(config: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "ue_agent.cli", "migrate", "--config", str(config), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+
+def test_migrate_in_one_go(world, registrar, write_config) -> None:
+    """Result on standard output, progress on standard error, exit 0."""
+    world.registrar_port, url = registrar.port, world.primary.url
+    run = migrate(write_config("sip:127.0.0.1:5060", idms=url, cms=url), "--at", "48.2,16.4", "--flow", "code")
+    shown = json.loads(run.stdout)
+    assert (run.returncode, shown["system"], shown["status"]) == (0, "mc2", 200)
+    assert shown["identities"]["public_user_identities"] == ["sip:mig-7f3k9@ims.mc2.lab"]
+    assert "10.1.X.1" in run.stderr and "10.6.2 step 1" in run.stderr and "token" not in run.stdout
+
+
+def test_migrate_names_the_step_that_refused(world, write_config) -> None:
+    url = world.primary.url
+    problem = {"type": "urn:x:no-partner", "title": "No partner here", "status": 404, "step": "10.1.X.1-3"}
+    world.answer = lambda _: JSONResponse(problem, 404)
+    run = migrate(write_config("sip:127.0.0.1:5060", idms=url, cms=url), "--at", "0,0")
+    assert run.returncode == 1 and json.loads(run.stdout)["step"] == "10.1.X.1-3"
+    assert run.stderr.splitlines()[-1] == "error: 404: No partner here: step 10.1.X.1-3"
+
+
+@pytest.mark.parametrize("arguments", [["--at", "north"], ["--at", "91,0"], ["--flow", "magic"]])
+def test_migrate_misused(write_config, arguments) -> None:
+    run = migrate(write_config("sip:127.0.0.1:5060"), *arguments)
+    assert run.returncode == 2 and run.stderr.startswith("error: --")
