@@ -12,7 +12,9 @@ from diameter_proxy.diameter.values import DisconnectCause
 from diameter_proxy.node.config import ListenerConfig, NodeConfig, PeerConfig
 from diameter_proxy.node.errors import NodeError
 from diameter_proxy.node.events import PeerEvent
+from diameter_proxy.node.listener import ListenFailed as NodeListenFailed
 from diameter_proxy.node.node import Node
+from mmserver.http.server import ListenFailed
 from mmserver.migration.config import DiameterTable
 from mmserver.migration.cx import CxServer
 from mmserver.migration.deregistration import Deregistration, RequestFailed
@@ -64,7 +66,10 @@ class CxNode:
         Raises:
             ListenFailed: the address cannot be bound.
         """
-        await self._node.start()
+        try:
+            await self._node.start()
+        except NodeListenFailed as exc:
+            raise ListenFailed(str(exc)) from exc
 
     async def stop(self) -> None:
         """Answer what is under way, say DPR to the peers, close."""

@@ -53,7 +53,7 @@ class Service:
             context=server_context(config.tls.credentials(), trust),
             trust=trust,
         )
-        self._sweep: asyncio.Task[None] | None = None
+        self._parts = contextlib.AsyncExitStack()
 
     @property
     def listen(self) -> list[str]:
@@ -74,31 +74,32 @@ class Service:
         Raises:
             SchemaOutdated, StoreUnavailable, ListenFailed: the server cannot run.
         """
-        try:
+        async with contextlib.AsyncExitStack() as stack:
+            stack.push_async_callback(self.store.close)
             await self.store.require_schema()
             await self.cx.start()
+            stack.push_async_callback(self.cx.stop)
+            stack.push_async_callback(self.withdrawal.close)
             await self.http.start()
-        except BaseException:
-            await self._stop()
-            raise
-        interval_s = self._config.lifetime.sweep_s
-        self._sweep = asyncio.get_running_loop().create_task(sweep_for_ever(self.withdrawal, interval_s))
+            stack.push_async_callback(self.http.stop)
+            stack.callback(self.feed.close)  # waiting readers go first
+            stack.push_async_callback(_cancel, self._start_sweep())
+            self._parts = stack.pop_all()
         return self
 
     async def __aexit__(self, *_exc: object) -> None:
         """Stop: waiting readers go, requests and RTRs under way end, peers get a DPR."""
-        await self._stop()
+        await self._parts.aclose()
 
-    async def _stop(self) -> None:
-        self.feed.close()
-        if self._sweep is not None:
-            self._sweep.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._sweep
-        await self.http.stop()
-        await self.withdrawal.close()
-        await self.cx.stop()
-        await self.store.close()
+    def _start_sweep(self) -> "asyncio.Task[None]":
+        interval_s = self._config.lifetime.sweep_s
+        return asyncio.get_running_loop().create_task(sweep_for_ever(self.withdrawal, interval_s))
+
+
+async def _cancel(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
 
 
 async def serve(config: MmsConfig) -> None:

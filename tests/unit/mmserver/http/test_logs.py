@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 PROGRAM = """
 import logging, structlog
@@ -30,3 +31,15 @@ def test_each_event_is_one_line_of_json() -> None:
     assert {event["program"] for event in events} == {"mms"}
     assert "ZeroDivisionError" in events[2]["exception"]
     assert run.stdout == ""
+
+
+def test_a_full_disk_behind_the_log_stops_nobody() -> None:
+    with Path("/dev/full").open("w") as full:
+        run = subprocess.run(
+            [sys.executable, "-c", PROGRAM + "print('went on')"],
+            stdout=subprocess.PIPE,
+            stderr=full,
+            timeout=60,
+            text=True,
+        )
+    assert run.stdout == "went on\n"

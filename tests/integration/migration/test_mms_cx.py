@@ -1,0 +1,167 @@
+"""Cx of lent identities over loopback: a real node stands where the Diameter proxy is."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import httpx2
+import pytest
+
+from diameter_proxy.diameter import dictionary as d
+from diameter_proxy.diameter.commands import CX, LIR, RTR, SAR, TGPP, UAR, CommandType
+from diameter_proxy.diameter.message import Message, encode_answer, encode_request
+from diameter_proxy.diameter.values import AuthSessionState, DisconnectCause, ServerAssignmentType
+from diameter_proxy.diameter.values import UserDataAlreadyAvailable as Availability
+from diameter_proxy.node.config import NodeConfig, PeerConfig
+from diameter_proxy.node.node import Node
+
+MMS = "mms.mc2.lab"
+PARTNER = {
+    "primary_mc_system": "mc1",
+    "migration_management_server": "mms.mc1.lab",
+    "primary_mc_system_sip_identities": {
+        "private_user_identity": "mig-a@ims.mc1.lab",
+        "public_user_identities": ["sip:mig-a@ims.mc1.lab", "sip:mig-b@ims.mc1.lab"],
+    },
+    "mc_service_ids": ["sip:alice@mc1.lab"],
+}
+
+
+class Proxy:
+    """What a Diameter proxy with an S-CSCF behind it does: asks, and answers RTRs as told."""
+
+    def __init__(self, name: str, port: int) -> None:
+        self.rtrs: list[Message] = []
+        self.rtr_result: int | None = 2001
+        peer = PeerConfig(MMS, "ims.mc2.lab", connect=True, address="127.0.0.1", port=port)
+        self.node = Node(NodeConfig(name, "ims.mc2.lab", peers=(peer,)), self._on_request, lambda event: None)
+        self._end_to_end = 100
+
+    def _on_request(self, peer: str, octets: bytes) -> None:
+        request = Message.decode(octets)
+        assert request.header.command_code == RTR.code
+        self.rtrs.append(request)
+        if self.rtr_result is not None:
+            answer = encode_answer(
+                request, origin_host="scscf.mc2.lab", origin_realm="ims.mc2.lab", result_code=self.rtr_result
+            )
+            self.node.send(peer, answer)
+
+    async def ask(self, command: CommandType, *avps: bytes) -> Message:
+        self._end_to_end += 1
+        common = [
+            d.SESSION_ID.encode(f"scscf.mc2.lab;1;{self._end_to_end}"),
+            d.VENDOR_SPECIFIC_APPLICATION_ID.encode(d.VENDOR_ID.encode(TGPP) + d.AUTH_APPLICATION_ID.encode(CX)),
+            d.AUTH_SESSION_STATE.encode(AuthSessionState.NO_STATE_MAINTAINED),
+            d.ORIGIN_HOST.encode("scscf.mc2.lab"),
+            d.ORIGIN_REALM.encode("ims.mc2.lab"),
+            d.DESTINATION_REALM.encode("ims.mc2.lab"),
+        ]
+        octets = encode_request(command, end_to_end=self._end_to_end, avps=[*common, *avps])
+        return Message.decode(await self.node.request(MMS, octets, 2.0))
+
+    async def user_authorization(self, identities: dict[str, Any]) -> Message:
+        return await self.ask(
+            UAR,
+            d.USER_NAME.encode(identities["private_user_identity"]),
+            d.PUBLIC_IDENTITY.encode(identities["public_user_identities"][0]),
+            d.VISITED_NETWORK_IDENTIFIER.encode(b"ims.mc2.lab"),
+        )
+
+    async def server_assignment(self, identities: dict[str, Any], kind: ServerAssignmentType) -> Message:
+        return await self.ask(
+            SAR,
+            d.PUBLIC_IDENTITY.encode(identities["public_user_identities"][0]),
+            d.SERVER_NAME.encode("sip:scscf.mc2.lab:6060"),
+            d.USER_NAME.encode(identities["private_user_identity"]),
+            d.SERVER_ASSIGNMENT_TYPE.encode(kind),
+            d.USER_DATA_ALREADY_AVAILABLE.encode(Availability.USER_DATA_NOT_AVAILABLE),
+        )
+
+
+@pytest.fixture
+async def connect(service: Any) -> AsyncIterator[Callable[[str], Any]]:
+    proxies: list[Proxy] = []
+
+    async def start(name: str) -> Proxy:
+        opened = asyncio.Event()
+        proxy = Proxy(name, int(service.cx.listen[0].rpartition(":")[2]))
+        proxies.append(proxy)
+        await proxy.node.start()
+        async with asyncio.timeout(5):
+            while not (proxy.node.is_open(MMS) and name in service.cx.open_peers()):
+                try:
+                    await asyncio.wait_for(opened.wait(), 0.01)
+                except TimeoutError:
+                    continue
+        return proxy
+
+    yield start
+    for proxy in proxies:
+        await proxy.node.stop(DisconnectCause.REBOOTING, 0.5)
+
+
+@pytest.fixture
+async def binding(cms: httpx2.AsyncClient) -> dict[str, Any]:
+    held = (await cms.post("/csc-x/v1/partner-mc-system-sip-identities", json=PARTNER)).json()
+    response = await cms.post(f"/csc-x/v1/bindings/{held['binding']}/confirm", json={})
+    return response.json()  # type: ignore[no-any-return]
+
+
+async def test_a_migrated_registration_at_the_lent_sets_database(
+    connect: Callable[[str], Any], binding: dict[str, Any], cms: httpx2.AsyncClient
+) -> None:
+    """UAR, SAR, UAR again, LIR, SAR of de-registration."""
+    proxy, lent = await connect("proxy1.mc2.lab"), binding["identities"]
+    assert (await proxy.user_authorization(lent)).result() == (TGPP, 2001)
+    saa = await proxy.server_assignment(lent, ServerAssignmentType.REGISTRATION)
+    assert saa.result() == (0, 2001)
+    assert all(impu in saa.require(d.USER_DATA).decode() for impu in lent["public_user_identities"])
+    shown = (await cms.get(f"/csc-x/v1/bindings/{binding['binding']}")).json()
+    assert (shown["state"], shown["version"]) == ("registered", binding["version"])
+    uaa = await proxy.user_authorization(lent)
+    assert (uaa.result(), uaa.get(d.SERVER_NAME)) == ((TGPP, 2002), "sip:scscf.mc2.lab:6060")
+    for impu in lent["public_user_identities"]:
+        lia = await proxy.ask(LIR, d.PUBLIC_IDENTITY.encode(impu))
+        assert lia.get(d.SERVER_NAME) == "sip:scscf.mc2.lab:6060"
+    assert (await proxy.server_assignment(lent, ServerAssignmentType.USER_DEREGISTRATION)).result() == (0, 2001)
+    shown = (await cms.get(f"/csc-x/v1/bindings/{binding['binding']}")).json()
+    assert shown["state"] == "allocated"
+
+
+async def test_withdrawal_sends_the_rtr_and_then_refuses(
+    connect: Callable[[str], Any], binding: dict[str, Any], cms: httpx2.AsyncClient
+) -> None:
+    proxy, lent = await connect("proxy1.mc2.lab"), binding["identities"]
+    await proxy.server_assignment(lent, ServerAssignmentType.REGISTRATION)
+    off = (await cms.post(f"/csc-x/v1/bindings/{binding['binding']}/disable", json={"reason": "stolen"})).json()
+    assert (off["enabled"], off["deregistration"]) == (False, "confirmed")
+    rtr = proxy.rtrs[0]
+    assert rtr.require(d.DESTINATION_HOST) == "scscf.mc2.lab"
+    assert rtr.all(d.PUBLIC_IDENTITY) == lent["public_user_identities"]
+    assert (await proxy.user_authorization(lent)).result() == (TGPP, 5004)
+
+
+async def test_a_silent_core_leaves_the_release_unconfirmed(
+    connect: Callable[[str], Any], binding: dict[str, Any], cms: httpx2.AsyncClient
+) -> None:
+    first, second = await connect("proxy1.mc2.lab"), await connect("proxy2.mc2.lab")
+    first.rtr_result = second.rtr_result = None
+    await first.server_assignment(binding["identities"], ServerAssignmentType.REGISTRATION)
+    ended = await cms.post(f"/csc-x/v1/bindings/{binding['binding']}/release", json={})
+    assert (ended.json()["state"], ended.json()["deregistration"]) == ("quarantined", "unconfirmed")
+    assert [len(first.rtrs), len(second.rtrs)] == [2, 1]
+    assert (await first.user_authorization(binding["identities"])).result() == (TGPP, 5001)
+
+
+async def test_without_any_proxy_the_release_still_ends(binding: dict[str, Any], service: Any, cms: Any) -> None:
+    ended = await cms.post(f"/csc-x/v1/bindings/{binding['binding']}/release", json={})
+    assert ended.json()["state"] == "quarantined"
+
+
+async def test_an_unknown_node_is_not_let_in(service: Any) -> None:
+    proxy = Proxy("stranger.mc2.lab", int(service.cx.listen[0].rpartition(":")[2]))
+    await proxy.node.start()
+    await asyncio.sleep(0.3)
+    assert not proxy.node.is_open(MMS)
+    await proxy.node.stop(DisconnectCause.REBOOTING, 0.5)

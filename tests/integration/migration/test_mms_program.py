@@ -1,0 +1,105 @@
+"""The program: upgrade, run, its ready line, its clean and its sudden end."""
+
+import json
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+
+def test_run_refuses_a_store_that_was_not_upgraded(program: Any) -> None:
+    run = program.call("run")
+    assert run.returncode == 1
+    assert run.stderr.splitlines()[-1] == ("error: schema none, wanted 0001: run `mmserver migration upgrade`")
+    assert "Traceback" not in run.stderr
+
+
+def test_run_refuses_the_schema_of_another_version(program: Any, lab: Any) -> None:
+    program.call("upgrade")
+    with sqlite3.connect(lab.folder / "mms.sqlite") as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.close()
+    run = program.call("run")
+    assert (run.returncode, "schema 9999, wanted 0001" in run.stderr) == (1, True)
+
+
+def test_upgrade_may_run_twice_and_makes_its_folder(program: Any, lab: Any) -> None:
+    lab.configure(**{f"{lab.folder}/mms.sqlite": f"{lab.folder}/state/deep/mms.sqlite"})
+    for _ in range(2):
+        run = program.call("upgrade")
+        assert (run.returncode, run.stdout) == (0, "ok: schema 0001\n")
+
+
+def test_it_says_ready_and_ends_cleanly(program: Any) -> None:
+    program.call("upgrade")
+    program.start()
+    assert len(program.listen) == 2
+    program.process.send_signal(signal.SIGTERM)
+    stdout, stderr = program.process.communicate(timeout=10)
+    assert (program.process.returncode, stdout) == (0, "")
+    events = [json.loads(line)["event"] for line in stderr.splitlines()]
+    assert events[0] == "program.started"
+    assert events[-1] == "program.stopping"
+
+
+def test_check_and_its_faults(program: Any, lab: Any) -> None:
+    run = program.call("check")
+    assert (run.returncode, run.stdout) == (0, "ok: mms.mc2.lab: CSC-X on 127.0.0.1:0, Cx on 127.0.0.1:0, mc1\n")
+    assert json.loads(program.call("check", "--json").stdout)["partners"] == ["mc1"]
+    lab.configure(**{'address = "127.0.0.1"\nport = 0\nclients': 'address = "127.0.0.1"\nport = 70000\nclients'})
+    run = program.call("check")
+    assert (run.returncode, run.stderr) == (2, "error: mms.toml: http.port: 70000 is more than 65535\n")
+    lab.configure(**{"mms.mc2.lab.key": "cms.mc2.lab.key"})
+    run = program.call("check")
+    assert (run.returncode, run.stderr.startswith("error: mms.toml: tls: ")) == (2, True)
+
+
+def test_an_address_in_use_is_one_line(program: Any, lab: Any) -> None:
+    program.call("upgrade")
+    program.start()
+    taken = program.listen[0].rpartition(":")[2]
+    lab.configure(**{"port = 0\nclients": f"port = {taken}\nclients"})
+    run = program.call("run")
+    assert run.returncode == 1
+    assert run.stderr.splitlines()[-1].startswith(f"error: 127.0.0.1:{taken}: ")
+
+
+def test_the_audit_trail_is_shown(program: Any) -> None:
+    program.call("upgrade")
+    run = program.call("audit", "b-none")
+    assert (run.returncode, run.stderr) == (1, "error: nothing is known of binding b-none\n")
+
+
+def test_running_loads_neither_alembic_nor_the_other_server() -> None:
+    script = (
+        "import sys, mmserver.migration.cli, mmserver.migration.service\n"
+        "print([m for m in sys.modules if m.split('.')[0] in ('alembic', 'mako', 'joserfc', 'shapely', 'httpx2')"
+        " or m.startswith('mmserver.configuration')])"
+    )
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    assert run.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["run", "--help"]])
+def test_help_teaches(arguments: list[str]) -> None:
+    command = [sys.executable, "-m", "mmserver.cli", "migration", *arguments]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert run.returncode in (0, 2)
+    assert "Usage" in run.stdout + run.stderr
+
+
+def test_a_store_from_before_is_kept_by_an_upgrade(program: Any, lab: Any) -> None:
+    program.call("upgrade")
+    path = lab.folder / "mms.sqlite"
+    with sqlite3.connect(path) as connection:
+        before = connection.execute("SELECT v FROM feed_version").fetchone()
+    connection.close()
+    shutil.copy(path, lab.folder / "copy.sqlite")
+    program.call("upgrade")
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("SELECT v FROM feed_version").fetchone() == before
+    connection.close()

@@ -1,0 +1,232 @@
+"""The store on real SQLite files: two processes at once, a sudden end at any moment, no room, a lock."""
+
+import asyncio
+import resource
+import secrets
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+import sqlalchemy
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from mmserver.messages import PartnerSipIdentitiesRequest
+from mmserver.migration.config import load_config
+from mmserver.migration.errors import NoFreePartnerSet
+from mmserver.migration.schema import HEAD, metadata
+from mmserver.migration.schema.upgrade import alembic_config, upgrade
+from mmserver.migration.server import MigrationManagementServer
+from mmserver.migration.store import BindingStore
+
+WORKER = Path(__file__).with_name("store_worker.py")
+POOL = """
+[allocation.partner]
+mode = "pool"
+sets = [{sets}]
+
+[[partners]]"""
+PARTNER = {
+    "primary_mc_system": "mc1",
+    "migration_management_server": "mms.mc1.lab",
+    "primary_mc_system_sip_identities": {
+        "private_user_identity": "mig-a@ims.mc1.lab",
+        "public_user_identities": ["sip:mig-a@ims.mc1.lab"],
+    },
+    "mc_service_ids": ["sip:alice@mc1.lab"],
+}
+
+
+def pool(count: int) -> str:
+    sets = ", ".join(
+        f'{{private_user_identity="mig-{number}@ims.mc2.lab", public_user_identities=["sip:mig-{number}@ims.mc2.lab"]}}'
+        for number in range(count)
+    )
+    return POOL.replace("{sets}", sets)
+
+
+def start(config_file: Path, name: str, count: int) -> "subprocess.Popen[str]":
+    command = [sys.executable, str(WORKER), str(config_file), name, str(count)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, stderr=subprocess.DEVNULL)
+
+
+def require_whole(path: Path) -> int:
+    """Hold every row to its partners in the other tables; return how many bindings there are."""
+    with closing(sqlite3.connect(path)) as connection:
+        one = lambda query: connection.execute(query).fetchone()[0]  # noqa: E731 - four questions below
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+        count: int = one("SELECT count(*) FROM bindings")
+        assert one("SELECT count(*) FROM lent_identities") == 2 * count
+        assert one("SELECT count(DISTINCT handle) FROM audit WHERE event = 'binding.held'") == count
+        assert one("SELECT count(*) FROM bindings WHERE state = 'allocated'") == one(
+            "SELECT count(*) FROM audit WHERE event = 'binding.confirmed'"
+        )
+        newest = one("SELECT v FROM feed_version")
+        assert one("SELECT coalesce(max(version), 0) FROM bindings") in (0, newest)
+        versions = one("SELECT count(DISTINCT version) FROM bindings WHERE version > 0")
+        assert versions == one("SELECT count(*) FROM bindings WHERE version > 0")
+        return count
+
+
+def test_the_newest_script_is_what_the_program_wants() -> None:
+    assert ScriptDirectory.from_config(alembic_config()).get_heads() == [HEAD]
+
+
+def test_the_scripts_make_the_tables_that_the_program_has(tmp_path: Path) -> None:
+    upgrade(f"sqlite+aiosqlite:///{tmp_path}/x.sqlite")
+    engine = sqlalchemy.create_engine(f"sqlite:///{tmp_path}/x.sqlite")
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, metadata) == []
+    engine.dispose()
+
+
+def test_two_processes_lend_nothing_twice(lab: Any) -> None:
+    config = load_config(lab.config_file)
+    upgrade(config.store.url)
+    workers = [start(lab.config_file, name, 30) for name in ("one", "two")]
+    lines = [line.split() for worker in workers for line in worker.communicate(timeout=100)[0].splitlines()]
+    assert [worker.returncode for worker in workers] == [0, 0]
+    assert len(lines) == 60
+    by_user: dict[str, set[str]] = {}
+    for user, handle, _impi in lines:
+        by_user.setdefault(user, set()).add(handle)
+    assert {len(handles) for handles in by_user.values()} == {1}  # the same request gives the same binding
+    assert len({impi for _, _, impi in lines}) == len(by_user) == 45
+    assert require_whole(lab.folder / "mms.sqlite") == 45
+
+
+def test_two_processes_share_one_pool(lab: Any) -> None:
+    lab.configure(**{"\n[[partners]]": pool(20)})
+    upgrade(load_config(lab.config_file).store.url)
+    workers = [start(lab.config_file, name, 30) for name in ("one", "two")]
+    lines = [line.split() for worker in workers for line in worker.communicate(timeout=100)[0].splitlines()]
+    lent = {line[2] for line in lines if len(line) == 3}
+    refused = [line[0] for line in lines if len(line) == 1]
+    assert len(lent) == 20
+    assert set(refused) == {"no-free-partner-set"}
+    assert require_whole(lab.folder / "mms.sqlite") == 20
+
+
+@pytest.mark.parametrize("lines", [1, 7, 20])
+def test_a_sudden_end_leaves_no_half_state(lab: Any, lines: int) -> None:
+    """kill -9 while transactions are under way, then the next process goes on."""
+    upgrade(load_config(lab.config_file).store.url)
+    worker = start(lab.config_file, "one", 100_000)
+    assert worker.stdout is not None
+    for _ in range(lines):
+        worker.stdout.readline()
+    worker.kill()
+    worker.communicate()
+    assert require_whole(lab.folder / "mms.sqlite") >= lines
+    following = start(lab.config_file, "two", 3)
+    assert len(following.communicate(timeout=60)[0].splitlines()) == 3
+    require_whole(lab.folder / "mms.sqlite")
+
+
+async def test_the_audit_trail_only_grows(lab: Any) -> None:
+    upgrade(load_config(lab.config_file).store.url)
+    with closing(sqlite3.connect(lab.folder / "mms.sqlite")) as connection:
+        connection.execute("INSERT INTO audit VALUES (1, 0, 'b', 'e', 'a', '', 'held', 1, 'none', 0)")
+        for statement in ("UPDATE audit SET actor = 'x'", "DELETE FROM audit"):
+            with pytest.raises(sqlite3.IntegrityError, match="only grows"):
+                connection.execute(statement)
+
+
+async def test_a_live_binding_per_key_is_a_constraint(lab: Any) -> None:
+    """Were the rules wrong, the database would still say no."""
+    upgrade(load_config(lab.config_file).store.url)
+    row = (
+        "INSERT INTO bindings (handle, role, state, key, enabled, releasing, provisioned, other_mc_system,"
+        " migration_management_server, mc_service_ids, private_user_identity, public_user_identities,"
+        " counterpart_private_user_identity, counterpart_public_user_identities, scope, valid_until, held_until,"
+        " quarantined_until, deregistration, due_at, version) VALUES"
+        " (?, 'partner', ?, 'k', 1, 0, 0, 'mc1', 'm', '[]', 'i', '[]', 'c', '[]', '', 0, ?, ?, 'none', 0, 0)"
+    )
+    with closing(sqlite3.connect(lab.folder / "mms.sqlite")) as connection:
+        connection.execute(row, ("ended", "quarantined", None, 1.0))
+        connection.execute(row, ("live", "allocated", None, None))
+        with pytest.raises(sqlite3.IntegrityError):
+            connection.execute(row, ("second", "allocated", None, None))
+        with pytest.raises(sqlite3.IntegrityError):
+            connection.execute(row, ("odd", "held", None, None))
+
+
+@contextmanager
+def no_room(process: int) -> Iterator[None]:
+    """Let no file of a process grow: what a full disk looks like to SQLite."""
+    soft, hard = resource.prlimit(process, resource.RLIMIT_FSIZE)
+    resource.prlimit(process, resource.RLIMIT_FSIZE, (1, hard))
+    try:
+        yield
+    finally:
+        resource.prlimit(process, resource.RLIMIT_FSIZE, (soft, hard))
+
+
+async def test_a_full_disk_is_503_and_passes(program: Any, lab: Any) -> None:
+    program.call("upgrade")
+    program.start()
+    context = lab.context(lab.credentials("cms.mc2.lab"))
+    path = "/csc-x/v1/partner-mc-system-sip-identities"
+    async with httpx2.AsyncClient(base_url=f"https://{program.listen[0]}", verify=context) as cms:
+        with no_room(program.process.pid):
+            response = await cms.post(path, json=PARTNER)
+            assert (await cms.get("/health")).status_code == 200
+        assert (response.status_code, response.json()["type"]) == (503, "urn:mc-migration:problem:store-unavailable")
+        assert response.headers["retry-after"] == "1"
+        assert require_whole(lab.folder / "mms.sqlite") == 0
+        assert (await cms.post(path, json=PARTNER)).status_code == 200
+        assert require_whole(lab.folder / "mms.sqlite") == 1
+
+
+async def test_a_locked_store_is_503_and_passes(cms: httpx2.AsyncClient, lab: Any) -> None:
+    with closing(sqlite3.connect(lab.folder / "mms.sqlite", isolation_level=None)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        response = await cms.post("/csc-x/v1/partner-mc-system-sip-identities", json=PARTNER)
+        assert response.status_code == 503
+        assert (await cms.get("/csc-x/v1/bindings")).status_code == 200  # readers wait for no writer
+        connection.execute("ROLLBACK")
+    assert (await cms.post("/csc-x/v1/partner-mc-system-sip-identities", json=PARTNER)).status_code == 200
+
+
+async def test_a_hold_lapses_by_itself(lab: Any, cms: httpx2.AsyncClient, service: Any) -> None:
+    held = (await cms.post("/csc-x/v1/partner-mc-system-sip-identities", json=PARTNER)).json()
+    async with service.store.writing() as transaction:
+        binding = await transaction.find(held["binding"])
+        assert binding is not None
+        await transaction._connection.execute(
+            sqlalchemy.text("UPDATE bindings SET held_until = :now, due_at = :now"), {"now": time.time()}
+        )
+    async with asyncio.timeout(5):
+        while (await cms.get(f"/csc-x/v1/bindings/{held['binding']}")).status_code != 404:
+            await service.feed.changes("test", 0, 1, 0.05)
+
+
+async def test_many_at_once_in_one_process(lab: Any) -> None:
+    config = load_config(lab.configure(**{"\n[[partners]]": pool(10)}))
+    upgrade(config.store.url)
+    store = BindingStore(config.store.url, 10.0)
+    server = MigrationManagementServer(config, store, clock=time.time, randomness=secrets.token_bytes)
+
+    def asked(number: int) -> PartnerSipIdentitiesRequest:
+        primary = {
+            "private_user_identity": f"mig-{number}@ims.mc1.lab",
+            "public_user_identities": [f"sip:mig-{number}@ims.mc1.lab"],
+        }
+        return PartnerSipIdentitiesRequest.model_validate(PARTNER | {"primary_mc_system_sip_identities": primary})
+
+    calls = (server.get_partner_sip_identities(asked(number), "test") for number in range(14))
+    found = await asyncio.gather(*calls, return_exceptions=True)
+    await store.close()
+    refused = [one for one in found if isinstance(one, NoFreePartnerSet)]
+    lent = {one.identities.private_user_identity for one in found if not isinstance(one, BaseException)}
+    assert (len(refused), len(lent)) == (4, 10)
