@@ -1,0 +1,156 @@
+"""Answers on their way back (RFC 6733 §6.2.2): Hop-by-Hop restored, an MAA of a migrated user checked and restored.
+
+What belongs to no pending request is discarded.  A failing Result-Code is never altered.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+
+from diameter_proxy.counters import Counters
+from diameter_proxy.diameter.result_codes import ResultCode
+from diameter_proxy.diameter.wire import ERROR
+from diameter_proxy.forwarding import FAULT, Forwarder, is_reply_to
+from diameter_proxy.identity_map import IdentityMap
+from diameter_proxy.migration import Migration
+from diameter_proxy.pending import Pending
+from diameter_proxy.routing import RTR, UAR, Refusal
+from diameter_proxy.server_names import ServerNames
+from diameter_proxy.splice import (
+    DESTINATION_HOST,
+    DESTINATION_REALM,
+    PROXY_INFO,
+    RESULT_CODE,
+    SERVER_ASSIGNMENT_TYPE,
+    SERVER_NAME,
+    Unreadable,
+    avp_at,
+    locate,
+    splice,
+    starts_of,
+    value_at,
+)
+from diameter_proxy.topology_hiding import proxy_infos
+
+DEREGISTRATIONS: Final = frozenset({4, 5, 8, 9, 10, 11})
+"""Server-Assignment-Types after which no S-CSCF is stored (TS 29.229 §6.3.15)."""
+
+
+class AnswerPath:
+    """Takes answers of upstream peers back to who asked."""
+
+    def __init__(
+        self,
+        forwarder: Forwarder,
+        migration: Migration,
+        identities: IdentityMap,
+        server_names: ServerNames,
+        counters: Counters,
+        clock: Callable[[], float],
+        wall_clock: Callable[[], float],
+    ) -> None:
+        self._forwarder: Final = forwarder
+        self._migration: Final = migration
+        self._identities: Final = identities
+        self._server_names: Final = server_names
+        self._counters: Final = counters
+        self._clock: Final = clock
+        self._wall_clock: Final = wall_clock
+        self._log: Final = structlog.get_logger()
+
+    def receive(self, peer: str, data: bytes) -> None:
+        """Handle an answer of an open peer; what waits for nothing is discarded (RFC 6733 §3, Hop-by-Hop)."""
+        pending = self._forwarder.pending.find(peer, int.from_bytes(data[12:16], "big"))
+        if pending is None or not is_reply_to(data, pending):
+            self._counters.answers_discarded += 1
+            return
+        try:
+            self._answer(pending, data)
+        except Exception:  # noqa: BLE001 - one of the four boundaries in ARCHITECTURE.md
+            self._forwarder.fault(pending.source, pending.asked, "answer")
+            if not pending.is_done:
+                self._forwarder.refuse_pending(pending, FAULT)
+
+    def _answer(self, pending: Pending, data: bytes) -> None:
+        if data[4] & ERROR and self._goes_elsewhere(pending, data):
+            return
+        if pending.lent is not None:
+            self._answer_migrated(pending, data)
+            return
+        self._forwarder.settle(pending, None)
+        asked = pending.asked
+        octets = data[:12] + asked[12:16] + data[16:]
+        if pending.learns:
+            self._learn(pending, data)
+        elif pending.command == RTR:
+            octets = _without_destination(octets)
+        self._forwarder.reply(pending.source, octets)
+        self._counters.answered(self._clock() - pending.started_s)
+
+    def _answer_migrated(self, pending: Pending, data: bytes) -> None:
+        try:
+            made = self._migration.answer(pending, data, self._identities, self._wall_clock())
+        except Unreadable as exc:
+            made = Refusal(f"answer: {exc}", result_code=ResultCode.UNABLE_TO_COMPLY, step="10.6.2-9")
+        if isinstance(made, Refusal):
+            self._counters.answers_refused += 1
+            self._log.error("answer.refused", **self._forwarder.described(pending), reason=made.reason, step=made.step)
+            self._forwarder.refuse_pending(pending, made)
+            return
+        self._forwarder.settle(pending, made if _is_success(made) else None)
+        self._forwarder.reply(pending.source, made)
+        for peer, request in pending.joined:
+            self._forwarder.reply(peer, as_answer_to(made, request, locate(request)))
+        self._counters.answered(self._clock() - pending.started_s)
+
+    def _goes_elsewhere(self, pending: Pending, data: bytes) -> bool:
+        """Say whether a peer was too busy and an alternate has got the request instead, once."""
+        try:
+            start = locate(data)[RESULT_CODE]
+        except Unreadable:
+            return False
+        if not start or int.from_bytes(value_at(data, start), "big") != ResultCode.TOO_BUSY:
+            return False
+        return len(pending.tried) == 1 and self._forwarder.forward(pending, retransmitted=False)
+
+    def _learn(self, pending: Pending, data: bytes) -> None:
+        """Learn from a relayed SAA or UAA which S-CSCF the HSS has stored (TS 29.228 §6.1)."""
+        try:
+            found = locate(data)
+        except Unreadable:
+            return
+        if pending.command == UAR:
+            if found[SERVER_NAME]:
+                self._server_names.learn(pending.learns, avp_at(data, found[SERVER_NAME]))
+        elif _is_success(data) and pending.found[SERVER_NAME]:
+            start = pending.found[SERVER_ASSIGNMENT_TYPE]
+            if start and int.from_bytes(value_at(pending.asked, start), "big") in DEREGISTRATIONS:
+                self._server_names.forget(pending.learns)
+            else:
+                self._server_names.learn(pending.learns, avp_at(pending.asked, pending.found[SERVER_NAME]))
+
+
+def _is_success(data: bytes) -> bool:
+    start = locate(data)[RESULT_CODE]
+    return bool(start) and 2000 <= int.from_bytes(value_at(data, start), "big") < 3000
+
+
+def as_answer_to(answer: bytes, request: bytes, places: list[int]) -> bytes:
+    """Return an answer for another request that is the same in all six fields: its Hop-by-Hop, its Proxy-Info."""
+    edits = [(start, b"") for start in starts_of(locate(answer), PROXY_INFO)]
+    hop_by_hop = int.from_bytes(request[12:16], "big")
+    return splice(answer, answer[4], hop_by_hop, edits, proxy_infos(request, places))
+
+
+def _without_destination(answer: bytes) -> bytes:
+    """Return an RTA without Destination-*, which no answer has (Kamailio sends its Destination-Realm along)."""
+    try:
+        found = locate(answer)
+    except Unreadable:
+        return answer
+    slots = (DESTINATION_REALM, DESTINATION_HOST)
+    edits = [(start, b"") for slot in slots for start in starts_of(found, slot)]
+    if not edits:
+        return answer
+    return splice(answer, answer[4], int.from_bytes(answer[12:16], "big"), edits)

@@ -1,0 +1,346 @@
+"""``proxy.toml`` into a frozen value: who the proxy is, whom it knows, its budgets and limits.
+
+An unknown key is an error; a fault is one line that names the path: ``proxy.toml: hss.port: 70000 is more than 65535``.
+A relative path lies beside the file.
+"""
+
+import itertools
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    AnyHttpUrl,
+    BaseModel,
+    ConfigDict,
+    Field,
+    IPvAnyAddress,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
+
+from diameter_proxy.node.config import ListenerConfig, NodeConfig, PeerConfig
+from diameter_proxy.peers import Neighbour, Neighbours
+from diameter_proxy.routing import Source
+from diameter_proxy.settings import Settings
+
+CONFIG_OCTETS_MAX: Final = 4 * 1024 * 1024
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used; the text is one line."""
+
+
+def _beside_the_file(path: Path, info: ValidationInfo) -> Path:
+    folder = (info.context or {}).get("folder")
+    return path if folder is None or path.is_absolute() else Path(folder) / path
+
+
+def _existing(path: Path) -> Path:
+    if not path.is_file():
+        raise ValueError(f"no such file: {path}")
+    return path
+
+
+ConfigFile = Annotated[Path, AfterValidator(_beside_the_file), AfterValidator(_existing)]
+ConfigPath = Annotated[Path, AfterValidator(_beside_the_file)]
+DiameterIdentity = Annotated[
+    str, Field(min_length=1, max_length=255, pattern=r"^[A-Za-z0-9._\-]+$"), AfterValidator(str.lower)
+]
+Port = Annotated[int, Field(ge=0, le=65535, description="TCP port; 0 takes a free one.")]
+Seconds = Annotated[float, Field(gt=0, le=86400)]
+SystemName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.\-]{0,62}$")]
+
+
+class Table(BaseModel):
+    """A table of the file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class NodeTable(Table):
+    """``[node]``: who we are."""
+
+    origin_host: DiameterIdentity
+    origin_realm: DiameterIdentity
+    system: Annotated[SystemName, Field(description="Our MC system.")] = "own"
+    product_name: Annotated[str, Field(min_length=1, max_length=64)] = "mc-migration diameter-proxy"
+    watchdog_s: Annotated[float, Field(ge=0.1, le=3600, description="Tw; RFC 3539 wants 6 s at least.")] = 6.0
+    reconnect_s: Annotated[Seconds, Field(description="First wait before a new attempt to connect; it doubles.")] = 0.2
+    reconnect_max_s: Seconds = 5.0
+
+
+class ListenerTable(Table):
+    """``[[listeners]]``: where peers connect to us."""
+
+    address: IPvAnyAddress
+    port: Port = 3868
+    tls: bool = False
+
+
+class TlsTable(Table):
+    """``[tls]``: our certificate chain and private key, PEM; for CSC-Y and for the feed."""
+
+    certificate: ConfigFile
+    private_key: ConfigFile
+
+
+class PeerTable(Table):
+    """``[[peers]]``: a node that may be our peer."""
+
+    host: DiameterIdentity
+    realm: DiameterIdentity
+    group: Literal["cscf", "hss", "mms", "partner"]
+    system: Annotated[SystemName | None, Field(description="A partner's MC system.")] = None
+    tls: bool = False
+    ca: Annotated[ConfigFile | None, Field(description="The peer's own CA: nobody else's leaf is taken.")] = None
+    connect: bool = False
+    address: IPvAnyAddress | None = None
+    port: Port = 3868
+    source_address: IPvAnyAddress | None = None
+    allow_plain: Annotated[bool, Field(description="A partner without TLS: its link is protected otherwise.")] = False
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if self.group == "partner" and self.system is None:
+            raise ValueError("a partner needs the name of its system")
+        if self.group == "partner" and not (self.tls or self.allow_plain):
+            raise ValueError("CSC-Y is TLS: set tls, or allow_plain where the link is protected otherwise")
+        if self.tls and self.ca is None:
+            raise ValueError("tls needs the peer's ca")
+        return self
+
+
+class FeedTable(Table):
+    """``[feed]``: the MMS whose bindings we follow; without it the proxy is a plain relay."""
+
+    url: AnyHttpUrl
+    ca: ConfigFile | None = None
+    wait_s: Annotated[float, Field(ge=0, le=60, description="How long the MMS may hold a poll.")] = 20.0
+    retry_max_s: Annotated[Seconds, Field(description="The longest wait after a failed poll.")] = 5.0
+
+
+class HssTable(Table):
+    """``[hss]``: what the HSS knows."""
+
+    identities: Annotated[
+        Literal["lent", "default"], Field(description="Migration sets are provisioned, or map to the ISIM's set.")
+    ] = "lent"
+    server_name: Annotated[str, Field(max_length=255, description="An S-CSCF of this core, sip:host:port.")] = ""
+    lent_identities: Annotated[
+        Literal["mms", "hss"], Field(description="Who is the SIP database of sets lent to inbound users.")
+    ] = "mms"
+
+
+class RoutingTable(Table):
+    """``[routing]``: who our own users are, and where all others go."""
+
+    home_domains: Annotated[
+        tuple[DiameterIdentity, ...], Field(description="Domains of our own users; default: the origin realm.")
+    ] = ()
+    default_route: Annotated[
+        DiameterIdentity | None, Field(description="A peer for identities that are neither ours nor lent.")
+    ] = None
+
+
+class BudgetsTable(Table):
+    """``[budgets]``: how long each leg may take; they fall from hop to hop."""
+
+    aaa_2_s: Annotated[Seconds, Field(description="All of a MAR on AAA-2; Kamailio's cdp gives up at 2 s.")] = 1.7
+    csc_y_s: Seconds = 1.3
+    hss_s: Seconds = 1.0
+    look_up_s: Seconds = 0.3
+    attempt_s: Annotated[Seconds, Field(description="Unanswered for so long: to the alternate, with T.")] = 0.5
+
+    @model_validator(mode="after")
+    def _fall(self) -> Self:
+        falling = ("aaa_2_s", "csc_y_s", "hss_s", "attempt_s")
+        for above, below in itertools.pairwise(falling):
+            if getattr(self, above) <= getattr(self, below):
+                raise ValueError(f"{above} must be more than {below}: budgets fall from hop to hop")
+        if self.look_up_s + self.hss_s > self.csc_y_s or self.look_up_s + self.csc_y_s > self.aaa_2_s:
+            raise ValueError("look_up_s does not fit: a look-up and the next leg must end within the budget before it")
+        return self
+
+
+class LimitsTable(Table):
+    """``[limits]``: a limit on everything."""
+
+    message_octets: Annotated[int, Field(ge=1024, le=1 << 24)] = 1 << 16
+    avps: Annotated[int, Field(ge=16, le=65536, description="AVPs of one message.")] = 512
+    unsent_octets: Annotated[int, Field(ge=4096, description="A destination with more gets no requests: 3004.")] = (
+        1 << 20
+    )
+    connections: Annotated[int, Field(ge=1)] = 1024
+    pending: Annotated[int, Field(ge=1, description="Requests that wait for an answer.")] = 20_000
+    parked: Annotated[int, Field(ge=1, description="Requests that wait for a look-up.")] = 1_000
+    look_ups_per_s: Annotated[float, Field(gt=0)] = 500.0
+    duplicates: Annotated[int, Field(ge=1)] = 10_000
+    duplicates_s: Annotated[float, Field(gt=0, le=10)] = 10.0
+    max_map_age_s: Annotated[Seconds, Field(description="An older map tells nothing about lent identities.")] = 300.0
+
+
+class MetricsTable(Table):
+    """``[metrics]``: Prometheus over HTTP."""
+
+    listen: Annotated[str, Field(pattern=r"^[0-9a-fA-F.:\[\]]+:[0-9]{1,5}$", examples=["127.0.0.1:9090"])]
+
+
+class AdminTable(Table):
+    """``[admin]``: the Unix socket behind ``diameter-proxy peers``."""
+
+    socket: ConfigPath
+
+
+class Config(Table):
+    """The whole file."""
+
+    node: NodeTable
+    listeners: tuple[ListenerTable, ...] = ()
+    tls: TlsTable | None = None
+    peers: Annotated[tuple[PeerTable, ...], Field(min_length=1)]
+    feed: FeedTable | None = None
+    hss: HssTable = HssTable()
+    routing: RoutingTable = RoutingTable()
+    budgets: BudgetsTable = BudgetsTable()
+    limits: LimitsTable = LimitsTable()
+    metrics: MetricsTable | None = None
+    admin: AdminTable | None = None
+
+    @model_validator(mode="after")
+    def _references_hold(self) -> Self:
+        hosts = [peer.host for peer in self.peers]
+        doubled = next((host for host in hosts if hosts.count(host) > 1), None)
+        if doubled is not None:
+            raise ValueError(f"peers: {doubled} stands twice")
+        if self.node.origin_host in hosts:
+            raise ValueError(f"peers: {self.node.origin_host} is ourselves")
+        wants_tls = any(peer.tls for peer in self.peers) or any(row.tls for row in self.listeners)
+        if self.tls is None and (wants_tls or (self.feed is not None and self.feed.url.scheme == "https")):
+            raise ValueError("tls is missing: CSC-Y and the feed need our certificate")
+        if self.feed is not None and not self.hss.server_name:
+            raise ValueError("hss.server_name is missing: an S-CSCF of this core, for the MAR of migrated users")
+        if self.feed is not None and self.feed.url.scheme == "https" and self.feed.ca is None:
+            raise ValueError("feed.ca is missing")
+        if self.routing.default_route is not None and self.routing.default_route not in hosts:
+            raise ValueError(f"routing.default_route: no peer {self.routing.default_route}")
+        return self
+
+    def node_config(self) -> NodeConfig:
+        """Return what the Diameter node is told."""
+        limits = self.limits
+        return NodeConfig(
+            origin_host=self.node.origin_host,
+            origin_realm=self.node.origin_realm,
+            listeners=tuple(ListenerConfig(str(row.address), row.port, row.tls) for row in self.listeners),
+            peers=tuple(_peer_config(peer) for peer in self.peers),
+            certificate=self.tls.certificate if self.tls else None,
+            private_key=self.tls.private_key if self.tls else None,
+            product_name=self.node.product_name,
+            watchdog_s=self.node.watchdog_s,
+            reconnect_s=self.node.reconnect_s,
+            reconnect_max_s=self.node.reconnect_max_s,
+            limit_octets=limits.message_octets,
+            max_unsent_octets=limits.unsent_octets,
+            max_connections=limits.connections,
+        )
+
+    def neighbours(self) -> Neighbours:
+        """Return the peers as routing sees them."""
+        rows = (Neighbour(peer.host, peer.realm, Source(peer.group), peer.system or "") for peer in self.peers)
+        return Neighbours(rows, self.node.origin_realm)
+
+    def settings(self, secret: bytes) -> Settings:
+        """Return what the proxy is told; ``secret`` hides Session-Ids."""
+        limits, budgets = self.limits, self.budgets
+        return Settings(
+            origin_host=self.node.origin_host,
+            origin_realm=self.node.origin_realm,
+            home_domains=frozenset(
+                domain.encode() for domain in self.routing.home_domains or (self.node.origin_realm,)
+            ),
+            secret=secret,
+            has_feed=self.feed is not None,
+            lent_database=Source(self.hss.lent_identities),
+            hss_as_default=self.hss.identities == "default",
+            server_name=self.hss.server_name,
+            default_route=self.routing.default_route or "",
+            aaa_2_s=budgets.aaa_2_s,
+            csc_y_s=budgets.csc_y_s,
+            hss_s=budgets.hss_s,
+            attempt_s=budgets.attempt_s,
+            map_age_max_s=limits.max_map_age_s,
+            avps_max=limits.avps,
+            pending_max=limits.pending,
+            parked_max=limits.parked,
+            look_ups_per_s=limits.look_ups_per_s,
+            duplicates_max=limits.duplicates,
+            duplicates_s=limits.duplicates_s,
+        )
+
+
+def load_config(path: Path) -> Config:
+    """Return the file as a value.
+
+    Raises:
+        ConfigError: it cannot be read, is not TOML, or breaks a constraint.
+    """
+    try:
+        with path.open("rb") as file:
+            octets = file.read(CONFIG_OCTETS_MAX + 1)
+        if len(octets) > CONFIG_OCTETS_MAX:
+            raise ConfigError(f"{path.name}: over {CONFIG_OCTETS_MAX} octets")
+        tables = tomllib.loads(octets.decode())
+    except OSError as exc:
+        raise ConfigError(f"{path}: {exc.strerror or exc}") from exc
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+        raise ConfigError(f"{path.name}: {exc}") from exc
+    return parse_config(tables, name=path.name, folder=path.parent)
+
+
+def parse_config(tables: dict[str, Any], *, name: str = "proxy.toml", folder: Path | None = None) -> Config:
+    """Return parsed tables as a value.
+
+    Raises:
+        ConfigError: they break a constraint.
+    """
+    try:
+        return Config.model_validate(tables, context={"folder": folder})
+    except ValidationError as exc:
+        raise ConfigError(f"{name}: {_first_fault(exc)}") from None
+
+
+def _peer_config(peer: PeerTable) -> PeerConfig:
+    return PeerConfig(
+        host=peer.host,
+        realm=peer.realm,
+        connect=peer.connect,
+        address=None if peer.address is None else str(peer.address),
+        port=peer.port,
+        tls=peer.tls,
+        ca_file=peer.ca,
+        source_address=None if peer.source_address is None else str(peer.source_address),
+        group=peer.group,
+    )
+
+
+def _first_fault(exc: ValidationError) -> str:
+    error = exc.errors(include_url=False)[0]
+    where = ".".join(str(part) for part in error["loc"])
+    context: dict[str, Any] = error.get("ctx", {})
+    match error["type"]:
+        case "extra_forbidden":
+            what = "no such setting"
+        case "missing":
+            what = "is missing"
+        case "less_than_equal":
+            what = f"{error['input']} is more than {context['le']}"
+        case "greater_than_equal":
+            what = f"{error['input']} is less than {context['ge']}"
+        case "greater_than":
+            what = f"{error['input']} is not more than {context['gt']}"
+        case _:
+            what = error["msg"].removeprefix("Value error, ")
+    return f"{where}: {what}" if where else what

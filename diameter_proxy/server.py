@@ -1,0 +1,129 @@
+"""The running program: the node, the proxy, the feed, metrics and the admin socket, from start to a clean stop."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator
+from typing import Final
+
+import structlog
+
+from diameter_proxy.bindings_feed import BindingsFeed
+from diameter_proxy.config import Config
+from diameter_proxy.deadlines import TICK_S
+from diameter_proxy.diameter.values import DisconnectCause
+from diameter_proxy.node.events import PeerEvent, PeerEventKind
+from diameter_proxy.node.listener import ListenFailed
+from diameter_proxy.node.node import Node
+from diameter_proxy.proxy import Proxy
+
+DRAIN_S: Final = 2.0
+
+
+class StartFailed(Exception):
+    """An address cannot be listened on, or a certificate file is of no use; the text is one line."""
+
+
+class ProxyServer:
+    """One Diameter proxy process."""
+
+    def __init__(self, config: Config) -> None:
+        self._config: Final = config
+        self._log: Final = structlog.get_logger()
+        self._timer: asyncio.TimerHandle | None = None
+        self.node: Final = Node(config.node_config(), self._on_request, self._on_peer, self._on_answer)
+        self._feed: BindingsFeed | None = None
+        self.proxy: Final = Proxy(
+            config.settings(os.urandom(32)),
+            config.neighbours(),
+            self.node,
+            look_up=self._look_up,
+            home_deregistration=self._home_deregistration,
+            clock=time.monotonic,
+            wall_clock=time.time,
+        )
+
+    async def start(self) -> None:
+        """Listen and begin to connect.
+
+        Raises:
+            StartFailed: an address cannot be listened on, a certificate file is of no use.
+        """
+        failures: tuple[type[Exception], ...] = (ListenFailed,)
+        if self._config.tls is not None:
+            from diameter_proxy.node.tls import (
+                TlsMisconfigured,
+            )  # brings cryptography.x509, which plain Cx does without
+
+            failures = (ListenFailed, TlsMisconfigured)
+        try:
+            await self.node.start()
+        except failures as exc:
+            raise StartFailed(str(exc)) from exc
+        self._sweep()
+        if self._config.feed is not None:
+            self._feed = BindingsFeed(self._config, self.proxy)
+            self._feed.start()
+
+    async def stop(self) -> None:
+        """Say good-bye to all peers and end."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._feed is not None:
+            await self._feed.stop()
+        await self.node.stop(DisconnectCause.REBOOTING, DRAIN_S)
+
+    @property
+    def listen(self) -> list[str]:
+        """Each "address:port" that is really bound."""
+        return self.node.listen
+
+    def _on_request(self, peer: str, octets: bytes) -> None:
+        self.proxy.receive_request(peer, octets)
+
+    def _on_answer(self, peer: str, octets: bytes) -> None:
+        self.proxy.receive_answer(peer, octets)
+
+    def _on_peer(self, event: PeerEvent) -> None:
+        self._log.info(f"peer.{event.kind.value}", peer=event.peer, group=event.group, reason=event.reason)
+        if event.kind is not PeerEventKind.OPEN:
+            self.proxy.peer_lost(event.peer, is_closed=event.kind is PeerEventKind.CLOSED)
+
+    def _look_up(self, identity: bytes) -> None:
+        if self._feed is not None:
+            self._feed.look_up(identity)
+
+    def _home_deregistration(self, impi: bytes, impus: tuple[bytes, ...]) -> None:
+        if self._feed is not None:
+            self._feed.report_home_deregistration(impi, impus)
+
+    def _sweep(self) -> None:
+        self.proxy.sweep(time.monotonic())
+        self._timer = asyncio.get_running_loop().call_later(TICK_S, self._sweep)
+
+
+@contextlib.asynccontextmanager
+async def running(config: Config) -> AsyncIterator[ProxyServer]:
+    """Run a proxy as long as the block lasts."""
+    server = ProxyServer(config)
+    await server.start()
+    try:
+        yield server
+    finally:
+        await server.stop()
+
+
+async def serve(config: Config) -> None:
+    """Run until SIGTERM or SIGINT; say on standard output once that connections are accepted."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with running(config) as server:
+        sys.stdout.write(json.dumps({"event": "ready", "listen": server.listen}) + "\n")
+        sys.stdout.flush()
+        await stop.wait()

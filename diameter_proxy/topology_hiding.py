@@ -1,0 +1,115 @@
+"""What must not cross CSC-Y: host names of a system's inside, and identities of the other side of a binding.
+
+The table of docs/diameter-proxy.md, leg by leg.  Session-Id is hidden under a name of ours that is the same for the
+same original, and restored from the pending request.  Identities that stray into AVPs which are not mapped are found
+in the finished octets, and those AVPs are left out.
+"""
+
+from collections.abc import Iterable
+from hashlib import blake2b
+from typing import Final
+
+from diameter_proxy.diameter import dictionary as d
+from diameter_proxy.diameter.wire import encode_message, walk_avps
+from diameter_proxy.identity_map import Identities
+from diameter_proxy.splice import (
+    DESTINATION_HOST,
+    DESTINATION_REALM,
+    ERROR_MESSAGE,
+    ERROR_REPORTING_HOST,
+    FAILED_AVP,
+    ORIGIN_HOST,
+    ORIGIN_REALM,
+    ORIGIN_STATE_ID,
+    PROXY_INFO,
+    ROUTE_RECORD,
+    SERVER_NAME,
+    SESSION_ID,
+    Edit,
+    avp_at,
+    starts_of,
+    value_at,
+)
+
+_OF_THE_INSIDE: Final = (DESTINATION_HOST, ORIGIN_STATE_ID, ROUTE_RECORD, PROXY_INFO)
+_OF_NO_ANSWER: Final = (
+    DESTINATION_HOST, DESTINATION_REALM, ORIGIN_STATE_ID, ROUTE_RECORD, PROXY_INFO, ERROR_MESSAGE, FAILED_AVP,
+    SERVER_NAME,
+)  # fmt: skip
+
+
+class TopologyHiding:
+    """Our names in place of those of the inside."""
+
+    def __init__(self, origin_host: str, origin_realm: str, secret: bytes) -> None:
+        """Take our own names, and a secret of this run (16 to 64 octets) so that nobody can guess what is hidden."""
+        self._origin_host: Final = origin_host
+        self._secret: Final = secret
+        self.origin_host_avp: Final = d.ORIGIN_HOST.encode(origin_host)
+        self.origin_realm_avp: Final = d.ORIGIN_REALM.encode(origin_realm)
+        self._error_reporting_host: Final = d.ERROR_REPORTING_HOST.encode(origin_host)
+        self._server_name: Final = d.SERVER_NAME.encode(f"sip:{origin_realm}")
+
+    def hidden_session_id(self, session_id: bytes) -> bytes:
+        """Return the Session-Id AVP under which the other system sees this session (RFC 6733 §8.8)."""
+        digest = blake2b(session_id, digest_size=16, key=self._secret).digest()
+        high, low = int.from_bytes(digest[:4], "big"), int.from_bytes(digest[4:8], "big")
+        return d.SESSION_ID.encode(f"{self._origin_host};{high};{low};{digest[8:].hex()}")
+
+    def origin_edits(self, data: bytes, found: list[int]) -> list[Edit]:
+        """Return the edits that put our Origin-Host and Origin-Realm in place."""
+        return [(found[ORIGIN_HOST], self.origin_host_avp), (found[ORIGIN_REALM], self.origin_realm_avp)]
+
+    def request_edits(self, data: bytes, found: list[int], destination_realm: str) -> list[Edit]:
+        """Return the edits to a request that leaves over CSC-Y; identities and authentication items aside.
+
+        Without Destination-Host, so that any proxy of the other system, or an agent before it, can serve.
+        """
+        edits = self.origin_edits(data, found)
+        edits.append((found[SESSION_ID], self.hidden_session_id(value_at(data, found[SESSION_ID]))))
+        edits.append((found[DESTINATION_REALM], d.DESTINATION_REALM.encode(destination_realm)))
+        if found[SERVER_NAME]:
+            edits.append((found[SERVER_NAME], self._server_name))
+        edits += [(start, b"") for slot in _OF_THE_INSIDE if found[slot] for start in starts_of(found, slot)]
+        return edits
+
+    def answer_edits(self, data: bytes, found: list[int]) -> list[Edit]:
+        """Return the edits to an answer that came over CSC-Y, or that leaves over it; identities aside."""
+        edits: list[Edit] = [
+            (start, self.origin_host_avp if slot == ORIGIN_HOST else self.origin_realm_avp)
+            for slot in (ORIGIN_HOST, ORIGIN_REALM)
+            for start in starts_of(found, slot)[:1]
+        ]
+        edits += [(start, b"") for slot in _OF_NO_ANSWER if found[slot] for start in starts_of(found, slot)]
+        reporting = starts_of(found, ERROR_REPORTING_HOST)
+        edits += [(start, b"" if number else self._error_reporting_host) for number, start in enumerate(reporting)]
+        return edits
+
+
+def proxy_infos(data: bytes, found: list[int]) -> bytes:
+    """Return the Proxy-Info AVPs of a request, for its answer, in order (RFC 6733 §6.2)."""
+    return b"".join(avp_at(data, start) for start in starts_of(found, PROXY_INFO))
+
+
+def needles_of(identities: Identities, but: Identities = ()) -> frozenset[bytes]:
+    """Return the octets by which identities are known in any AVP; those in ``but`` may be seen."""
+    return frozenset(map(_bare, identities)) - frozenset(map(_bare, but))
+
+
+def without(message: bytes, needles: Iterable[bytes]) -> bytes:
+    """Return the message without the AVPs, of whatever kind, in which one of the needles stands."""
+    found = [needle for needle in needles if needle in message]
+    if not found:
+        return message
+    kept = [
+        avp
+        for span in walk_avps(message)
+        for avp in [message[span.start : span.next]]
+        if not any(needle in avp for needle in found)
+    ]
+    words = [int.from_bytes(message[at : at + 4], "big") for at in range(0, 20, 4)]
+    return encode_message(words[1] >> 24, words[1] & 0xFFFFFF, words[2], words[3], words[4], kept)
+
+
+def _bare(identity: bytes) -> bytes:
+    return identity[4:] if identity[:4] in (b"sip:", b"tel:") else identity

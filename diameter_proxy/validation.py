@@ -1,0 +1,103 @@
+"""What is wrong with a request before anybody asks whose it is (RFC 6733 §6.1, §7.1; docs/diameter-proxy.md).
+
+``Refused`` carries the answer.  Realm before application (RFC 6733 §2.7); what is malformed before all else.
+"""
+
+from typing import Final
+
+from diameter_proxy.diameter import dictionary as d
+from diameter_proxy.diameter.commands import CX
+from diameter_proxy.diameter.errors import PermanentFailure
+from diameter_proxy.diameter.result_codes import ResultCode
+from diameter_proxy.diameter.wire import ERROR, PROXIABLE, walk_avps
+from diameter_proxy.peers import Neighbours
+from diameter_proxy.routing import Refusal
+from diameter_proxy.splice import (
+    DESTINATION_HOST,
+    DESTINATION_REALM,
+    ROUTE_RECORD,
+    Unreadable,
+    locate,
+    starts_of,
+    value_at,
+)
+
+STEP: Final = "10.6.2-3"
+_HDR_BITS: Final = Refusal("request with E bit", result_code=ResultCode.INVALID_HDR_BITS, step=STEP)
+_NO_PROXY_BIT: Final = Refusal(
+    "P bit clear: not to be forwarded", result_code=ResultCode.COMMAND_UNSUPPORTED, step=STEP
+)
+_LOOP: Final = Refusal("own identity in Route-Record", result_code=ResultCode.LOOP_DETECTED, step=STEP)
+_NO_REALM: Final = Refusal(
+    "Destination-Realm is missing",
+    result_code=ResultCode.MISSING_AVP,
+    step=STEP,
+    failed_avp=d.DESTINATION_REALM.example(),
+)
+_OTHER_REALM: Final = Refusal("realm not served", result_code=ResultCode.REALM_NOT_SERVED, step=STEP)
+_OTHER_APPLICATION: Final = Refusal(
+    "application has no server in the realm", result_code=ResultCode.UNABLE_TO_DELIVER, step=STEP
+)
+_LOCAL_APPLICATION: Final = Refusal(
+    "application not supported here", result_code=ResultCode.APPLICATION_UNSUPPORTED, step=STEP
+)
+
+
+class Refused(Exception):
+    """The request is answered by us, with this refusal."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.reason)
+        self.refusal = refusal
+
+
+def read(data: bytes, avps_max: int) -> list[int]:
+    """Return where the AVPs of a request lie.
+
+    Raises:
+        Refused: 5015, 3008, 5014 with Failed-AVP, or 5012 when there are too many.
+    """
+    if len(data) & 3:
+        reason = f"length {len(data)} is no multiple of 4"
+        raise Refused(Refusal(reason, result_code=ResultCode.INVALID_MESSAGE_LENGTH, step=STEP))
+    if data[4] & ERROR:
+        raise Refused(_HDR_BITS)
+    try:
+        return locate(data, avps_max)
+    except Unreadable as exc:
+        if exc.too_many:
+            refusal = Refusal(f"over {avps_max} AVPs", result_code=ResultCode.UNABLE_TO_COMPLY, step=STEP)
+        else:
+            refusal = _invalid_length(data, exc.start)
+        raise Refused(refusal) from exc
+
+
+def check(data: bytes, found: list[int], origin_host: bytes, neighbours: Neighbours) -> None:
+    """Hold a request against what RFC 6733 asks of one that a proxy passes on.
+
+    Raises:
+        Refused: 3001, 3002, 3003, 3005, 3007 or 5005.
+    """
+    if not data[4] & PROXIABLE:
+        raise Refused(_NO_PROXY_BIT)
+    if found[ROUTE_RECORD]:
+        for start in starts_of(found, ROUTE_RECORD):
+            if value_at(data, start).lower() == origin_host:
+                raise Refused(_LOOP)
+    if not found[DESTINATION_REALM]:
+        raise Refused(_NO_REALM)
+    if value_at(data, found[DESTINATION_REALM]).lower() not in neighbours.served_realms:
+        raise Refused(_OTHER_REALM)
+    if int.from_bytes(data[8:12], "big") != CX:
+        is_ours = found[DESTINATION_HOST] and value_at(data, found[DESTINATION_HOST]).lower() == origin_host
+        raise Refused(_LOCAL_APPLICATION if is_ours else _OTHER_APPLICATION)
+
+
+def _invalid_length(data: bytes, start: int) -> Refusal:
+    failed_avp = b""
+    try:
+        for _ in walk_avps(data, start):
+            pass
+    except PermanentFailure as exc:
+        failed_avp = exc.failed_avp
+    return Refusal("AVP length", result_code=ResultCode.INVALID_AVP_LENGTH, step=STEP, failed_avp=failed_avp)
