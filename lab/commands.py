@@ -265,8 +265,8 @@ def report(path: Path, *, show: bool) -> RunOutcome:
 
 
 def _run_once(scenario: Scenario, order: RunOrder, say: Say, *, show: bool) -> RunOutcome:
-    before = traces.look() if order.check_clean else None
     lab_id = new_lab_id()
+    before = traces.look(lab_id) if order.check_clean else None
     path = (order.directory or new_run_path(scenario.name, lab_id)).absolute()
     outcome = RunOutcome(scenario.name, path)
     options = [*_options(lab_id, path, order.topology), "--scenario", scenario.name]
@@ -294,7 +294,7 @@ def _run_once(scenario: Scenario, order: RunOrder, say: Say, *, show: bool) -> R
     if outcome.reason:
         say(f"error: {outcome.reason}")
     if before is not None and not kept:
-        outcome.left_behind = traces.left_behind(before, traces.look())
+        outcome.left_behind = traces.left_behind(before, traces.look(lab_id))
         for line in outcome.left_behind:
             say(f"left behind: {line}")
     RunDirectory(path).give_to_caller()

@@ -24,14 +24,14 @@ class Traces:
     files: frozenset[str]
 
 
-def look() -> Traces:
-    """Return what labs have on this machine now."""
+def look(lab_id: str) -> Traces:
+    """Return what one lab, and what no lab may touch, has on this machine now."""
     return Traces(
-        namespaces=_names(NETNS_FOLDER, PREFIX),
-        processes=frozenset(_marked_processes()),
-        mounts=frozenset(_mounts()),
+        namespaces=frozenset(name for name in _names(NETNS_FOLDER) if _is_of(lab_id, name)),
+        processes=frozenset(_marked_processes(lab_id)),
+        mounts=frozenset(_mounts(lab_id)),
         interfaces=_names(Path("/sys/class/net")),
-        files=_names(SOCKETS) | _names(Path("/etc/netns")) | frozenset(_etc()),
+        files=frozenset(name for name in _names(SOCKETS) if name == lab_id) | _names(Path("/etc/netns")) | _etc(),
     )
 
 
@@ -49,13 +49,15 @@ def processes_of_lab(lab_id: str) -> list[int]:
     return [int(line.split()[0]) for line in _marked_processes(lab_id)]
 
 
-def _names(folder: Path, prefix: str = "") -> frozenset[str]:
-    if not folder.is_dir():
-        return frozenset()
-    return frozenset(file.name for file in folder.iterdir() if file.name.startswith(prefix))
+def _names(folder: Path) -> frozenset[str]:
+    return frozenset(file.name for file in folder.iterdir()) if folder.is_dir() else frozenset()
 
 
-def _marked_processes(lab_id: str = "") -> list[str]:
+def _is_of(lab_id: str, name: str) -> bool:
+    return name.startswith(f"{PREFIX}-{lab_id}-")
+
+
+def _marked_processes(lab_id: str) -> list[str]:
     mark = f"{MARK}={lab_id}".encode()
     found = []
     for entry in Path("/proc").iterdir():
@@ -69,15 +71,16 @@ def _marked_processes(lab_id: str = "") -> list[str]:
     return sorted(found)
 
 
-def _mounts() -> list[str]:
+def _mounts(lab_id: str) -> list[str]:
     lines = Path("/proc/self/mounts").read_text().splitlines()
-    return [line.split()[1] for line in lines if f"/{PREFIX}-" in line]
+    places = [line.split()[1] for line in lines]
+    return [place for place in places if _is_of(lab_id, Path(place).name)]
 
 
-def _etc() -> list[str]:
+def _etc() -> frozenset[str]:
     states = []
     for name in ETC_FILES:
         file = Path(name)
         if file.exists():
             states.append(f"{name} as of {file.stat().st_mtime_ns}")
-    return states
+    return frozenset(states)
