@@ -1,8 +1,16 @@
 """10.1.X.1 between two configuration and two migration management servers, all real processes over HTTPS."""
 
+import asyncio
+import contextlib
+import socket
+import time
+from collections.abc import Callable, Iterator
+
 import pytest
 
 DETAILS = "/csc-4/v1/partner-mc-system-connection-details"
+ACCESS = "/csc-17/v1/partner-mc-system-access"
+XML = "application/vnd.3gpp.mcptt-ue-init-config+xml"
 
 
 def body(user: str = "alice", **changes: object) -> dict:
@@ -17,15 +25,20 @@ def body(user: str = "alice", **changes: object) -> dict:
     }
 
 
+def step_7(mms: str = "mms.mc1.lab") -> dict:
+    return {
+        "mc_service_ids": ["sip:alice@mc1.lab"],
+        "migration_management_server": mms,
+        "primary_mc_system_sip_identities": {
+            "private_user_identity": "mig-1@ims.mc1.lab",
+            "public_user_identities": ["sip:mig-1@ims.mc1.lab"],
+        },
+    }
+
+
 @pytest.fixture
 def systems(make_system):
     return make_system("mc1"), make_system("mc2")
-
-
-@pytest.fixture
-def mms(systems, start_mms):
-    mc1, mc2 = systems
-    return start_mms(mc1, mc1.write_mms(mc2)), start_mms(mc2, mc2.write_mms(mc1, user="bob"))
 
 
 @pytest.fixture
@@ -35,17 +48,23 @@ def idms(systems, start):
 
 
 @pytest.fixture
-def cms(systems, start_cms, idms, mms):
-    mc1, mc2 = systems
-    return start_cms(mc1, mc1.write_cms(mc2)), start_cms(mc2, mc2.write_cms(mc1, user="bob"))
+def make_world(systems, start_cms, start_mms, idms):
+    """Start both systems' servers; changes are of mc1's and of mc2's configuration."""
+
+    def make(mc1_cms: dict | None = None, mc2_cms: dict | None = None, mc1_mms: dict | None = None, held_s: int = 30):
+        mc1, mc2 = systems
+        start_mms(mc1, mc1.write_mms(mc2, held_s=held_s, **(mc1_mms or {})))
+        start_mms(mc2, mc2.write_mms(mc1, user="bob", held_s=held_s))
+        first = start_cms(mc1, mc1.write_cms(mc2, **(mc1_cms or {})))
+        return first, start_cms(mc2, mc2.write_cms(mc1, user="bob", **(mc2_cms or {})))
+
+    return make
 
 
 def ask(system, token: str | None = None, query: str = "", headers: dict | None = None, **changes: object):
     with system.client() as client:
-        bearer = {"Authorization": f"Bearer {token or system.access_token()}"}
-        return client.post(
-            system.url("cms") + DETAILS + query, json=body(**changes), headers={**bearer, **(headers or {})}
-        )
+        bearer = {"Authorization": f"Bearer {token or system.access_token()}", **(headers or {})}
+        return client.post(system.url("cms") + DETAILS + query, json=body(**changes), headers=bearer)
 
 
 def bindings(system) -> list[dict]:
@@ -53,8 +72,29 @@ def bindings(system) -> list[dict]:
         return client.get(system.url("mms") + "/csc-x/v1/bindings").json()
 
 
-def test_a_user_gets_connection_details_and_both_sides_keep_the_binding(systems, cms) -> None:
+def states(*systems) -> list[list[str]]:
+    return [[binding["state"] for binding in bindings(system)] for system in systems]
+
+
+def wait_until(condition: Callable[[], bool], within_s: float = 15.0) -> bool:
+    deadline = time.monotonic() + within_s
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.1)
+    return condition()
+
+
+@contextlib.contextmanager
+def silent_listener(address: str, port: int) -> Iterator[list[socket.socket]]:
+    """Accept connections at ``address`` and say nothing."""
+    with socket.create_server((address, port)) as listener:
+        yield [listener]
+
+
+def test_a_user_gets_connection_details_and_both_sides_keep_the_binding(systems, make_world) -> None:
     mc1, mc2 = systems
+    make_world()
     answer = ask(mc1)
     assert answer.status_code == 200, answer.text
     details = answer.json()
@@ -67,6 +107,128 @@ def test_a_user_gets_connection_details_and_both_sides_keep_the_binding(systems,
     assert partner["identities"] == lent
     assert partner["counterpart"] == primary["identities"]
     assert "alice@ims.mc1.lab" not in str(partner)
-    again = ask(mc1).json()
+    again = ask(mc1, partner_mc_system="mc2").json()
     assert again["partner_mc_system_sip_identities"] == lent
+    document = ask(mc1, headers={"Accept": XML})
+    assert document.headers["content-type"] == XML
+    assert lent["private_user_identity"] in document.text
     assert len(bindings(mc1)) == len(bindings(mc2)) == 1
+
+
+def test_a_token_of_the_real_identity_management_server_lets_in(systems, make_world) -> None:
+    mc1, _ = systems
+    make_world()
+    login = {"grant_type": "password", "client_id": "mc-client", "username": "alice", "password": "alice-secret"}
+    with mc1.client() as client:
+        token = client.post(mc1.url("idms") + "/token", data=login).json()["access_token"]
+    assert ask(mc1, token, query="?dry_run=true").json() == {"partner_mc_system": "mc2", "possible": True}
+    assert states(*systems) == [[], []]
+    assert ask(mc1, mc1.access_token("mallory")).json()["type"].endswith(":token-for-another-user")
+    foreign = ask(mc1, mc1.access_token("mallory"), mc_service_ids=["sip:mallory@mc1.lab"])
+    assert foreign.json()["type"].endswith(":foreign-isim")
+    assert states(*systems) == [[], []]
+
+
+@pytest.mark.parametrize(
+    ("mc1_cms", "mc2_cms", "mc1_mms", "status", "name", "step"),
+    [
+        ({"migration": "false"}, {}, {}, 403, "not-authorised-for-migration", 2),
+        ({"outbound_users": "[]"}, {}, {}, 404, "no-suitable-partner", 3),
+        ({}, {}, {"primary_sets": False}, 403, "no-primary-set-for-partner", 5),
+        ({}, {"inbound_users": "[]"}, {}, 403, "inbound-user-refused", 8),
+        ({}, {"partner": "valid_until = 2020-01-01T00:00:00Z"}, {}, 403, "primary-system-not-trusted", 8),
+        ({}, {"partner": "static = true"}, {}, 502, "no-configuration-data", 12),
+    ],
+)
+def test_each_refusal_names_its_step_and_leaves_nothing(
+    systems, make_world, mc1_cms, mc2_cms, mc1_mms, status: int, name: str, step: int
+) -> None:
+    mc1, _ = systems
+    first, _ = make_world(mc1_cms, mc2_cms, mc1_mms)
+    answer = ask(mc1)
+    problem = answer.json()
+    assert (answer.status_code, problem["type"], problem["step"]) == (
+        status,
+        f"urn:mc-migration:problem:{name}",
+        f"10.1.X.1-{step}",
+    )
+    assert [event["problem"] for event in first.events("request.refused")] == [name]
+    assert states(*systems) == [[], []]
+
+
+def test_a_partner_that_is_down_or_silent_leaves_nothing(systems, make_world) -> None:
+    mc1, mc2 = systems
+    _, second = make_world()
+    second.stop()
+    answer = ask(mc1)
+    assert (answer.status_code, answer.json()["step"]) == (504, "10.1.X.1-7")
+    assert states(*systems) == [[], []]
+    with silent_listener(mc2.address("cms"), 8443):
+        begun = time.monotonic()
+        assert ask(mc1).json()["type"].endswith(":partner-unreachable")
+        assert time.monotonic() - begun < 9
+    assert states(*systems) == [[], []]
+
+
+def test_a_cms_killed_after_step_6_leaves_nothing_when_the_hold_has_lapsed(systems, make_world) -> None:
+    mc1, mc2 = systems
+    first, second = make_world(held_s=2)
+    second.stop()
+
+    async def ask_and_be_cut_off() -> None:
+        with contextlib.suppress(Exception):
+            await asyncio.to_thread(ask, mc1)
+
+    async def kill_in_step_7() -> None:
+        asking = asyncio.create_task(ask_and_be_cut_off())
+        assert await asyncio.to_thread(wait_until, lambda: states(mc1) == [["held"]], 5)
+        first.kill()
+        await asking
+
+    with silent_listener(mc2.address("cms"), 8443):
+        asyncio.run(kill_in_step_7())
+    assert wait_until(lambda: states(mc1, mc2) == [[], []])
+
+
+def test_csc_17_is_for_partners_with_a_certificate_of_their_own_ca(systems, make_system, make_world) -> None:
+    mc1, mc2 = systems
+    make_world()
+    with mc2.client("cms", of=mc1) as client:
+        foreign = client.post(mc2.url("cms") + ACCESS, json=step_7("mms.mc3.lab"))
+        assert (foreign.status_code, foreign.json()["step"]) == (403, "10.1.X.1-8")
+        assert client.post(mc2.url("cms") + ACCESS, json=step_7()).status_code == 200
+    for host in (None, "mms"):  # no certificate; a certificate of the right CA with another name
+        with mc2.client(host, of=mc1) as client:
+            answer = client.post(mc2.url("cms") + ACCESS, json=step_7())
+            assert (answer.status_code, answer.json()["step"]) == (403, "10.1.X.1-8")
+    impostor = make_system("mc9")
+    folder = impostor.host_folder("cms", "cms.mc1.lab")  # the right name by a CA that mc2 does not know
+    with mc2.client("cms", of=impostor) as client, pytest.raises(Exception, match=r"(?i)alert|closed|disconnected|eof"):
+        client.post(mc2.url("cms") + ACCESS, json=step_7())
+    assert folder.exists()
+
+
+def test_what_our_mms_disables_is_withdrawn_at_the_partner(systems, make_world) -> None:
+    mc1, mc2 = systems
+    first, _ = make_world()
+    assert ask(mc1).status_code == 200
+    (binding,) = bindings(mc1)
+    with mc1.client("admin") as client:
+        path = f"/csc-x/v1/bindings/{binding['binding']}/disable"
+        assert client.post(mc1.url("mms") + path, json={"reason": "withdrawn"}).status_code == 200
+    assert wait_until(lambda: [one["state"] for one in bindings(mc2)] in ([], ["quarantined"]))
+    assert wait_until(lambda: len(first.events("binding.withdrawn")) == 1)
+    again = ask(mc1).json()
+    assert (again["type"], again["step"]) == ("urn:mc-migration:problem:migration-withdrawn", "10.1.X.1-5")
+
+
+def test_sigterm_is_a_clean_stop_and_no_log_holds_a_token(systems, make_world) -> None:
+    mc1, _ = systems
+    first, second = make_world()
+    token = mc1.access_token()
+    assert ask(mc1, token).status_code == 200
+    assert (first.stop(), second.stop()) == (0, 0)
+    logs = first.log.read_text() + second.log.read_text()
+    assert token not in logs
+    assert "Traceback" not in logs
+    assert "alice@ims.mc1.lab" not in logs
