@@ -1,0 +1,90 @@
+"""The scenarios as data: the topology carries each, and the steps and checks that it names exist."""
+
+import inspect
+
+import pytest
+
+from lab.evidence.checks.expectations import REGISTRY
+from lab.evidence.steps import STEP_IDS
+from lab.scenarios import model
+from lab.scenarios.library import SCENARIOS, scenario_named
+from lab.topology import TopologyError, load_topology
+
+WANTED = [
+    "native",
+    "native-register-first",
+    "migration",
+    "migration-by-location",
+    "pool-set",
+    "random-set",
+    "hss-default-identities",
+    "several-impus",
+    "two-ues",
+    "both-ways",
+    "refresh",
+    "deregistration",
+    "resync",
+    "home-registered",
+    "return-home",
+    "wrong-key",
+    "wrong-res",
+    "unbound-identity",
+    "mixed-identities",
+    "home-identity-at-partner",
+    "foreign-isim",
+    "not-authorised",
+    "partner-refuses",
+    "sip-digest-refused",
+    "primary-hss-down",
+]
+
+
+def test_every_wanted_scenario_is_there() -> None:
+    assert set(WANTED) <= set(SCENARIOS)
+
+
+def test_the_thirty_steps_of_the_model_are_those_that_are_judged() -> None:
+    assert set(STEP_IDS) == {*model.HOME, *model.CONNECTIVITY, *model.MIGRATION}
+    assert len(STEP_IDS) == 30
+
+
+def test_all_thirty_steps_are_proved_by_one_scenario() -> None:
+    assert set(SCENARIOS["migration"].proves) == set(STEP_IDS)
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_a_scenario_is_one_that_the_topology_can_carry(name: str) -> None:
+    scenario = SCENARIOS[name]
+    topology = load_topology(settings=scenario.settings).restricted_to(scenario.systems, scenario.ues)
+    assert tuple(topology.ues) == tuple(ue for ue in ("ue1", "ue2", "ue3") if ue in scenario.ues)
+    hosts = {host.key for host in topology.hosts()}
+    for step in scenario.steps:
+        values = model.describe(step)
+        named = [values[key] for key in ("ue", "sender", "receiver", "host") if key in values]
+        assert set(named) <= hosts
+        assert values.get("system", scenario.systems[0]) in scenario.systems
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_a_scenario_proves_something_and_never_the_same_absent(name: str) -> None:
+    scenario = SCENARIOS[name]
+    assert set(scenario.proves) | set(scenario.absent) <= set(STEP_IDS)
+    assert not set(scenario.proves) & set(scenario.absent)
+    assert scenario.proves or scenario.checks
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_a_scenario_asks_for_checks_that_exist_with_their_parameters(name: str) -> None:
+    for check in SCENARIOS[name].checks:
+        inspect.signature(REGISTRY[check.name]).bind(None, **dict(check.parameters))
+
+
+def test_an_unknown_name_gets_near_ones() -> None:
+    with pytest.raises(TopologyError, match="no scenario migraton; did you mean migration"):
+        scenario_named("migraton")
+    with pytest.raises(TopologyError, match="mclab scenarios lists them"):
+        scenario_named("qqqq")
+
+
+def test_a_step_is_described_by_its_name_and_members() -> None:
+    assert model.describe(model.Move("ue1", "mc2")) == {"step": "Move", "ue": "ue1", "system": "mc2"}
