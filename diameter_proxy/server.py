@@ -37,6 +37,10 @@ class ProxyServer:
         self._timer: asyncio.TimerHandle | None = None
         self.node: Final = Node(config.node_config(), self._on_request, self._on_peer, self._on_answer)
         self._feed: BindingsFeed | None = None
+        self._own: Final = frozenset(
+            peer.host for peer in config.peers if peer.connect and peer.realm == config.node.origin_realm
+        )
+        self._own_open: Final = asyncio.Event()
         self.proxy: Final = Proxy(
             config.settings(os.urandom(32)),
             config.neighbours(),
@@ -77,6 +81,12 @@ class ProxyServer:
             await self._feed.stop()
         await self.node.stop(DisconnectCause.REBOOTING, DRAIN_S)
 
+    async def wait_for_own_peers(self, within_s: float) -> None:
+        """Wait until the HSS and MMS of our own system are open, or the time is over: a dead HSS must not stop us."""
+        if self._own:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._own_open.wait(), within_s)
+
     @property
     def listen(self) -> list[str]:
         """Each "address:port" that is really bound."""
@@ -90,6 +100,8 @@ class ProxyServer:
 
     def _on_peer(self, event: PeerEvent) -> None:
         self._log.info(f"peer.{event.kind.value}", peer=event.peer, group=event.group, reason=event.reason)
+        if event.kind is PeerEventKind.OPEN and all(self.node.is_open(peer) for peer in self._own):
+            self._own_open.set()
         if event.kind is not PeerEventKind.OPEN:
             self.proxy.peer_lost(event.peer, is_closed=event.kind is PeerEventKind.CLOSED)
 
@@ -118,12 +130,26 @@ async def running(config: Config) -> AsyncIterator[ProxyServer]:
 
 
 async def serve(config: Config) -> None:
-    """Run until SIGTERM or SIGINT; say on standard output once that connections are accepted."""
+    """Run until SIGTERM or SIGINT; say on standard output once that connections are accepted.
+
+    The line waits ``node.ready_within_s`` at most for our own HSS and MMS: who starts a core behind us may then use it.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with running(config) as server:
+        await _first_of(server.wait_for_own_peers(config.node.ready_within_s), stop.wait())
+        if stop.is_set():
+            return
         sys.stdout.write(json.dumps({"event": "ready", "listen": server.listen}) + "\n")
         sys.stdout.flush()
         await stop.wait()
+
+
+async def _first_of(*waits: Coroutine[Any, Any, object]) -> None:
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    _, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in pending:
+        task.cancel()
+    await asyncio.gather(*pending, return_exceptions=True)

@@ -416,3 +416,84 @@ def events():
 async def lab(tmp_path, events):
     async with Lab(tmp_path) as running:
         yield running
+
+
+class Migration:
+    """Two MC systems: carol's UE of mc1 is at mc2.  Both proxies, both feeds, S-CSCF and MMS of mc2, HSS of mc1."""
+
+    PARTNER_SET = ("mig-p1@ims.mc2.lab", "sip:mig-p1@ims.mc2.lab", "sip:mig-p1b@ims.mc2.lab")
+    PRIMARY_SET = ("mig-h1@ims.mc1.lab", "sip:mig-h1@ims.mc1.lab", "sip:mig-h1b@ims.mc1.lab")
+    DEFAULT_SET = ("001010000000001@ims.mc1.lab", "sip:alice@ims.mc1.lab", "sip:alice2@ims.mc1.lab")
+    P1, P2 = "proxy1.mc1.lab", "proxy1.mc2.lab"
+
+    def __init__(self, lab):
+        self.lab = lab
+
+    async def start(self, *, tls=False, **tables):
+        """Start everything; ``tables`` are more tables of both proxy.toml, ``mc1`` and ``mc2`` of one of them."""
+        lab, of = self.lab, {name: tables.pop(name, {}) for name in ("mc1", "mc2")}
+        self.feed1, port1 = await lab.feed("mc1", "ims.mc1.lab")
+        self.feed2, port2 = await lab.feed("mc2", "ims.mc2.lab")
+        self.hss = await lab.station("hss.mc1.lab", "ims.mc1.lab", [self.P1])
+        self.hss2 = await lab.station("hss.mc2.lab", "ims.mc2.lab", [self.P2])
+        self.mms = await lab.station("mms.mc2.lab", "ims.mc2.lab", [self.P2])
+        self.mms1 = await lab.station("mms.mc1.lab", "ims.mc1.lab", [self.P1])
+        self.hss.answer = self.hss.multimedia_auth
+        self.mms.answer = self.mms.success
+
+        def connected(station, group):
+            return peer(
+                station.host, station.realm, group, connect=True, address="127.0.0.1", port=port_of(station.node)
+            )
+
+        def partner(system, **more):
+            secured = {"tls": True, "ca": lab.authority(system)} if tls else {"allow_plain": True}
+            return peer(f"proxy1.{system}.lab", f"ims.{system}.lab", "partner", system=system, **secured, **more)
+
+        listeners = [{"address": "127.0.0.1", "port": 0}, {"address": "127.0.0.1", "port": 0, "tls": tls}]
+        peers2 = [
+            peer("scscf.mc2.lab", "ims.mc2.lab", "cscf"),
+            peer("scscf2.mc2.lab", "ims.mc2.lab", "cscf"),
+            connected(self.hss2, "hss"),
+            connected(self.mms, "mms"),
+            partner("mc1"),
+        ]
+        self.proxy2 = await lab.proxy(
+            lab.tables("mc2", peers=peers2, feed_port=port2, **{"listeners": listeners, **tables, **of["mc2"]})
+        )
+        peers1 = [
+            peer("scscf.mc1.lab", "ims.mc1.lab", "cscf"),
+            connected(self.hss, "hss"),
+            connected(self.mms1, "mms"),
+            partner("mc2", connect=True, address="127.0.0.1", port=port_of(self.proxy2, 1)),
+        ]
+        self.proxy1 = await lab.proxy(lab.tables("mc1", peers=peers1, feed_port=port1, **{**tables, **of["mc1"]}))
+        self.scscf = await lab.station("scscf.mc2.lab", "ims.mc2.lab", [self.P2], port=port_of(self.proxy2))
+        self.lend()
+        await lab.open(self.scscf, self.P2)
+        await lab.open(self.hss, self.P1)
+        await lab.open(self.mms, self.P2)
+        await until(lambda: self.proxy1.node.is_open(self.P2) and self.proxy2.node.is_open(self.P1))
+        await self.in_step()
+        return self
+
+    def lend(self):
+        """Lend alice her sets, as steps 5 and 10 of 10.1.X.1 do."""
+        self.feed1.lend("h1", "primary", "mc2", self.PRIMARY_SET, self.DEFAULT_SET)
+        self.feed2.lend("p1", "partner", "mc1", self.PARTNER_SET, self.PRIMARY_SET)
+
+    async def in_step(self):
+        """Wait until both proxies have what both feeds have."""
+        await until(lambda: self.proxy1.proxy.identities.version == self.feed1.version)
+        await until(lambda: self.proxy2.proxy.identities.version == self.feed2.version)
+
+    def mar(self, impi=PARTNER_SET[0], impu=PARTNER_SET[1], **rest):
+        return self.scscf.mar(impi, impu, **rest)
+
+    async def ask(self, octets):
+        return await self.scscf.ask(self.P2, octets)
+
+
+@pytest.fixture
+async def migration(lab):
+    return Migration(lab)
