@@ -12,6 +12,9 @@ from lab.topology import PROXIES, Agreement, Topology
 
 CSC_Y_PORT: Final = 5868
 METRICS: Final = "127.0.0.1:9090"
+RETRY_MAX_S: Final = 0.25
+"""All programs of a lab start at once: whoever was too early tries again soon."""
+
 ADMIN: Final = "admin"
 """Role whose certificate may use CSC-X by hand: scenarios that enter, disable or release a binding."""
 
@@ -22,7 +25,12 @@ def proxy_table(topology: Topology, system: str, role: str, files: Files) -> dic
     settings = topology.systems[system]
     mms = topology.host(system, "mms")
     return {
-        "node": {"origin_host": host.name, "origin_realm": settings.home_domain, "system": system},
+        "node": {
+            "origin_host": host.name,
+            "origin_realm": settings.home_domain,
+            "system": system,
+            "reconnect_max_s": RETRY_MAX_S,
+        },
         "listeners": [
             {"address": host.address, "port": DIAMETER_PORT},
             {"address": host.address, "port": CSC_Y_PORT, "tls": True},
@@ -37,7 +45,7 @@ def proxy_table(topology: Topology, system: str, role: str, files: Files) -> dic
                 for name in PROXIES
             ),
         ],
-        "feed": {"url": f"https://{mms.name}", "ca": files.authority(system)},
+        "feed": {"url": f"https://{mms.name}", "ca": files.authority(system), "retry_max_s": RETRY_MAX_S},
         "hss": {
             "identities": settings.hss_identities,
             "server_name": server_name(topology, system),

@@ -1,7 +1,8 @@
 """dumpcap on every bridge of the lab, from before the first program starts until after the last has ended.
 
 It is ready when standard error says ``File:``.  What the kernel holds at SIGINT is lost (up to 0.25 s of frames), so a
-last datagram is sent over each bridge, and the end waits until the file has it.
+last datagram is sent over each bridge, and the end waits until the file has it.  dumpcap writes what each bridge gave as
+it comes; ``reordercap`` puts the frames in the order of their time.
 """
 
 import asyncio
@@ -73,6 +74,20 @@ class Dumpcap:
             await process.wait()
         if self._drain is not None:
             await self._drain
+        await self._put_in_order()
+
+    async def _put_in_order(self) -> None:
+        draft = self._file.with_name(f".{self._file.name}.ordered")
+        sorting = await asyncio.create_subprocess_exec(
+            "reordercap",
+            str(self._file),
+            str(draft),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        if await sorting.wait() == 0:
+            draft.replace(self._file)
 
     async def _last_words(self) -> None:
         """Send a datagram over each bridge and wait until the file holds it, or for a while."""

@@ -16,7 +16,7 @@ from lab.topology import Topology
 
 READY_S: Final = 20.0
 OTHERS_SHOWN_LINES: Final = 3
-TOOLS: Final = ("ip", "nft", "nsenter", "unshare", "dumpcap", "kamailio")
+TOOLS: Final = ("ip", "nft", "nsenter", "unshare", "dumpcap", "reordercap", "kamailio")
 
 
 class UpFailed(RuntimeError):
