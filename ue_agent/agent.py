@@ -66,6 +66,7 @@ class Agent:
         self._access_tokens: dict[str, str] = {}
         self._stacks: dict[str, StackProcess] = {}
         self._ports: dict[str, tuple[str, int]] = {}
+        self._endings: set[asyncio.Task[None]] = set()
         store.save_primary(primary_entry(config))
 
     @property
@@ -217,7 +218,7 @@ class Agent:
     async def stop(self) -> None:
         """End all SIP stacks, without de-registration."""
         stacks, self._stacks = list(self._stacks.values()), {}
-        await asyncio.gather(*(stack.stop() for stack in stacks))
+        await asyncio.gather(*(stack.stop() for stack in stacks), *self._endings)
 
     def _entry(self, system: str) -> SystemEntry:
         entry = self._store.load(system)
@@ -266,36 +267,40 @@ class Agent:
     def _on_stack_event(self, system: str, stack: StackProcess, event: dict[str, Any]) -> None:
         match event["event"]:
             case "registration":
-                self._emit(
-                    {
-                        "event": "registration.changed",
-                        "system": system,
-                        "status": event["status"],
-                        "reason": event["reason"],
-                        "expires": event["expires_s"],
-                    }
-                )
+                self._emit_registration(system, event["status"], event["reason"], event["expires_s"])
+                if not event["expires_s"]:
+                    self._end_later(system, stack)  # also a refresh of pjsua2's own that was refused
             case "message-received":
                 self._emit(
                     {"event": "message.received", "system": system, "from": event["sender"], "text": event["text"]}
                 )
             case "ended":
-                if self._stacks.get(system) is stack:
-                    del self._stacks[system]
-                self._emit(
-                    {
-                        "event": "registration.changed",
-                        "system": system,
-                        "status": 0,
-                        "reason": event["reason"],
-                        "expires": 0,
-                    }
-                )
+                self._emit_registration(system, 0, event["reason"], 0)
+                self._end_later(system, stack)
+
+    def _emit_registration(self, system: str, status: int, reason: str, expires_s: int) -> None:
+        self._emit(
+            {
+                "event": "registration.changed",
+                "system": system,
+                "status": status,
+                "reason": reason,
+                "expires": expires_s,
+            }
+        )
+
+    def _end_later(self, system: str, stack: StackProcess) -> None:
+        if self._stacks.get(system) is stack:
+            del self._stacks[system]
+            ending = asyncio.create_task(stack.stop())
+            self._endings.add(ending)
+            ending.add_done_callback(self._endings.discard)
 
     async def _end_stack(self, system: str) -> None:
         stack = self._stacks.pop(system, None)
         if stack is not None:
             await stack.stop()
+        await asyncio.gather(*self._endings)
 
 
 def primary_entry(config: UeConfig) -> SystemEntry:

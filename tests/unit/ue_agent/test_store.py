@@ -82,7 +82,7 @@ def test_file_and_folder_are_on_the_disk_before_the_call_returns(store, monkeypa
     real = os.fsync
 
     def note(descriptor: int) -> None:
-        synced.append(Path(os.readlink(f"/proc/self/fd/{descriptor}")).name)
+        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
         real(descriptor)
 
     monkeypatch.setattr(module.os, "fsync", note)
