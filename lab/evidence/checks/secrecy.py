@@ -10,6 +10,7 @@ from typing import NamedTuple
 from lab.evidence.checks.connectivity import partner_identities, primary_identities_of_step_9
 from lab.evidence.checks.finding import Finding, frame_filter, judged
 from lab.evidence.dissect import Frame
+from lab.evidence.facts import RunFacts
 from lab.evidence.story import Evidence, Story, digest_parameters, leg_of
 
 
@@ -64,12 +65,18 @@ def csc_y_is_tls(evidence: Evidence) -> Finding:
 def messages(evidence: Evidence) -> Iterator[Seen]:
     """Yield every decrypted message with its leg and the systems at its two ends."""
     facts = evidence.facts
-    texts = [(m.frame, m.text) for m in evidence.capture.sip]
-    texts += [(m.frame, m.text) for m in evidence.capture.diameter]
-    texts += [(m.frame, m.path + "\n" + m.body) for m in evidence.capture.http]
-    for frame, text in texts:
+    texts = [(m.frame, leg_of(m.frame, facts), m.text) for m in evidence.capture.sip]
+    texts += [(m.frame, leg_of(m.frame, facts), m.text) for m in evidence.capture.diameter]
+    texts += [(m.frame, _http_leg(m.frame, facts), m.path + "\n" + m.body) for m in evidence.capture.http]
+    for frame, leg, text in texts:
         systems = frozenset({facts.system_of(frame.source), facts.system_of(frame.destination)} - {""})
-        yield Seen(frame, leg_of(frame, facts), systems, text)
+        yield Seen(frame, leg, systems, text)
+
+
+def _http_leg(frame: Frame, facts: RunFacts) -> str:
+    """HTTP between the MMS and a proxy is the feed; Diameter between the same two is Cx of lent identities."""
+    leg = leg_of(frame, facts)
+    return "feed" if leg == "mms" else leg
 
 
 class _Allowed(NamedTuple):
@@ -87,7 +94,7 @@ def _rules(story: Story, evidence: Evidence) -> Iterator[tuple[str, _Allowed, st
         for identity in (story.ue.private_user_identity, *story.ue.public_user_identities):
             yield identity, home, "default ISIM identity"
     partner = story.partner.system if story.partner else ""
-    crossing = frozenset({"csc-x", "csc-17", "csc-y", "mms-proxy"})
+    crossing = frozenset({"csc-x", "csc-17", "csc-y", "feed"})
     if system.allocation != "default":
         for identity in primary_identities_of_step_9(story):
             yield identity, _Allowed(crossing, frozenset({primary})), "primary migration identity"
