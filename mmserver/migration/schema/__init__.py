@@ -35,7 +35,7 @@ metadata = MetaData(
     }
 )
 
-_LIVE = text("state <> 'quarantined'")
+_LIVE = text("state <> 'quarantined'")  # PostgreSQL has it from the script: naming it here would load that dialect
 
 bindings = Table(
     "bindings",
@@ -71,7 +71,7 @@ bindings = Table(
     CheckConstraint("(state = 'held') = (held_until IS NOT NULL)", name="held"),
     CheckConstraint("(state = 'quarantined') = (quarantined_until IS NOT NULL)", name="quarantined"),
     CheckConstraint("(state = 'registered') = (server_name IS NOT NULL)", name="registered"),
-    Index("uq_bindings_live_key", "role", "key", unique=True, sqlite_where=_LIVE, postgresql_where=_LIVE),
+    Index("uq_bindings_live_key", "role", "key", unique=True, sqlite_where=_LIVE),
     Index("ix_bindings_version", "version"),
     Index("ix_bindings_due_at", "due_at"),
     Index("ix_bindings_private_user_identity", "private_user_identity"),
