@@ -70,3 +70,7 @@ def test_second_connection_replaces_only_a_dead_first_one(
     state: State, watchdog: WatchdogState, has_restarted: bool, verdict: SecondConnection
 ) -> None:
     assert second_connection(state, watchdog, has_restarted=has_restarted) is verdict
+
+
+def test_only_the_two_open_states_are_open() -> None:
+    assert {state for state in State if state.is_open} == {State.R_OPEN, State.I_OPEN}

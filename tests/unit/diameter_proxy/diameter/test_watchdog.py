@@ -35,3 +35,26 @@ def test_postponed_watchdog_begins_anew() -> None:
     watchdog.postpone(5.0)
     assert watchdog.due == 11.0
     assert watchdog.state is WatchdogState.OKAY
+
+
+def test_life_of_a_peer_that_falls_silent_returns_and_falls_silent_again() -> None:
+    """Each branch once; what the RFC's rows are is held in tests/conformance."""
+    watchdog = Watchdog(6.0, lambda: 0.0)
+    assert watchdog.connection_up(0.0) == ()
+    assert watchdog.received_other(1.0) == ()
+    assert watchdog.timer_expired(7.0) == (WatchdogAction.SEND_WATCHDOG,)
+    assert watchdog.timer_expired(13.0) == (WatchdogAction.FAILOVER,)
+    assert watchdog.received_dwa(14.0) == (WatchdogAction.FAILBACK,)
+    assert watchdog.received_dwa(15.0) == ()
+    assert watchdog.timer_expired(21.0) == (WatchdogAction.SEND_WATCHDOG,)
+    assert watchdog.timer_expired(27.0) == (WatchdogAction.FAILOVER,)
+    assert watchdog.timer_expired(33.0) == (WatchdogAction.CLOSE_CONNECTION,)
+    assert watchdog.state is WatchdogState.DOWN
+    assert watchdog.connection_down() == (WatchdogAction.CLOSE_CONNECTION,)
+    assert watchdog.connection_up(40.0) == (WatchdogAction.SEND_WATCHDOG,)
+    assert [watchdog.received_dwa(now) for now in (41.0, 42.0, 43.0)] == [(), (), (WatchdogAction.FAILBACK,)]
+    assert watchdog.connection_down() == (WatchdogAction.CLOSE_CONNECTION, WatchdogAction.FAILOVER)
+    watchdog.connection_up(50.0)
+    assert watchdog.received_other(51.0) == ()
+    assert watchdog.timer_expired(56.0) == ()
+    assert watchdog.timer_expired(62.0) == (WatchdogAction.CLOSE_CONNECTION,)
