@@ -44,6 +44,7 @@ class BindingsFeed:
         self._config: Final = config
         self._proxy: Final = proxy
         self._url: Final = str(config.feed.url).rstrip("/") + "/feed/v1"
+        self._wait_s: Final = min(self._table.wait_s, config.limits.max_map_age_s / 3)
         self._name: Final = config.node.origin_host
         self._log: Final = structlog.get_logger().bind(mms=config.feed.url.host)
         self._tasks: Final[set[asyncio.Task[None]]] = set()
@@ -85,7 +86,7 @@ class BindingsFeed:
 
     async def _run(self) -> None:
         httpx = await asyncio.to_thread(importlib.import_module, "httpx2")
-        self._client = httpx.AsyncClient(verify=self._context(), timeout=self._table.wait_s + GRACE_S)
+        self._client = httpx.AsyncClient(verify=self._context(), timeout=self._wait_s + GRACE_S)
         self._is_ready.set()
         while True:
             try:
@@ -106,7 +107,7 @@ class BindingsFeed:
             "/changes",
             {
                 "after": str(reading.version),
-                "wait_s": "0" if is_loading else f"{self._table.wait_s:g}",
+                "wait_s": "0" if is_loading or self._is_failing else f"{self._wait_s:g}",
                 "limit": str(PAGE_ENTRIES_MAX),
             },
         )

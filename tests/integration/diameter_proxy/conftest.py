@@ -484,8 +484,12 @@ class Migration:
 
     async def in_step(self):
         """Wait until both proxies have what both feeds have."""
-        await until(lambda: self.proxy1.proxy.identities.version == self.feed1.version)
+        await self.proxy1_in_step()
         await until(lambda: self.proxy2.proxy.identities.version == self.feed2.version)
+
+    async def proxy1_in_step(self):
+        """Wait until the primary's proxy has what its feed has."""
+        await until(lambda: self.proxy1.proxy.identities.version == self.feed1.version)
 
     def mar(self, impi=PARTNER_SET[0], impu=PARTNER_SET[1], **rest):
         return self.scscf.mar(impi, impu, **rest)

@@ -1,0 +1,133 @@
+"""The identity map follows the MMS: changes, reset, acknowledgement, look-up on a miss, age (DESIGN: identity map)."""
+
+import asyncio
+import time
+
+import pytest
+
+from diameter_proxy.diameter import dictionary as d
+from diameter_proxy.diameter.commands import MAR
+
+REALM, PROXY = "ims.mc2.lab", "proxy1.mc2.lab"
+SET = ("mig-p7@ims.mc2.lab", "sip:mig-p7@ims.mc2.lab")
+PRIMARY = ("mig-h7@ims.mc1.lab", "sip:mig-h7@ims.mc1.lab")
+BOB = ("001020000000001@ims.mc2.lab", "sip:bob@ims.mc2.lab")
+
+
+async def test_changes_are_acknowledged_by_name_and_version(migration, tools):
+    lab = await migration.start()
+    await tools.until(lambda: {"proxy": lab.P2, "version": lab.feed2.version} in lab.feed2.acknowledged)
+    lab.feed2.change("p1", enabled=False)
+    await tools.until(lambda: {"proxy": lab.P2, "version": lab.feed2.version} in lab.feed2.acknowledged)
+
+
+async def test_a_miss_in_the_lent_range_is_looked_up_once_and_the_request_goes_on(migration):
+    lab = await migration.start()
+    lab.feed2.lend("p7", "partner", "mc1", SET, PRIMARY, told=False)
+    lab.feed1.lend("h7", "primary", "mc2", PRIMARY, ("c@ims.mc1.lab", "sip:c@ims.mc1.lab"))
+    await lab.proxy1_in_step()
+    lab.feed2.look_up_delay_s = 0.1
+    answers = await asyncio.gather(*(lab.ask(lab.mar(*SET)) for _ in range(3)))
+    assert {answer.get(d.RESULT_CODE) for answer in answers} == {2001}
+    assert lab.feed2.looked_up == [SET[0]]
+
+
+async def test_what_the_mms_does_not_know_is_5001_and_not_asked_for_again_at_once(migration):
+    lab = await migration.start()
+    for _ in range(3):
+        assert (await lab.ask(lab.mar(*SET))).result() == (10415, 5001)
+    assert lab.feed2.looked_up == [SET[0]]
+
+
+async def test_the_feed_overrides_a_negative_entry(migration):
+    lab = await migration.start()
+    assert (await lab.ask(lab.mar(*SET))).result() == (10415, 5001)
+    lab.feed2.lend("p7", "partner", "mc1", SET, PRIMARY)
+    lab.feed1.lend("h7", "primary", "mc2", PRIMARY, ("c@ims.mc1.lab", "sip:c@ims.mc1.lab"))
+    await lab.in_step()
+    assert (await lab.ask(lab.mar(*SET))).get(d.RESULT_CODE) == 2001
+
+
+async def test_a_look_up_over_its_budget_is_3002(migration):
+    lab = await migration.start()
+    lab.feed2.look_up_delay_s = 2.0
+    began = time.monotonic()
+    assert (await lab.ask(lab.mar(*SET))).get(d.RESULT_CODE) == 3002
+    assert time.monotonic() - began < 0.6
+
+
+async def test_too_many_parked_requests_are_3004(migration):
+    lab = await migration.start(mc2={"limits": {"parked": 2}, "budgets": {"look_up_s": 0.4}})
+    lab.feed2.look_up_delay_s = 0.1
+    answers = await asyncio.gather(*(lab.ask(lab.mar(f"mig-x{n}@{REALM}", f"sip:mig-x{n}@{REALM}")) for n in range(5)))
+    assert sorted(answer.result() for answer in answers) == [(0, 3004)] * 3 + [(10415, 5001)] * 2
+
+
+async def test_no_hot_path_waits_while_a_look_up_is_under_way(migration):
+    lab = await migration.start()
+    lab.hss2.answer = lab.hss2.multimedia_auth
+    lab.feed2.look_up_delay_s = 0.2
+    slow = asyncio.create_task(lab.ask(lab.mar(*SET)))
+    await asyncio.sleep(0.05)
+    began = time.monotonic()
+    assert (await lab.ask(lab.mar(*BOB))).get(d.RESULT_CODE) == 2001
+    assert time.monotonic() - began < 0.15
+    await slow
+
+
+async def test_an_old_map_refuses_lent_identities_and_relays_own_users(migration, tools, events):
+    lab = await migration.start(mc2={"limits": {"max_map_age_s": 0.3}})
+    lab.hss2.answer = lab.hss2.multimedia_auth
+    lab.feed2.is_down = True
+    lab.feed2.wake()
+    await tools.until(lambda: any(event["event"] == "feed.interrupted" for event in events))
+    await asyncio.sleep(0.5)
+    for asked in (lab.mar(), lab.scscf.uar(*lab.PARTNER_SET[:2])):
+        answer = await lab.ask(asked)
+        assert answer.get(d.RESULT_CODE) == 3002
+        assert answer.header.is_error
+    assert (await lab.ask(lab.mar(*BOB))).get(d.RESULT_CODE) == 2001
+    lab.feed2.is_down = False
+    await tools.until(lambda: any(event["event"] == "feed.resumed" for event in events))
+    assert (await lab.ask(lab.mar())).get(d.RESULT_CODE) == 2001
+
+
+async def test_a_reset_builds_the_map_anew(migration, tools):
+    lab = await migration.start()
+    del lab.feed2.entries["p1"]
+    lab.feed2.lend("p7", "partner", "mc1", SET, PRIMARY)
+    lab.feed2.resets = True
+    await tools.until(lambda: set(lab.proxy2.proxy.identities.bindings) == {"p7"})
+    assert (await lab.ask(lab.mar())).result() == (10415, 5001)
+
+
+async def test_a_large_map_is_read_in_pages(migration, tools):
+    lab = await migration.start()
+    for number in range(2500):
+        name = f"mig-n{number}@{REALM}"
+        lab.feed2.lend(f"n{number}", "partner", "mc1", (name, "sip:" + name), PRIMARY)
+    await tools.until(lambda: len(lab.proxy2.proxy.identities.bindings) == 2501)
+
+
+@pytest.mark.parametrize("page", [b"{", b"[]", b'{"entries": 1}'])
+async def test_a_page_that_is_none_only_ages_the_map(migration, tools, events, page):
+    lab = await migration.start()
+
+    async def broken(after, wait_s, limit):
+        return page
+
+    kept, lab.feed2.page = lab.feed2.page, broken
+    lab.feed2.wake()
+    await tools.until(lambda: any(event["event"] == "feed.interrupted" for event in events))
+    assert (await lab.ask(lab.mar())).get(d.RESULT_CODE) == 2001
+    lab.feed2.page = kept
+
+
+async def test_without_a_csc_y_connection_it_is_3002_at_once(migration, tools):
+    lab = await migration.start()
+    await lab.proxy1.node.stop(deadline_s=0.2)
+    await tools.until(lambda: not lab.proxy2.node.is_open(lab.P1))
+    began = time.monotonic()
+    assert (await lab.ask(lab.mar())).get(d.RESULT_CODE) == 3002
+    assert time.monotonic() - began < 0.3
+    assert lab.hss.requests(MAR) == []
