@@ -177,8 +177,10 @@ def step_6(story: Story, evidence: Evidence) -> Finding:
             yield from differs("User-Name (the ISIM's, as configured)", found[0], default[0])
             yield from lacks(found[1] in default, f"Public-Identity {found[1]!r} is not of the ISIM")
         else:
-            wanted = (there.request.value(USER_NAME), there.request.value(PUBLIC_IDENTITY))
-            yield from differs("identities (the lent set, as configured)", found, wanted)
+            lent = primary_identities_of_step_9(story)
+            wanted = lent or (str(there.request.value(USER_NAME)), str(there.request.value(PUBLIC_IDENTITY)))
+            yield from differs("User-Name (the lent set, as configured)", found[0], wanted[0])
+            yield from lacks(found[1] in wanted[1:], f"Public-Identity {found[1]!r} is not of the lent set")
         name = request.value(SERVER_NAME)
         yield from lacks(name in system.scscf, f"Server-Name {name!r} is no S-CSCF of the primary's core")
         yield from differs("End-to-End", request.end_to_end, there.request.end_to_end)
