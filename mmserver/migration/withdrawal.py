@@ -7,7 +7,7 @@ an RTR, then the set is quarantined.  What a crash leaves pending the sweep take
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import Protocol
+from typing import Final, Protocol
 
 import structlog
 
@@ -26,7 +26,8 @@ from mmserver.migration.errors import BindingUnknown, MigrationError, StoreUnava
 from mmserver.migration.server import Clock
 from mmserver.migration.store import BindingStore, Change, Transaction
 
-Step = Callable[[IdentityBinding, float], IdentityBinding]
+CLOSE_GRACE_S: Final = 2.5
+
 log = structlog.get_logger()
 
 
@@ -132,9 +133,13 @@ class Withdrawal:
         return len(due)
 
     async def close(self) -> None:
-        """Wait for RTRs under way."""
-        if self._under_way:
-            await asyncio.gather(*self._under_way.values(), return_exceptions=True)
+        """Wait a little for RTRs under way; the sweep of the next start takes up what is cut off."""
+        if not self._under_way:
+            return
+        _done, pending = await asyncio.wait(self._under_way.values(), timeout=CLOSE_GRACE_S)
+        for task in pending:
+            task.cancel()
+        await asyncio.gather(*pending, return_exceptions=True)
 
     async def _sweep_one(self, binding: IdentityBinding, now: float) -> None:
         handle = binding.handle

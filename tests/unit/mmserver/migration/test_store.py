@@ -1,0 +1,105 @@
+"""What goes into the store comes out the same; versions and audit rows come with it."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from mmserver.messages import BindingState, Deregistration
+from mmserver.migration.bindings import IdentityBinding, Registration, finish_release, register
+from mmserver.migration.errors import IdentityTaken, SchemaOutdated, StoreUnavailable
+from mmserver.migration.store import BindingStore, Change
+
+
+def change(mms: Any, event: str = "test") -> Change:
+    return Change(event, "test", mms.now, "because")
+
+
+async def read(mms: Any, handle: str) -> IdentityBinding | None:
+    async with mms.store.reading() as transaction:
+        return await transaction.find(handle)  # type: ignore[no-any-return]
+
+
+async def test_every_member_of_a_binding_is_kept(mms: Any) -> None:
+    old = await mms.allocated(impus=2)
+    registration = Registration("sip:s", "scscf.mc2.lab", "ims.mc2.lab", mms.now + 1.5)
+    new = replace(register(old, registration), enabled=False, releasing=True, deregistration=Deregistration.PENDING)
+    async with mms.store.writing() as transaction:
+        saved = await transaction.save(old, new, change(mms))
+    assert await read(mms, old.handle) == saved == replace(new, version=saved.version)
+    ended = finish_release(saved, mms.now, 5)
+    async with mms.store.writing() as transaction:
+        ended = await transaction.save(saved, ended, change(mms))
+    assert await read(mms, old.handle) == ended
+
+
+async def test_only_what_proxies_see_takes_a_version(mms: Any) -> None:
+    old = await mms.allocated()
+    registration = Registration("sip:s", "scscf.mc2.lab", "ims.mc2.lab", mms.now + 600)
+    async with mms.store.writing() as transaction:
+        registered = await transaction.save(old, register(old, registration), change(mms))
+        assert not transaction.changed_feed
+        disabled = await transaction.save(registered, replace(registered, enabled=False), change(mms))
+        assert transaction.changed_feed
+    assert (registered.version, disabled.version) == (old.version, old.version + 1)
+
+
+async def test_a_transaction_that_fails_leaves_no_trace(mms: Any) -> None:
+    binding = await mms.allocated()
+    with pytest.raises(RuntimeError):
+        async with mms.store.writing() as transaction:
+            await transaction.save(binding, replace(binding, enabled=False), change(mms))
+            raise RuntimeError("in the middle")
+    assert await read(mms, binding.handle) == binding
+    async with mms.store.reading() as transaction:
+        assert [row["event"] for row in await transaction.audit_trail(binding.handle)] == [
+            "binding.held",
+            "binding.confirmed",
+        ]
+        assert (await transaction.feed_position())[0] == binding.version
+
+
+async def test_one_live_binding_per_key_and_one_holder_per_identity(mms: Any) -> None:
+    binding = await mms.allocated("a")
+    other = await mms.allocated("b")
+    for twin in (
+        replace(binding, handle="b-twin", identities=replace(other.identities, private_user_identity="x@ims.mc2.lab")),
+        replace(other, handle="b-twin", key="another"),
+    ):
+        with pytest.raises(IdentityTaken):
+            async with mms.store.writing() as transaction:
+                await transaction.add(twin, change(mms))
+
+
+async def test_removing_raises_the_horizon_and_frees_the_identities(mms: Any) -> None:
+    binding = await mms.allocated()
+    async with mms.store.writing() as transaction:
+        ended = await transaction.save(binding, finish_release(binding, mms.now, 0), change(mms))
+        await transaction.remove(ended, change(mms))
+        assert await transaction.feed_position() == (ended.version, ended.version)
+        assert await transaction.taken(binding.identities.mapped, "") == set()
+        assert await transaction.count() == 0
+
+
+async def test_due_bindings_come_first_due_first(mms: Any) -> None:
+    first = await mms.partner("a")
+    mms.now += 1
+    second = await mms.partner("b")
+    async with mms.store.reading() as transaction:
+        assert await transaction.find_due(mms.now + 28) == []
+        assert await transaction.find_due(mms.now + 100) == [first, second]
+        assert first.state is BindingState.HELD
+
+
+async def test_a_store_without_a_schema_is_said_to_be_so(tmp_path: Any) -> None:
+    store = BindingStore(f"sqlite+aiosqlite:///{tmp_path}/empty.sqlite")
+    with pytest.raises(SchemaOutdated, match="mmserver migration upgrade"):
+        await store.require_schema()
+    await store.close()
+
+
+async def test_a_store_that_cannot_be_opened_is_unavailable(tmp_path: Any) -> None:
+    store = BindingStore(f"sqlite+aiosqlite:///{tmp_path}/no/such/folder.sqlite")
+    with pytest.raises(StoreUnavailable):
+        await store.require_schema()
+    await store.close()
