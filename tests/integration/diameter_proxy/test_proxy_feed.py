@@ -57,7 +57,9 @@ async def test_a_look_up_over_its_budget_is_3002(migration):
 
 
 async def test_too_many_parked_requests_are_3004(migration):
-    lab = await migration.start(mc2={"limits": {"parked": 2}, "budgets": {"look_up_s": 0.4}})
+    lab = await migration.start(
+        mc2={"limits": {"parked": 2}, "budgets": {"look_up_s": 0.4, "aaa_2_s": 1.9, "hss_s": 0.9}}
+    )
     lab.feed2.look_up_delay_s = 0.1
     answers = await asyncio.gather(*(lab.ask(lab.mar(f"mig-x{n}@{REALM}", f"sip:mig-x{n}@{REALM}")) for n in range(5)))
     assert sorted(answer.result() for answer in answers) == [(0, 3004)] * 3 + [(10415, 5001)] * 2

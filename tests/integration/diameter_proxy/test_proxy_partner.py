@@ -1,4 +1,4 @@
-"""What another MC system may ask of us over CSC-Y, played by a raw node in the partner's place (TS 23.280 CR, 7.5.2.Y)."""
+"""What another MC system may ask of us over CSC-Y, played by a raw node in its place (TS 23.280 CR, 7.5.2.Y)."""
 
 import asyncio
 import time
