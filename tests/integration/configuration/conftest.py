@@ -125,7 +125,7 @@ redirect_uris = ["mcclient:/callback"]
     def home_domain(self) -> str:
         return f"ims.{self.name}.lab"
 
-    def write_mms(self, *partners: "System", user: str = "alice", held_s: int = 30, primary_sets: bool = True) -> Path:
+    def write_mms(self, *partners: "System", user: str = "alice", held_s: int = 30) -> Path:
         """Write the configuration of this system's migration management server."""
         folder = self.host_folder("mms")
         domain = self.home_domain
@@ -137,7 +137,7 @@ partner = "{partner.name}"
 private_user_identity = "mig-{user}-{partner.name}@{domain}"
 public_user_identities = ["sip:mig-{user}-{partner.name}@{domain}"]
 """
-            for partner in (partners if primary_sets else ())
+            for partner in partners
         )
         peers = "".join(
             f"""
@@ -179,6 +179,7 @@ provisioned = true
 mode = "random"
 [lifetime]
 held_s = {held_s}
+quarantine_s = 0
 {peers}""")
         return folder / "mms.toml"
 
@@ -273,11 +274,26 @@ MakeSystem = Callable[[str], System]
 Start = Callable[..., Process]
 
 
-@pytest.fixture
-def make_system(tmp_path: Path) -> MakeSystem:
+@contextlib.contextmanager
+def _launcher(folder: Path) -> Iterator[Start]:
+    """Give a function that starts a program and waits for its ready line; end all of them afterwards."""
+    with contextlib.ExitStack() as stack:
+
+        def start_one(name: str, *arguments: str) -> Process:
+            log = folder / f"{name}.log"
+            stderr = stack.enter_context(log.open("w"))
+            command = [sys.executable, "-m", *arguments]
+            popen = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True)
+            stack.callback(_end, popen)
+            return Process(popen, log, _ready(popen, log))
+
+        yield start_one
+
+
+@pytest.fixture(scope="module")
+def make_system(tmp_path_factory: pytest.TempPathFactory) -> MakeSystem:
     def make(name: str) -> System:
-        system = System(name, tmp_path / name)
-        system.folder.mkdir()
+        system = System(name, tmp_path_factory.mktemp(name))
         system.ca.cert_pem.write_to_path(system.ca_file)
         system.jwks_file.write_text(json.dumps(KeySet([system.signing_key]).as_dict(private=False)))
         return system
@@ -286,41 +302,39 @@ def make_system(tmp_path: Path) -> MakeSystem:
 
 
 @pytest.fixture
-def start_mms(start: "Start") -> Callable[[System, Path], Process]:
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Start a program for one test."""
+    with _launcher(tmp_path) as launch:
+        yield launch
+
+
+@pytest.fixture(scope="module")
+def start_for_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
+    """Start a program for all tests of a module."""
+    with _launcher(tmp_path_factory.mktemp("log")) as launch:
+        yield launch
+
+
+@pytest.fixture(scope="module")
+def start_mms(start_for_module: Start) -> Callable[[System, Path], Process]:
     """Make the store of a migration management server, then start it."""
 
     def start_one(system: System, config: Path) -> Process:
         arguments = [sys.executable, "-m", "mmserver.migration", "upgrade", "--config", str(config)]
         subprocess.run(arguments, check=True, capture_output=True, timeout=30)
-        return start(f"mms-{system.name}", "mmserver.migration", "run", "--config", str(config))
+        return start_for_module(f"mms-{system.name}", "mmserver.migration", "run", "--config", str(config))
 
     return start_one
 
 
 @pytest.fixture
-def start_cms(start: "Start") -> Callable[[System, Path], Process]:
+def start_cms(start: Start) -> Callable[[System, Path], Process]:
     """Start a configuration management server."""
 
     def start_one(system: System, config: Path) -> Process:
         return start(f"cms-{system.name}", "mmserver.configuration", "run", "--config", str(config))
 
     return start_one
-
-
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
-    """Start a program and wait for its ready line; end it after the test."""
-    with contextlib.ExitStack() as stack:
-
-        def start_one(name: str, *arguments: str) -> Process:
-            log = tmp_path / f"{name}.log"
-            stderr = stack.enter_context(log.open("w"))
-            command = [sys.executable, "-m", *arguments]
-            popen = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True)
-            stack.callback(_end, popen)
-            return Process(popen, log, _ready(popen, log))
-
-        yield start_one
 
 
 def _ready(popen: subprocess.Popen[str], log: Path) -> list[str]:
@@ -339,13 +353,3 @@ def _end(popen: subprocess.Popen[str]) -> None:
     popen.wait(10)
     assert popen.stdout is not None
     popen.stdout.close()
-
-
-def wait_until(condition: Callable[[], bool], within_s: float = 10.0) -> bool:
-    """Return whether the condition came true in time."""
-    deadline = time.monotonic() + within_s
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.05)
-    return condition()

@@ -10,6 +10,7 @@ import pytest
 
 DETAILS = "/csc-4/v1/partner-mc-system-connection-details"
 ACCESS = "/csc-17/v1/partner-mc-system-access"
+HELD_S = 5
 XML = "application/vnd.3gpp.mcptt-ue-init-config+xml"
 
 
@@ -36,29 +37,29 @@ def step_7(mms: str = "mms.mc1.lab") -> dict:
     }
 
 
-@pytest.fixture
-def systems(make_system):
-    return make_system("mc1"), make_system("mc2")
+@pytest.fixture(scope="module")
+def systems(make_system, start_mms, start_for_module):
+    """Start what the tests of this module share: two migration and one identity management server."""
+    mc1, mc2 = make_system("mc1"), make_system("mc2")
+    start_mms(mc1, mc1.write_mms(mc2, held_s=HELD_S))
+    start_mms(mc2, mc2.write_mms(mc1, user="bob", held_s=HELD_S))
+    start_for_module("idms-mc1", "lab.systems.idms", "run", "--config", str(mc1.write_idms(mc2)))
+    return mc1, mc2
 
 
 @pytest.fixture
-def idms(systems, start):
+def make_world(systems, start_cms):
+    """Start both configuration management servers, with changes of their configuration; end with no binding left."""
     mc1, mc2 = systems
-    return start("idms-mc1", "lab.systems.idms", "run", "--config", str(mc1.write_idms(mc2)))
 
-
-@pytest.fixture
-def make_world(systems, start_cms, start_mms, idms):
-    """Start both systems' servers; changes are of mc1's and of mc2's configuration."""
-
-    def make(mc1_cms: dict | None = None, mc2_cms: dict | None = None, mc1_mms: dict | None = None, held_s: int = 30):
-        mc1, mc2 = systems
-        start_mms(mc1, mc1.write_mms(mc2, held_s=held_s, **(mc1_mms or {})))
-        start_mms(mc2, mc2.write_mms(mc1, user="bob", held_s=held_s))
+    def make(mc1_cms: dict | None = None, mc2_cms: dict | None = None):
         first = start_cms(mc1, mc1.write_cms(mc2, **(mc1_cms or {})))
         return first, start_cms(mc2, mc2.write_cms(mc1, user="bob", **(mc2_cms or {})))
 
-    return make
+    yield make
+    for system in systems:
+        release_all(system)
+    assert wait_until(lambda: states(mc1, mc2) == [[], []])
 
 
 def ask(system, token: str | None = None, query: str = "", headers: dict | None = None, **changes: object):
@@ -70,6 +71,13 @@ def ask(system, token: str | None = None, query: str = "", headers: dict | None 
 def bindings(system) -> list[dict]:
     with system.client("admin") as client:
         return client.get(system.url("mms") + "/csc-x/v1/bindings").json()
+
+
+def release_all(system) -> None:
+    with system.client("admin") as client:
+        for binding in bindings(system):
+            path = f"/csc-x/v1/bindings/{binding['binding']}/release"
+            client.post(system.url("mms") + path, json={"reason": "the test is over"})
 
 
 def states(*systems) -> list[list[str]]:
@@ -130,22 +138,22 @@ def test_a_token_of_the_real_identity_management_server_lets_in(systems, make_wo
 
 
 @pytest.mark.parametrize(
-    ("mc1_cms", "mc2_cms", "mc1_mms", "status", "name", "step"),
+    ("user", "mc1_cms", "mc2_cms", "status", "name", "step"),
     [
-        ({"migration": "false"}, {}, {}, 403, "not-authorised-for-migration", 2),
-        ({"outbound_users": "[]"}, {}, {}, 404, "no-suitable-partner", 3),
-        ({}, {}, {"primary_sets": False}, 403, "no-primary-set-for-partner", 5),
-        ({}, {"inbound_users": "[]"}, {}, 403, "inbound-user-refused", 8),
-        ({}, {"partner": "valid_until = 2020-01-01T00:00:00Z"}, {}, 403, "primary-system-not-trusted", 8),
-        ({}, {"partner": "static = true"}, {}, 502, "no-configuration-data", 12),
+        ("alice", {"migration": "false"}, {}, 403, "not-authorised-for-migration", 2),
+        ("alice", {"outbound_users": "[]"}, {}, 404, "no-suitable-partner", 3),
+        ("mallory", {}, {}, 403, "no-primary-set-for-partner", 5),
+        ("alice", {}, {"inbound_users": "[]"}, 403, "inbound-user-refused", 8),
+        ("alice", {}, {"partner": "valid_until = 2020-01-01T00:00:00Z"}, 403, "primary-system-not-trusted", 8),
+        ("alice", {}, {"partner": "static = true"}, 502, "no-configuration-data", 12),
     ],
 )
 def test_each_refusal_names_its_step_and_leaves_nothing(
-    systems, make_world, mc1_cms, mc2_cms, mc1_mms, status: int, name: str, step: int
+    systems, make_world, user: str, mc1_cms: dict, mc2_cms: dict, status: int, name: str, step: int
 ) -> None:
     mc1, _ = systems
-    first, _ = make_world(mc1_cms, mc2_cms, mc1_mms)
-    answer = ask(mc1)
+    first, _ = make_world(mc1_cms, mc2_cms)
+    answer = ask(mc1, mc1.access_token(user), user=user)
     problem = answer.json()
     assert (answer.status_code, problem["type"], problem["step"]) == (
         status,
@@ -172,7 +180,7 @@ def test_a_partner_that_is_down_or_silent_leaves_nothing(systems, make_world) ->
 
 def test_a_cms_killed_after_step_6_leaves_nothing_when_the_hold_has_lapsed(systems, make_world) -> None:
     mc1, mc2 = systems
-    first, second = make_world(held_s=2)
+    first, second = make_world()
     second.stop()
 
     async def ask_and_be_cut_off() -> None:
