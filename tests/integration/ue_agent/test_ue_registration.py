@@ -133,3 +133,15 @@ def test_nothing_secret_is_shown(ue, registrar) -> None:
     ue.do("register", system="mc1")
     shown = repr(ue.events) + repr(ue.do("status")) + repr(ue.do("isim")) + ue.stderr
     assert "465b5ce8" not in shown and "cd63cb71" not in shown and "secret of alice" not in shown
+
+
+def test_a_refused_refresh_of_its_own_is_an_event_and_ends_the_registration(ue, registrar) -> None:
+    """What a withdrawal looks like at the UE: nobody asked, and the next REGISTER is refused."""
+    registrar.expires = 7
+    ue.do("register", system="mc1")
+    registrar.behaviour = "403 Forbidden"
+    ended = ue.wait_for(lambda event: is_registration(event) and event["status"] == 403)
+    assert (ended["reason"], ended["expires"]) == ("Forbidden", 0)
+    assert ue.do("status")["registered"] == []
+    assert not ue.do("refresh", system="mc1")["ok"]
+    ue.wait_for(lambda _: ue.children() == [])
