@@ -19,7 +19,8 @@ from diameter_proxy.diameter.result_codes import ResultCode
 from diameter_proxy.diameter.wire import REQUEST
 from diameter_proxy.node.base_protocol import BaseProtocol
 from diameter_proxy.node.connection import Connection
-from diameter_proxy.node.link import Candidate, Link
+from diameter_proxy.node.link import Link
+from diameter_proxy.node.sender import Candidate
 
 
 class Authenticator(Protocol):

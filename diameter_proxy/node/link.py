@@ -6,7 +6,6 @@ words to the program.  No Cx, no routing, no identities.
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from math import inf
 from typing import Final, Protocol
 
@@ -35,15 +34,15 @@ from diameter_proxy.diameter.peer import (
     wins_election,
 )
 from diameter_proxy.diameter.result_codes import ResultCode
-from diameter_proxy.diameter.transactions import EndToEnd
 from diameter_proxy.diameter.values import DisconnectCause
 from diameter_proxy.diameter.watchdog import Watchdog, WatchdogAction, WatchdogActions, WatchdogState
 from diameter_proxy.diameter.wire import ERROR, REQUEST
-from diameter_proxy.node.base_protocol import BaseProtocol
 from diameter_proxy.node.config import NodeConfig, PeerConfig
 from diameter_proxy.node.connection import Connection
 from diameter_proxy.node.errors import PeerLost
 from diameter_proxy.node.events import PeerEvent, PeerEventKind, PeerStatus
+from diameter_proxy.node.reconnection import Reconnection
+from diameter_proxy.node.sender import Candidate, Sender
 
 _BASE_APPLICATION: Final = bytes(4)
 _BAD_REQUEST_BITS: Final = REQUEST | ERROR
@@ -60,15 +59,6 @@ class Program(Protocol):
     def on_closed(self) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A connection on which an acceptable CER came, and what it said."""
-
-    connection: Connection
-    cer: Message
-    capabilities: Capabilities
-
-
 class Link:
     """One peer, with its machine, its watchdog and its transports."""
 
@@ -76,8 +66,7 @@ class Link:
         self,
         peer: PeerConfig,
         node: NodeConfig,
-        base: BaseProtocol,
-        end_to_end: EndToEnd,
+        sender: Sender,
         program: Program,
         jitter: Callable[[], float],
     ) -> None:
@@ -89,8 +78,8 @@ class Link:
         self.received_count = 0
         self.sent_count = 0
         self._node = node
-        self._base = base
-        self._end_to_end = end_to_end
+        self._sender = sender
+        self._base = sender.base
         self._program = program
         self._machine = Peer()
         self._watchdog = Watchdog(node.watchdog_s, jitter, probe_s=node.watchdog_probe_s)
@@ -101,15 +90,12 @@ class Link:
         self._held_until = inf
         self._connecting: asyncio.Task[None] | None = None
         self._announced = PeerEventKind.CLOSED
-        self._is_stopping = False
         self._state_due = inf
-        self._wait_s = node.reconnect_s
-        self._retry_at = 0.0 if peer.connect else inf
+        self._reconnection = Reconnection(node, connects=peer.connect)
         self._cause = DisconnectCause.REBOOTING
         self._dpr: Message | None = None
         self._connections_opened = 0
         self._log = structlog.get_logger().bind(peer=peer.host)
-        self._said = ""
 
     # What the node asks.
 
@@ -148,13 +134,12 @@ class Link:
     def start(self) -> None:
         """Connect now, if this is a peer to connect to (Start, RFC 6733 §5.6)."""
         if self.peer.connect and self.is_closed:
-            self._retry_at = inf
+            self._reconnection.begin()
             self._handle(Event.START)
 
     def stop(self, cause: DisconnectCause) -> None:
         """Say good-bye with a DPR (Stop, RFC 6733 §5.6); no new attempt follows."""
-        self._is_stopping = True
-        self._retry_at = inf
+        self._reconnection.stop()
         self._cause = cause
         self.reason = "the node stops"
         self._reject_held(self.reason)
@@ -169,7 +154,7 @@ class Link:
 
     def tick(self, now: float) -> None:
         """Look at every deadline of this peer."""
-        if now >= self._retry_at:
+        if now >= self._reconnection.due:
             self.start()
         if now >= self._state_due:
             self.reason = f"no progress in {self._machine.state.name}"
@@ -214,7 +199,8 @@ class Link:
         self._held = candidate
         self._held_until = self._program.now() + self._node.hold_s
         self._log.info("connection.held", remote=candidate.connection.remote_address)
-        self._send_dwr()
+        if self.connection is not None:
+            self._sender.dwr(self.connection)
 
     def connection_made(self, connection: Connection) -> None:
         """Do nothing: ``connected`` and ``offer`` are how transports come here."""
@@ -306,8 +292,7 @@ class Link:
                 self.reason = f"DPR with cause {cause.name}"
                 self._handle(Event.I_RCV_DPR if connection is self._initiator else Event.R_RCV_DPR)
                 if cause is not DisconnectCause.REBOOTING and self.peer.connect:
-                    # RFC 6733 §5.4: only cause REBOOTING invites a new attempt.
-                    self._wait_s = self._node.reconnect_unwanted_s
+                    self._reconnection.unwanted()
             case CER.code:
                 raise PermanentFailure(ResultCode.UNABLE_TO_COMPLY, "the capabilities exchange is over")
             case code:
@@ -345,7 +330,8 @@ class Link:
             case Action.I_SND_CONN_REQ:
                 self._connecting = self._program.connect(self)
             case Action.I_SND_CER:
-                self._send_cer()
+                assert self._initiator is not None, "a CER goes out on the transport that we initiated"
+                self._sender.cer(self._initiator)
             case Action.R_ACCEPT:
                 self._responder = self._accepted().connection
             case Action.PROCESS_CER:
@@ -355,9 +341,9 @@ class Link:
             case Action.R_SND_CEA:
                 candidate = self._accepted()
                 self.remote = candidate.capabilities
-                candidate.connection.write(self._base.cea(candidate.cer, candidate.connection.local_address))
+                self._sender.cea(candidate)
             case Action.R_REJECT:
-                self._reject(self._accepted(), "there is a connection already")
+                self._sender.refuse(self._accepted(), "there is a connection already")
             case Action.ELECT:
                 if wins_election(self._node.origin_host, self.peer.host):
                     self._handle(Event.WIN_ELECTION)
@@ -370,9 +356,11 @@ class Link:
             case Action.CLEANUP | Action.ERROR:
                 self._clean_up()
             case Action.I_SND_DPR | Action.R_SND_DPR:
-                self._send_dpr()
+                if self.connection is not None:
+                    self._sender.dpr(self.connection, self._cause)
             case Action.I_SND_DPA | Action.R_SND_DPA:
-                self._send_dpa()
+                if self.connection is not None and self._dpr is not None:
+                    self.connection.write(self._base.dpa(self._dpr))
 
     def _entered_open(self) -> None:
         connection = self._initiator if self._machine.state is State.I_OPEN else self._responder
@@ -406,17 +394,8 @@ class Link:
         held, self._held, self._held_until = self._held, None, inf
         if held is not None:
             self.offer(held)
-        elif self.peer.connect and not self._is_stopping:
-            self._retry(now)
-
-    def _retry(self, now: float) -> None:
-        """Set Tc with back-off (RFC 6733 §2.1); the first failure of a kind is logged, its repetitions are not."""
-        self._retry_at = now + self._wait_s
-        if self.reason != self._said:
-            self._said = self.reason
-            self._log.warning("peer.unreachable", reason=self.reason, retry_s=self._wait_s)
-        if self._wait_s < self._node.reconnect_max_s:
-            self._wait_s = min(self._wait_s * 2, self._node.reconnect_max_s)
+        elif self._reconnection.failed(now, self.reason):
+            self._log.warning("peer.unreachable", reason=self.reason)
 
     # The watchdog.
 
@@ -424,7 +403,8 @@ class Link:
         for action in actions:
             match action:
                 case WatchdogAction.SEND_WATCHDOG:
-                    self._send_dwr()
+                    if self.connection is not None:
+                        self._sender.dwr(self.connection)
                 case WatchdogAction.FAILOVER:
                     self._log.warning("peer.suspected", interval_s=self._node.watchdog_s)
                     self._announce()
@@ -444,8 +424,7 @@ class Link:
             return
         self._announced = kind
         if kind is PeerEventKind.OPEN:
-            self._wait_s = self._node.reconnect_s
-            self._said = ""
+            self._reconnection.succeeded()
         state_id = self.remote.origin_state_id if self.remote else None
         self._program.on_peer(PeerEvent(self.peer.host, self.peer.group, kind, self.reason, state_id))
 
@@ -461,24 +440,6 @@ class Link:
     def _accepted(self) -> Candidate:
         assert self._candidate is not None, "an action on a CER follows a CER"
         return self._candidate
-
-    def _send_cer(self) -> None:
-        assert self._initiator is not None, "a CER goes out on the transport that we initiated"
-        hop_by_hop = self._initiator.hop_by_hop.next()
-        self._initiator.write(self._base.cer(self._initiator.local_address, hop_by_hop, self._end_to_end.next()))
-
-    def _send_dwr(self) -> None:
-        if self.connection is not None:
-            self.connection.write(self._base.dwr(self.connection.hop_by_hop.next(), self._end_to_end.next()))
-
-    def _send_dpr(self) -> None:
-        if self.connection is not None:
-            hop_by_hop = self.connection.hop_by_hop.next()
-            self.connection.write(self._base.dpr(self._cause, hop_by_hop, self._end_to_end.next()))
-
-    def _send_dpa(self) -> None:
-        if self.connection is not None and self._dpr is not None:
-            self.connection.write(self._base.dpa(self._dpr))
 
     def _replace(self, candidate: Candidate) -> None:
         self._log.info("connection.replaced", remote=candidate.connection.remote_address)
@@ -496,15 +457,8 @@ class Link:
     def _reject_held(self, reason: str) -> None:
         held, self._held, self._held_until = self._held, None, inf
         if held is not None:
-            self._reject(held, reason)
-
-    def _reject(self, candidate: Candidate, reason: str) -> None:
-        """Answer the CER with 5012 and close (R-Reject, RFC 6733 §5.6.3)."""
-        connection = candidate.connection
-        self._log.warning("connection.refused", reason=reason, remote=connection.remote_address)
-        error = PermanentFailure(ResultCode.UNABLE_TO_COMPLY, reason)
-        connection.write(self._base.cea_refusal(candidate.cer, error, connection.local_address))
-        connection.close()
+            self._log.warning("connection.refused", reason=reason, remote=held.connection.remote_address)
+            self._sender.refuse(held, reason)
 
     def _disconnected(self, connection: Connection, reason: str) -> None:
         if self._held is not None and connection is self._held.connection:

@@ -26,6 +26,7 @@ from diameter_proxy.node.errors import PeerCongested, PeerNotOpen, RequestTimeou
 from diameter_proxy.node.events import PeerEvent, PeerStatus
 from diameter_proxy.node.link import Link
 from diameter_proxy.node.listener import Listener
+from diameter_proxy.node.sender import Sender
 
 if TYPE_CHECKING:
     from diameter_proxy.node.tls import TlsIdentities
@@ -49,9 +50,9 @@ class Node:
         now_s = int(time.time())
         self._base = BaseProtocol(config, origin_state_id=now_s)
         self._end_to_end = EndToEnd(now_s, _random.getrandbits(20))
+        sender = Sender(self._base, self._end_to_end)
         self._links = {
-            peer.host.lower(): Link(peer, config, self._base, self._end_to_end, self, lambda: _random.uniform(-1, 1))
-            for peer in config.peers
+            peer.host.lower(): Link(peer, config, sender, self, lambda: _random.uniform(-1, 1)) for peer in config.peers
         }
         self._by_name = {link.peer.host: link for link in self._links.values()}
         self._identities: TlsIdentities | None = None
