@@ -1,0 +1,118 @@
+"""One peer with its time as a number; whole conversations are in tests/integration."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from diameter_proxy.diameter.capabilities import decode_capabilities
+from diameter_proxy.diameter.message import Message
+from diameter_proxy.diameter.wire import encode_message
+from diameter_proxy.node.config import NodeConfig, PeerConfig
+from diameter_proxy.node.link import Link
+from diameter_proxy.node.sender import Candidate, Sender
+
+
+class Program:
+    """A node that keeps what it hears."""
+
+    def __init__(self) -> None:
+        self.time = 0.0
+        self.heard: list[str] = []
+
+    def now(self) -> float:
+        return self.time
+
+    def on_peer(self, event: Any) -> None:
+        self.heard.append(event.kind.value)
+
+    def on_request(self, peer: str, octets: bytes) -> None:
+        self.heard.append("request")
+
+    def on_answer(self, peer: str, octets: bytes) -> None:
+        self.heard.append("answer")
+
+    def on_closed(self) -> None:
+        self.heard.append("no transport")
+
+    def connect(self, link: Link) -> None:
+        self.heard.append("connect")
+
+
+class Owner:
+    """Hears that there is a connection."""
+
+    def connection_made(self, connection: object) -> None:
+        """Do nothing."""
+
+
+@pytest.fixture
+def program() -> Program:
+    return Program()
+
+
+@pytest.fixture
+def link(program: Program, config: NodeConfig, sender: Sender) -> Link:
+    peer = PeerConfig("scscf.mc1.lab", "ims.mc1.lab")
+    return Link(peer, config, sender, program, lambda: 0.0)  # type: ignore[arg-type] # connect makes no task
+
+
+@pytest.fixture
+def opened(link: Link, connected: Any, cer: Callable[[str], bytes]) -> Callable[[], Any]:
+    """Return a way to open the link on a transport that remembers."""
+
+    def make() -> Any:
+        connection, transport = connected(Owner())
+        message = Message.decode(cer("scscf.mc1.lab"))
+        link.offer(Candidate(connection, message, decode_capabilities(message)))
+        return connection, transport
+
+    return make
+
+
+async def test_silent_peer_is_suspected_then_closed(link: Link, program: Program, opened: Callable[[], Any]) -> None:
+    connection, transport = opened()
+    for program.time in (6.0, 12.0, 18.0):
+        link.tick(program.time)
+    assert program.heard == ["open", "suspect", "closed", "no transport"]
+    assert transport.said[-1] == "abort"
+    assert connection.is_closed
+
+
+async def test_messages_go_where_they_belong(link: Link, program: Program, opened: Callable[[], Any]) -> None:
+    connection, transport = opened()
+    messages = [encode_message(flags, 303, 16777216, 1, 2, ()) for flags in (0xC0, 0x40, 0xE0)]
+    connection.data_received(b"".join(messages))
+    assert program.heard == ["open", "request", "answer"]
+    assert transport.messages()[-1].result() == (0, 3008)
+    assert link.status().messages_received == 3
+
+
+async def test_dpa_that_never_comes_is_not_waited_for(link: Link, program: Program, opened: Callable[[], Any]) -> None:
+    _, transport = opened()
+    link.abort()
+    assert program.heard == ["open", "closed", "no transport"]
+    assert transport.messages()[-1].header.command_code == 282
+
+
+async def test_held_connection_replaces_a_silent_first_one(
+    link: Link, program: Program, opened: Callable[[], Any]
+) -> None:
+    first, _ = opened()
+    second, transport = opened()
+    link.tick(0.9)
+    assert not first.is_closed
+    link.tick(1.0)
+    second.flush()
+    assert first.is_closed
+    assert transport.messages()[0].result() == (0, 2001)
+
+
+async def test_source_that_we_do_not_read_is_not_suspected(
+    link: Link, program: Program, opened: Callable[[], Any]
+) -> None:
+    connection, _ = opened()
+    connection.pause_reading("a congested destination")
+    for program.time in (6.0, 12.0, 18.0):
+        link.tick(program.time)
+    assert program.heard == ["open"]
