@@ -1,7 +1,7 @@
 """dumpcap on every bridge of the lab, from before the first program starts until after the last has ended.
 
 It is ready when standard error says ``File:``.  What the kernel holds at SIGINT is lost (up to 0.25 s of frames), so a
-last datagram is sent over each bridge, and the end waits until the file has it.  dumpcap writes what each bridge gave as
+last datagram is sent over each bridge, and the end waits until the file has it.  dumpcap writes what a bridge gives as
 it comes; ``reordercap`` puts the frames in the order of their time.
 """
 

@@ -14,7 +14,7 @@ from lab.supervisor.process import HostProcess, NotReady, ProgramFailure
 from lab.supervisor.timeline import Timeline
 from lab.topology import Topology
 
-READY_S: Final = 20.0
+READY_S: Final = 45.0
 OTHERS_SHOWN_LINES: Final = 3
 TOOLS: Final = ("ip", "nft", "nsenter", "unshare", "dumpcap", "reordercap", "kamailio")
 

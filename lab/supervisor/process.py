@@ -5,6 +5,7 @@ error goes straight into the log file, so that it survives the supervisor; stand
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -158,7 +159,8 @@ class HostProcess:
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the program and its children."""
         if self.pid is not None:
-            os.killpg(self.pid, number)
+            with contextlib.suppress(ProcessLookupError):  # it has ended, and nobody has taken note yet
+                os.killpg(self.pid, number)
 
     async def _spawn(self, log: Path) -> None:
         environment = {"SSLKEYLOGFILE": str(self._files.run.keys(self.host)), MARK: self._files.lab_id}
