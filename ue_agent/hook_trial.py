@@ -17,8 +17,8 @@ from ue_agent.challenge import Answer, DigestQuestion
 from ue_agent.errors import HookError, StackError
 
 LOOPBACK: Final = "127.0.0.1"
-DEADLINE_S: Final = 5.0
-TRIAL_TIMEOUT_S: Final = 20.0
+DEADLINE_S: Final = 10.0
+TRIAL_TIMEOUT_S: Final = 60.0
 NONCE: Final = base64.b64encode(bytes(range(32))).decode()
 RESPONSE: Final = "0123456789abcdef" * 2
 _COPIED = re.compile(r"^(?:Via|From|Call-ID|CSeq):.*$", re.MULTILINE)

@@ -19,7 +19,7 @@ from ue_agent.errors import MessageError, RegistrationError, StackError
 from ue_agent.stack_settings import StackSettings
 
 LINE_OCTETS_MAX: Final = 1 << 20
-START_TIMEOUT_S: Final = 15.0
+START_TIMEOUT_S: Final = 30.0
 STOP_TIMEOUT_S: Final = 3.0
 CHILD: Final = "ue_agent.stack_child"
 

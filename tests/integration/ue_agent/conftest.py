@@ -31,7 +31,7 @@ K = bytes.fromhex("465b5ce8b199b49faa5f0a2ee238a6bc")
 OPC = bytes.fromhex("cd63cb71954a9f4e48a5994e37a02baf")
 AMF = b"\x80\x00"
 DOMAIN = "ims.mc1.lab"
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 
 
 class Request:
