@@ -500,3 +500,33 @@ async def test_cea_of_somebody_else_is_not_taken() -> None:
     async with running(hss_config(origin_host="other.mc1.lab")) as hss, running(proxy_config(hss.port)) as proxy:
         await until(lambda: "other.mc1.lab" in proxy.node.peers[HSS].reason)
         assert not proxy.node.is_open(HSS)
+
+
+async def test_source_is_not_read_while_its_destination_is_congested() -> None:
+    reading = asyncio.Event()
+
+    async def slow(peer: RawPeer) -> None:
+        await accept_capabilities(peer)
+        await reading.wait()
+        await peer.expect_close()
+
+    async with raw_server(slow) as port:
+        source = PeerConfig("scscf.mc1.lab", REALM)
+        config = proxy_config(port, listeners=(ListenerConfig("127.0.0.1", 0),), max_unsent_octets=1 << 16)
+        async with running(replace(config, peers=(*config.peers, source))) as proxy, raw(proxy) as scscf:
+            await until(lambda: proxy.node.is_open(HSS))
+            assert await scscf.exchange(host="scscf.mc1.lab") is not None
+            big = encode_request(MAR, end_to_end=1, avps=[encode_avp(1, bytes(60000))])
+            with pytest.raises(PeerCongested):
+                for _ in range(1000):
+                    proxy.node.send(HSS, big)
+                    await asyncio.sleep(0)
+            proxy.node.pause_source("scscf.mc1.lab", HSS)
+            scscf.writer.write(base(DWR, host="scscf.mc1.lab"))
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.1):
+                    await scscf.reader.read(1)
+            reading.set()
+            answer = await scscf.receive()
+            assert answer is not None
+            assert answer.result() == (0, 2001)
