@@ -25,8 +25,29 @@ def _parsed(parse: Callable[[str], Any]) -> AfterValidator:
     return AfterValidator(parse)
 
 
-ImpiText = Annotated[str, Field(min_length=3, max_length=255, examples=["u@ims.mc1.lab"]), _parsed(parse_impi)]
-ImpuText = Annotated[str, Field(min_length=5, max_length=255, examples=["sip:u@ims.mc1.lab"]), _parsed(parse_impu)]
+# The patterns are for readers of the OpenAPI document; the leaf's parsers decide.
+_USER = r"[A-Za-z0-9_.!~*'()&=+$,;?/%-]+"
+_HOST = r"[A-Za-z0-9]+([.-][A-Za-z0-9]+)*"
+ImpiText = Annotated[
+    str,
+    Field(
+        min_length=3,
+        max_length=255,
+        examples=["u@ims.mc1.lab"],
+        json_schema_extra={"pattern": rf"^{_USER}@{_HOST}$"},
+    ),
+    _parsed(parse_impi),
+]
+ImpuText = Annotated[
+    str,
+    Field(
+        min_length=5,
+        max_length=255,
+        examples=["sip:u@ims.mc1.lab"],
+        json_schema_extra={"pattern": rf"^(sip:{_USER}@{_HOST}|tel:[+]?[0-9.()-]{{1,32}})$"},
+    ),
+    _parsed(parse_impu),
+]
 DomainText = Annotated[str, Field(min_length=1, max_length=253), _parsed(parse_domain)]
 SystemName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.\-]{0,62}$", examples=["mc2"])]
 McServiceId = Annotated[

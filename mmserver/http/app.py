@@ -52,7 +52,7 @@ def create_app(
         version=version,
         docs_url=None,
         redoc_url=None,
-        responses=problem_documentation(403, 422),
+        responses=problem_documentation(400, 403, 413, 422),
     )
     install_problem_handlers(app)
     everybody = tuple(RouteGroup.for_anybody(path) for path in ("/health", "/ready", "/openapi.json"))

@@ -75,7 +75,7 @@ async def _on_problem(_request: Request, exc: Exception) -> Response:
 
 
 async def _on_invalid_request(_request: Request, exc: Exception) -> Response:
-    """Say where the request breaks which constraint; never repeat what it held (tokens, identities)."""
+    """Say where the request breaks which constraint; never repeat whole values."""
     assert isinstance(exc, RequestValidationError)
     found = [f"{'.'.join(map(str, error['loc']))}: {error['msg']}" for error in exc.errors()[:VIOLATIONS_MAX]]
     problem = Problem(

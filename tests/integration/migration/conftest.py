@@ -81,8 +81,8 @@ class Lab:
         self.config_file.write_text(text)
         return self.config_file
 
-    def issue(self, authority: trustme.CA, name: str, *, stem: str | None = None) -> Credentials:
-        issued = authority.issue_cert(name, "127.0.0.1")
+    def issue(self, authority: trustme.CA, name: str, *more: str, stem: str | None = None) -> Credentials:
+        issued = authority.issue_cert(name, *more, "127.0.0.1")
         certificate = self.folder / f"{stem or name}.pem"
         private_key = self.folder / f"{stem or name}.key"
         issued.cert_chain_pems[0].write_to_path(certificate)
@@ -167,4 +167,15 @@ class Program:
 def program(lab: Lab) -> Iterator[Program]:
     program = Program(lab.config_file)
     yield program
+    program.end()
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Lab]]:
+    """A running program and its files, for tests that ask it many things."""
+    lab = Lab(tmp_path_factory.mktemp("mms"))
+    program = Program(lab.config_file)
+    program.call("upgrade")
+    program.start()
+    yield program.listen[0], lab
     program.end()
