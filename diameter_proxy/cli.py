@@ -9,6 +9,7 @@ app = typer.Typer(
     help="Diameter proxy for MC migration: maps lent identities on Cx (TS 23.280), relays everything else (RFC 6733).",
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
 ConfigFile = Annotated[Path, typer.Option("--config", help="proxy.toml", exists=False, show_default=False)]
@@ -61,6 +62,80 @@ def check(config: ConfigFile) -> None:
     groups = ", ".join(f"{peer.host} ({peer.group})" for peer in loaded.peers)
     kind = "migration proxy" if loaded.feed else "plain relay"
     typer.echo(f"ok: {loaded.node.origin_host}, {kind}; peers: {groups}")
+
+
+@app.command()
+def decode(
+    octets: Annotated[str, typer.Argument(help="The message in hex, blanks and colons allowed; - reads them.")] = "-",
+    show_secrets: Annotated[bool, typer.Option("--show-secrets", help="Show CK, IK and XRES too.")] = False,
+) -> None:
+    """Print a Diameter message in words: header, AVPs, groups."""
+    import sys
+
+    from diameter_proxy.decoding import describe
+    from diameter_proxy.diameter.errors import DiameterError
+
+    text = sys.stdin.read() if octets == "-" else octets
+    try:
+        for line in describe(bytes.fromhex("".join(text.replace(":", " ").split())), show_secrets=show_secrets):
+            typer.echo(line)
+    except ValueError:
+        _fail("wanted hex digits", 2)
+    except DiameterError as exc:
+        _fail(str(exc), 1)
+
+
+@app.command()
+def peers(
+    config: ConfigFile,
+    as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
+) -> None:
+    """Show how the running proxy's peers and its identity map stand (needs [admin] socket)."""
+    import json
+
+    from diameter_proxy.admin import AdminError, ask
+    from diameter_proxy.config import ConfigError, load_config
+
+    try:
+        loaded = load_config(config)
+    except ConfigError as exc:
+        _fail(str(exc), 2)
+    if loaded.admin is None:
+        _fail(f"{config.name}: admin.socket is missing", 2)
+    try:
+        rows, size = ask(loaded.admin.socket, "peers"), ask(loaded.admin.socket, "map")
+    except AdminError as exc:
+        _fail(str(exc), 1)
+    if as_json:
+        typer.echo(json.dumps({"peers": rows, "map": size}))
+        return
+    for row in rows:
+        state = f"{row['state']}/{row['watchdog']}"
+        traffic = f"received {row['messages_received']}, sent {row['messages_sent']}"
+        typer.echo(f"{row['host']:32} {row['group']:8} {state:20} {traffic} {row['reason']}".rstrip())
+    typer.echo("identity map: " + ", ".join(f"{what} {count}" for what, count in size.items()))
+
+
+@app.command()
+def explain(
+    source: Annotated[str, typer.Argument(help="cscf, hss, mms or partner")],
+    command: Annotated[str, typer.Argument(help="UAR, SAR, LIR, MAR, RTR or PPR")],
+    owner: Annotated[str, typer.Argument(help="own, lent, unbound, expired, disabled, foreign or mixed")],
+) -> None:
+    """Say where a request goes: the row of the routing table for a source, a command and an owner."""
+    from diameter_proxy.ownership import Owner
+    from diameter_proxy.routing import NAMES, Refusal, Source, decide
+
+    codes = {name: code for code, name in NAMES.items()}
+    try:
+        decision = decide(Source(source.lower()), codes[command.upper()], Owner(owner.lower()))
+    except (ValueError, KeyError) as exc:
+        _fail(f"no such source, command or owner: {exc}", 2)
+    if not isinstance(decision, Refusal):
+        typer.echo(decision.value)
+        return
+    code = decision.result_code if decision.result_code is not None else f"experimental {decision.experimental}"
+    typer.echo(f"refused: {code} ({decision.reason}, step {decision.step})")
 
 
 def _fail(reason: str, code: int) -> NoReturn:

@@ -188,6 +188,12 @@ class MetricsTable(Table):
 
     listen: Annotated[str, Field(pattern=r"^[0-9a-fA-F.:\[\]]+:[0-9]{1,5}$", examples=["127.0.0.1:9090"])]
 
+    @property
+    def address_and_port(self) -> tuple[str, int]:
+        """The two parts of ``listen``."""
+        address, _, port = self.listen.rpartition(":")
+        return address.strip("[]"), int(port)
+
 
 class AdminTable(Table):
     """``[admin]``: the Unix socket behind ``diameter-proxy peers``."""

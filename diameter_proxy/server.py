@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Coroutine
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
@@ -20,6 +20,10 @@ from diameter_proxy.node.events import PeerEvent, PeerEventKind
 from diameter_proxy.node.listener import ListenFailed
 from diameter_proxy.node.node import Node
 from diameter_proxy.proxy import Proxy
+
+if TYPE_CHECKING:
+    from diameter_proxy.admin import AdminSocket
+    from diameter_proxy.metrics import MetricsListener
 
 DRAIN_S: Final = 2.0
 
@@ -37,6 +41,8 @@ class ProxyServer:
         self._timer: asyncio.TimerHandle | None = None
         self.node: Final = Node(config.node_config(), self._on_request, self._on_peer, self._on_answer)
         self._feed: BindingsFeed | None = None
+        self._metrics: MetricsListener | None = None
+        self._admin: AdminSocket | None = None
         self._own: Final = frozenset(
             peer.host for peer in config.peers if peer.connect and peer.realm == config.node.origin_realm
         )
@@ -69,14 +75,36 @@ class ProxyServer:
         except failures as exc:
             raise StartFailed(str(exc)) from exc
         self._sweep()
+        await self._start_side_doors()
         if self._config.feed is not None:
             self._feed = BindingsFeed(self._config, self.proxy)
             self._feed.start()
+
+    async def _start_side_doors(self) -> None:
+        config = self._config
+        try:
+            if config.metrics is not None:
+                from diameter_proxy.metrics import MetricsListener, ProxyCollector
+
+                address, port = config.metrics.address_and_port
+                self._metrics = MetricsListener(ProxyCollector(self.proxy, self.node), address, port)
+                await self._metrics.start()
+            if config.admin is not None:
+                from diameter_proxy.admin import AdminSocket
+
+                self._admin = AdminSocket(config.admin.socket, self.proxy, self.node)
+                await self._admin.start()
+        except OSError as exc:
+            await self.stop()
+            raise StartFailed(str(exc)) from exc
 
     async def stop(self) -> None:
         """Say good-bye to all peers and end."""
         if self._timer is not None:
             self._timer.cancel()
+        for door in (self._metrics, self._admin):
+            if door is not None:
+                await door.stop()
         if self._feed is not None:
             await self._feed.stop()
         await self.node.stop(DisconnectCause.REBOOTING, DRAIN_S)
@@ -86,6 +114,11 @@ class ProxyServer:
         if self._own:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._own_open.wait(), within_s)
+
+    @property
+    def metrics_port(self) -> int | None:
+        """The port of the metrics, where there are any."""
+        return None if self._metrics is None else self._metrics.port
 
     @property
     def listen(self) -> list[str]:
