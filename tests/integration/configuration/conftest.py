@@ -18,7 +18,7 @@ import trustme
 from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet
 
-READY_WITHIN_S = 20.0
+READY_WITHIN_S = 90.0
 PORT = 8443
 
 
@@ -33,12 +33,12 @@ class Process:
     def stop(self) -> int:
         """End it as an operator would; return its exit code."""
         self.popen.terminate()
-        return self.popen.wait(10)
+        return self.popen.wait(30)
 
     def kill(self) -> None:
         """End it as a power cut would."""
         self.popen.kill()
-        self.popen.wait(10)
+        self.popen.wait(30)
 
     def events(self, name: str) -> list[dict[str, object]]:
         """Return the events of that name in its log."""
@@ -89,7 +89,7 @@ class System:
         if host is not None:
             folder = (of or self).host_folder(host)
             context.load_cert_chain(folder / "certificate.pem", folder / "private_key.pem")
-        return httpx2.Client(verify=context, timeout=10)
+        return httpx2.Client(verify=context, timeout=60)
 
     def write_idms(self, *partners: "System", user: str = "alice") -> Path:
         """Write the configuration of this system's identity management server."""
@@ -197,7 +197,7 @@ migration_management_servers = ["mms.{partner.name}.lab"]
 realms = ["{partner.home_domain}"]
 outbound_users = {changes.get("outbound_users", '"*"')}
 inbound_users = {changes.get("inbound_users", '"*"')}
-timeout_s = 2
+timeout_s = {changes.get("partner_timeout_s", "20")}
 service_area = {{polygon = {_square(number)}, ecgi = ["00101-000010{number}"], tracking_areas = ["00101-000{number}"]}}
 {changes.get("partner", "")}
 """
@@ -216,10 +216,11 @@ private_key = "private_key.pem"
 [mms]
 url = "{self.url("mms")}"
 ca = "{self.ca_file}"
-timeout_s = 2
+timeout_s = 20
 [idms]
 issuer = "{self.url("idms")}"
 ca = "{self.ca_file}"
+timeout_s = 20
 audience = "cms.{self.name}.lab"
 [[users]]
 mc_service_id = "sip:{user}@{self.name}.lab"
@@ -321,7 +322,7 @@ def start_mms(start_for_module: Start) -> Callable[[System, Path], Process]:
 
     def start_one(system: System, config: Path) -> Process:
         arguments = [sys.executable, "-m", "mmserver.migration", "upgrade", "--config", str(config)]
-        subprocess.run(arguments, check=True, capture_output=True, timeout=30)
+        subprocess.run(arguments, check=True, capture_output=True, timeout=90)
         return start_for_module(f"mms-{system.name}", "mmserver.migration", "run", "--config", str(config))
 
     return start_one
@@ -350,6 +351,6 @@ def _ready(popen: subprocess.Popen[str], log: Path) -> list[str]:
 def _end(popen: subprocess.Popen[str]) -> None:
     if popen.poll() is None:
         popen.kill()
-    popen.wait(10)
+    popen.wait(30)
     assert popen.stdout is not None
     popen.stdout.close()

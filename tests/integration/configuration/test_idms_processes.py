@@ -96,7 +96,7 @@ def test_a_port_in_use_is_an_error_of_one_line(systems, tmp_path) -> None:
 
     mc1, _, _ = systems
     command = [sys.executable, "-m", "lab.systems.idms", "run", "--config", str(mc1.folder / "idms" / "idms.toml")]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    result = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
     assert result.returncode == 1
     assert result.stderr.startswith("error: 127.") and result.stderr.count("\n") == 1
     assert json.dumps("ready") not in result.stdout
