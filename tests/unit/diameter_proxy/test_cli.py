@@ -1,0 +1,65 @@
+"""``diameter-proxy``: exit 0 done, 1 failed, 2 misused; one line for an error."""
+
+import pytest
+from typer.testing import CliRunner
+
+from diameter_proxy.cli import app
+
+FILE = """
+[node]
+origin_host = "proxy1.mc1.lab"
+origin_realm = "ims.mc1.lab"
+[[peers]]
+host = "hss.mc1.lab"
+realm = "ims.mc1.lab"
+group = "hss"
+"""
+
+
+@pytest.fixture
+def run(tmp_path):
+    (tmp_path / "proxy.toml").write_text(FILE)
+    (tmp_path / "bad.toml").write_text(FILE + "port = 70000\n")
+
+    def run(*arguments, text=None):
+        return CliRunner().invoke(app, [a.replace("DIR", str(tmp_path)) for a in arguments], input=text)
+
+    return run
+
+
+def test_check_says_what_it_makes_of_the_file(run):
+    result = run("check", "--config", "DIR/proxy.toml")
+    assert (result.exit_code, result.stdout) == (0, "ok: proxy1.mc1.lab, plain relay; peers: hss.mc1.lab (hss)\n")
+
+
+@pytest.mark.parametrize("command", ["check", "run", "peers"])
+def test_a_bad_file_is_one_line_and_exit_2(run, command):
+    result = run(command, "--config", "DIR/bad.toml")
+    assert result.exit_code == 2
+    assert result.stderr == "error: bad.toml: peers.0.port: 70000 is more than 65535\n"
+
+
+def test_decode_takes_hex_with_blanks_and_colons(run, made):
+    octets = made.mar().hex(":")
+    for result in (run("decode", octets), run("decode", text=octets)):
+        assert result.exit_code == 0
+        assert result.stdout.startswith("MAR flags=RP")
+    assert run("decode", "xyz").exit_code == 2
+    assert run("decode", "0102").exit_code == 1
+
+
+def test_peers_needs_an_admin_socket(run):
+    result = run("peers", "--config", "DIR/proxy.toml")
+    assert result.exit_code == 2
+    assert "admin.socket is missing" in result.stderr
+
+
+def test_explain_names_the_row(run):
+    assert run("explain", "cscf", "mar", "lent").stdout == "mapped partner to primary, over CSC-Y\n"
+    assert "experimental 5004" in run("explain", "cscf", "uar", "disabled").stdout
+    assert "3001" in run("explain", "partner", "sar", "lent").stdout
+    assert run("explain", "cscf", "xyz", "lent").exit_code == 2
+
+
+def test_version(run):
+    assert run("--version").stdout.startswith("diameter-proxy ")

@@ -1,0 +1,89 @@
+"""``proxy.toml``: every fault is one line that names the path."""
+
+import copy
+
+import pytest
+
+from diameter_proxy.config import ConfigError, load_config, parse_config
+from diameter_proxy.routing import Source
+
+GOOD = {
+    "node": {"origin_host": "Proxy1.MC1.lab", "origin_realm": "ims.mc1.lab", "system": "mc1"},
+    "listeners": [{"address": "127.0.0.1", "port": 0}],
+    "peers": [
+        {"host": "icscf.mc1.lab", "realm": "ims.mc1.lab", "group": "cscf"},
+        {"host": "hss.mc1.lab", "realm": "ims.mc1.lab", "group": "hss", "connect": True, "address": "127.0.0.1"},
+    ],
+}
+
+
+def changed(path, value):
+    tables = copy.deepcopy(GOOD)
+    *parents, last = path.split(".")
+    table = tables
+    for part in parents:
+        table = table[int(part)] if isinstance(table, list) else table.setdefault(part, {})
+    table[int(last) if isinstance(table, list) else last] = value
+    return tables
+
+
+def test_a_good_file_becomes_what_node_and_proxy_are_told():
+    config = parse_config(GOOD)
+    assert config.node_config().origin_host == "proxy1.mc1.lab"
+    assert config.neighbours().of_class(Source.HSS) == ("hss.mc1.lab",)
+    settings = config.settings(b"")
+    assert settings.home_domains == {b"ims.mc1.lab"}
+    assert not settings.has_feed
+
+
+PARTNER = {"host": "proxy1.mc2.lab", "realm": "ims.mc2.lab", "group": "partner", "system": "mc2"}
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "text"),
+    [
+        ("listeners.0.port", 70000, "listeners.0.port: 70000 is more than 65535"),
+        ("node.colour", "red", "node.colour: no such setting"),
+        ("node.origin_host", "", "node.origin_host: String should have at least 1 character"),
+        ("budgets.hss_s", 1.4, "budgets: csc_y_s must be more than hss_s: budgets fall from hop to hop"),
+        ("budgets.look_up_s", 1.0, "budgets: look_up_s does not fit"),
+        ("budgets.attempt_s", 0, "budgets.attempt_s: 0 is not more than 0"),
+        ("limits.avps", 3, "limits.avps: 3 is less than 16"),
+        ("peers.1", PARTNER, "peers.1: CSC-Y is TLS"),
+        ("peers.1", {**PARTNER, "system": None}, "peers.1: a partner needs the name of its system"),
+        ("peers.1", {**PARTNER, "tls": True}, "peers.1: tls needs the peer's ca"),
+        ("peers.1.host", "icscf.mc1.lab", "peers: icscf.mc1.lab stands twice"),
+        ("peers.1.host", "proxy1.mc1.lab", "peers: proxy1.mc1.lab is ourselves"),
+        ("listeners.0.tls", True, "tls is missing"),
+        ("feed", {"url": "http://127.0.0.1"}, "hss.server_name is missing"),
+        ("routing.default_route", "x.lab", "routing.default_route: no peer x.lab"),
+        ("tls", {"certificate": "/no/such.pem", "private_key": "/no/such.pem"}, "tls.certificate: no such file"),
+        ("metrics.listen", "here", "metrics.listen: String should match"),
+        ("node", {}, "node.origin_host: is missing"),
+    ],
+)
+def test_a_fault_is_one_line_that_names_the_path(path, value, text):
+    with pytest.raises(ConfigError) as caught:
+        parse_config(changed(path, value))
+    assert str(caught.value).startswith(f"proxy.toml: {text}")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_is_not_there_or_no_toml_is_said_so(tmp_path):
+    with pytest.raises(ConfigError, match="No such file"):
+        load_config(tmp_path / "none.toml")
+    (tmp_path / "proxy.toml").write_text("[[[")
+    with pytest.raises(ConfigError, match=r"^proxy\.toml: "):
+        load_config(tmp_path / "proxy.toml")
+
+
+def test_a_relative_path_lies_beside_the_file(tmp_path):
+    for name in ("c.pem", "k.pem"):
+        (tmp_path / name).touch()
+    config = parse_config({**GOOD, "tls": {"certificate": "c.pem", "private_key": "k.pem"}}, folder=tmp_path)
+    assert config.node_config().certificate == tmp_path / "c.pem"
+
+
+def test_metrics_have_an_address_and_a_port():
+    config = parse_config({**GOOD, "metrics": {"listen": "[::1]:9090"}})
+    assert config.metrics.address_and_port == ("::1", 9090)
