@@ -1,6 +1,6 @@
 """Questions that several checks ask of the evidence."""
 
-from lab.evidence.dissect import DiameterMessage
+from lab.evidence.messages import DiameterMessage
 from lab.evidence.story import Evidence, Story, leg_of
 
 BASE_PROTOCOL = frozenset({257, 280, 282})

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qs
 
-from lab.evidence.dissect import Capture, DiameterMessage, Frame, HttpMessage, SipMessage
 from lab.evidence.facts import RunFacts, UeFacts
+from lab.evidence.messages import Capture, DiameterMessage, Frame, HttpMessage, SipMessage
 
 MAR: Final = 303
 USER_NAME: Final = 1

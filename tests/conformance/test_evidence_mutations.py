@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 
 from lab.evidence.checks.authentication import SIP_AUTHORIZATION, member
-from lab.evidence.dissect import Avp, Capture, DiameterMessage, HttpMessage, SipMessage, dissect
+from lab.evidence.dissect import dissect
 from lab.evidence.facts import load_facts
 from lab.evidence.judge import report_on
+from lab.evidence.messages import Avp, Capture, DiameterMessage, HttpMessage, SipMessage
 from lab.evidence.report import Report, Verdict
 from lab.evidence.steps import STEP_IDS
 from lab.evidence.story import Evidence, Story, read_stories

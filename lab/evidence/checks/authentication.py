@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Iterator
 
 from lab.evidence.checks.finding import differs, lacks
-from lab.evidence.dissect import Avp, DiameterMessage, SipMessage, walk
+from lab.evidence.messages import Avp, DiameterMessage, SipMessage, walk
 from lab.evidence.story import digest_parameters
 
 AUTH_DATA_ITEM = 612

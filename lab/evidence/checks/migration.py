@@ -17,7 +17,7 @@ from lab.evidence.checks.authentication import (
 )
 from lab.evidence.checks.connectivity import partner_identities, primary_identities_of_step_9
 from lab.evidence.checks.finding import Finding, absent, differs, frame_filter, judged, lacks
-from lab.evidence.dissect import DiameterMessage, SipMessage
+from lab.evidence.messages import DiameterMessage, SipMessage
 from lab.evidence.story import (
     PUBLIC_IDENTITY,
     USER_NAME,

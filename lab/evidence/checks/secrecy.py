@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from lab.evidence.checks.connectivity import partner_identities, primary_identities_of_step_9
 from lab.evidence.checks.finding import Finding, frame_filter, judged
-from lab.evidence.dissect import Frame
 from lab.evidence.facts import RunFacts
+from lab.evidence.messages import Frame
 from lab.evidence.story import Evidence, Story, digest_parameters, leg_of
 
 

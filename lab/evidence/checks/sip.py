@@ -4,7 +4,7 @@ import base64
 from collections.abc import Iterator
 
 from lab.evidence.checks.finding import Finding, differs, frame_filter, judged, lacks
-from lab.evidence.dissect import SipMessage
+from lab.evidence.messages import SipMessage
 from lab.evidence.queries import diameter_on, hexadecimal, story_of
 from lab.evidence.story import Evidence, digest_parameters, is_registering
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from lab.evidence.dissect import read_packets
+from lab.evidence.packets import read_packets
 
 
 def packet(**layers: Any) -> dict[str, Any]:
