@@ -97,21 +97,26 @@ class Attach:
 
 @dataclass(frozen=True, slots=True)
 class Register:
-    """SIP registration in a system; ``status`` is the final status, 401 when the UE does not answer the challenge."""
+    """SIP registration in a system; ``status`` is the final status, 401 when the UE does not answer the challenge.
+
+    ``patience_s``: for so long the UE comes again when it is told to (503, 504).
+    """
 
     ue: str
     system: str
     expires: int = 600
     status: int | tuple[int, ...] = 200
+    patience_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Refresh:
-    """Registration again over the same Call-ID."""
+    """Registration again over the same Call-ID; ``patience_s`` as in Register."""
 
     ue: str
     system: str
     status: int | tuple[int, ...] = 200
+    patience_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

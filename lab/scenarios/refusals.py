@@ -164,7 +164,7 @@ REFUSALS: Final = (
             Kill("hss.mc1"),
             Register("ue1", "mc2", status=504),
             Start("hss.mc1"),
-            Register("ue1", "mc2"),
+            Register("ue1", "mc2", patience_s=5),
         ),
         proves=CONNECTIVITY,
         checks=(

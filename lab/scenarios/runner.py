@@ -15,6 +15,8 @@ from lab.supervisor.process import ProgramFailure
 
 UE_ANSWER_S: Final = 20.0
 ARRIVAL_S: Final = 5.0
+COME_AGAIN: Final = (503, 504)
+COME_AGAIN_S: Final = 0.3
 
 
 class StepFailed(RuntimeError):
@@ -54,9 +56,10 @@ class Runner:
                 return await self._get_connection_details(step)
             case model.Register():
                 values = {"command": "register", "system": step.system, "expires": step.expires}
-                return await self._with_status(step.ue, values, step.status)
+                return await self._with_status(step.ue, values, step.status, step.patience_s)
             case model.Refresh():
-                return await self._with_status(step.ue, {"command": "refresh", "system": step.system}, step.status)
+                values = {"command": "refresh", "system": step.system}
+                return await self._with_status(step.ue, values, step.status, step.patience_s)
             case model.Deregister():
                 return await self._with_status(step.ue, {"command": "deregister", "system": step.system}, step.status)
             case model.Message():
@@ -107,11 +110,18 @@ class Runner:
             raise StepFailed(f"{ue} answers {_reason(answer)}")
         return answer
 
-    async def _with_status(self, ue: str, values: Mapping[str, Any], wanted: int | tuple[int, ...]) -> dict[str, Any]:
-        answer = await self._ask(ue, values)
-        if answer.get("status") not in (wanted if isinstance(wanted, tuple) else (wanted,)):
-            raise StepFailed(f"{ue} answers {_reason(answer)}, wanted status {wanted}")
-        return answer
+    async def _with_status(
+        self, ue: str, values: Mapping[str, Any], wanted: int | tuple[int, ...], patience_s: float = 0.0
+    ) -> dict[str, Any]:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + patience_s
+        while True:
+            answer = await self._ask(ue, values)
+            if answer.get("status") in (wanted if isinstance(wanted, tuple) else (wanted,)):
+                return answer
+            if answer.get("status") not in COME_AGAIN or loop.time() > deadline:
+                raise StepFailed(f"{ue} answers {_reason(answer)}, wanted status {wanted}")
+            await asyncio.sleep(COME_AGAIN_S)
 
     async def _get_connection_details(self, step: model.GetConnectionDetails) -> dict[str, Any]:
         values = {
