@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from mmserver.configuration.api import create_api
 from mmserver.configuration.config import CmsConfig
@@ -83,7 +83,7 @@ def client_trust(config: CmsConfig) -> ClientTrust:
     return ClientTrust(ca_files)
 
 
-def _application(config: CmsConfig, peers: _Peers, mms: MmsClient, partners: dict[str, PartnerClient]) -> FastAPI:
+def _application(config: CmsConfig, peers: _Peers, mms: MmsClient, partners: dict[str, PartnerClient]) -> ASGIApp:
     async def fetch(url: str) -> Any:
         try:
             return await peers.idms.get_json(url)
