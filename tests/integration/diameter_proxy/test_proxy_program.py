@@ -1,0 +1,102 @@
+"""``diameter-proxy run`` as a process: ready line, metrics, admin socket, clean stop."""
+
+import asyncio
+import json
+import signal
+import sys
+import urllib.request
+
+import pytest
+
+from diameter_proxy.diameter import dictionary as d
+
+REALM, PROXY = "ims.mc1.lab", "proxy1.mc1.lab"
+FILE = """
+[node]
+origin_host = "proxy1.mc1.lab"
+origin_realm = "ims.mc1.lab"
+[[listeners]]
+address = "127.0.0.1"
+port = 0
+[[peers]]
+host = "scscf.mc1.lab"
+realm = "ims.mc1.lab"
+group = "cscf"
+[[peers]]
+host = "hss.mc1.lab"
+realm = "ims.mc1.lab"
+group = "hss"
+connect = true
+address = "127.0.0.1"
+port = {hss}
+[metrics]
+listen = "127.0.0.1:{metrics}"
+[admin]
+socket = "admin.sock"
+"""
+
+
+async def start(file):
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "diameter_proxy.cli", "run", "--config", str(file),
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+
+
+async def command(*arguments):
+    run = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "diameter_proxy.cli", *arguments,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    out, _ = await asyncio.wait_for(run.communicate(), 60)
+    return run.returncode, out.decode()
+
+
+@pytest.fixture
+async def program(lab, tmp_path, tools, unused_tcp_port):
+    hss = await lab.station("hss.mc1.lab", REALM, [PROXY])
+    hss.answer = hss.multimedia_auth
+    file = tmp_path / "proxy.toml"
+    file.write_text(FILE.format(hss=tools.port_of(hss.node), metrics=unused_tcp_port))
+    process = await start(file)
+    try:
+        ready = json.loads(await asyncio.wait_for(process.stdout.readline(), 60))
+        yield ready, process, file, unused_tcp_port
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def test_a_process_relays_counts_and_stops_cleanly(program, lab):
+    ready, process, file, metrics = program
+    assert ready["event"] == "ready"
+    port = int(ready["listen"][0].rpartition(":")[2])
+    cscf = await lab.station("scscf.mc1.lab", REALM, [PROXY], port=port)
+    await lab.open(cscf, PROXY)
+    answer = await cscf.ask(PROXY, cscf.mar("a@" + REALM, "sip:a@" + REALM))
+    assert answer.get(d.RESULT_CODE) == 2001
+    text = await asyncio.to_thread(lambda: urllib.request.urlopen(f"http://127.0.0.1:{metrics}/metrics").read())
+    assert b'diameter_requests_total{command="MAR",source="cscf"} 1.0' in text
+    assert b'diameter_peer_open{group="hss",peer="hss.mc1.lab"} 1.0' in text
+    code, out = await command("peers", "--json", "--config", str(file))
+    assert code == 0
+    told = json.loads(out)
+    assert {row["host"]: row["is_open"] for row in told["peers"]} == {"scscf.mc1.lab": True, "hss.mc1.lab": True}
+    assert told["map"]["bindings"] == 0
+    process.send_signal(signal.SIGTERM)
+    assert await asyncio.wait_for(process.wait(), 10) == 0
+    events = [json.loads(line) for line in (await process.stderr.read()).decode().splitlines()]
+    assert "peer.open" in {event["event"] for event in events}
+    assert not (file.parent / "admin.sock").exists()
+
+
+async def test_an_address_that_is_taken_is_one_line_and_exit_1(program, tmp_path):
+    ready, _, file, _ = program
+    port = ready["listen"][0].rpartition(":")[2]
+    second = tmp_path / "second.toml"
+    second.write_text(file.read_text().replace("port = 0", f"port = {port}", 1))
+    process = await start(second)
+    _, err = await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode == 1
+    assert err.decode().splitlines()[-1].startswith("error: ")
