@@ -8,6 +8,8 @@ import json
 import sys
 from typing import Any, Final
 
+import structlog
+
 from diameter_proxy.diameter import commands
 from diameter_proxy.diameter import dictionary as d
 from diameter_proxy.diameter.errors import DiameterError
@@ -67,7 +69,8 @@ async def send(task: dict[str, Any]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Do the errand."""
+    """Do the errand; what the node logs goes to standard error."""
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     try:
         result = asyncio.run(send(json.load(sys.stdin)))
     except (NodeError, DiameterError, OSError, ValueError, KeyError) as exc:
