@@ -99,7 +99,7 @@ def step_5(story: Story, evidence: Evidence) -> Finding:
         if system.allocation == "random":
             prefix = system.lent_prefix
             yield from lacks(lent[0].startswith(prefix), f"{lent[0]} is outside the lent range {prefix}")
-        for other in _given_to_others(evidence, default, partner=_partner_of(story)):
+        for other in _given_to_others(evidence, default, partner=partner_of(story)):
             yield from lacks(not set(other) & set(lent), "the same set was given to another user or partner")
         for ue in evidence.facts.ues:
             if ue.name != story.ue.name:
@@ -270,7 +270,8 @@ def primary_identities_of_step_9(story: Story) -> tuple[str, ...]:
     return identity_set(asked.request.json().get("primary_mc_system_sip_identities")) if asked else ()
 
 
-def _partner_of(story: Story) -> object:
+def partner_of(story: Story) -> object:
+    """Return the partner MC system that step 4 names, None where there was no step 4."""
     return story.primary_set.request.json().get("partner_mc_system") if story.primary_set else None
 
 

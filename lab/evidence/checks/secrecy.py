@@ -7,7 +7,7 @@ the primary's Cx.  The default ISIM set never leaves the primary system.
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from lab.evidence.checks.connectivity import partner_identities, primary_identities_of_step_9
+from lab.evidence.checks.connectivity import partner_identities, partner_of, primary_identities_of_step_9
 from lab.evidence.checks.finding import Finding, frame_filter, judged
 from lab.evidence.facts import RunFacts
 from lab.evidence.messages import Frame
@@ -93,7 +93,8 @@ def _rules(story: Story, evidence: Evidence) -> Iterator[tuple[str, _Allowed, st
     if system.allocation != "default":
         for identity in (story.ue.private_user_identity, *story.ue.public_user_identities):
             yield identity, home, "default ISIM identity"
-    partner = story.partner.system if story.partner else ""
+    # A UE that was lent identities and has not used them yet: step 4 says whose they are.
+    partner = story.partner.system if story.partner else str(partner_of(story) or "")
     crossing = frozenset({"csc-x", "csc-17", "csc-y", "feed"})
     if system.allocation != "default":
         for identity in primary_identities_of_step_9(story):
