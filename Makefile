@@ -4,7 +4,8 @@
 PY     := .venv/bin/python
 SETUP  := bash packaging/set-up.sh
 PYTEST := $(PY) -m pytest -q
-ROOT   := $(if $(filter 0,$(shell id -u)),env,sudo env) PYTHONDONTWRITEBYTECODE=1 PATH=$(CURDIR)/.venv/bin:$(PATH)
+# Under sudo no file of root's is left in the source tree: set-up has compiled it already.
+ROOT   := $(if $(filter 0,$(shell id -u)),env,sudo env PYTHONDONTWRITEBYTECODE=1) PATH=$(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-all check unit conformance integration lab drill bench fuzz set-up set-up-python clean

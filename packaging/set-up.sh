@@ -97,6 +97,9 @@ ensure_venv() {
   : >"$stamp"
 }
 
+# Ten programs start at once in the lab: none of them should compile the sources first.
+compile_sources() { .venv/bin/python -m compileall -q -j 0 mmserver diameter_proxy ue_agent lab; }
+
 packages_only=
 if [ "${1:-}" = --packages-only ]; then packages_only=yes; shift; fi
 [ $# -gt 0 ] || set -- python lab
@@ -106,5 +109,5 @@ LOG=$PWD/.set-up/install.log
 exec 9>.set-up/lock
 flock 9
 ensure_packages "$@"
-[ -n "$packages_only" ] || ensure_venv
+[ -n "$packages_only" ] || { ensure_venv; compile_sources; }
 say "ready"
