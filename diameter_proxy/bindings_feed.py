@@ -39,6 +39,11 @@ class BindingsFeed:
     """The proxy's client of the MMS."""
 
     def __init__(self, config: Config, proxy: Proxy) -> None:
+        """Read the certificates.
+
+        Raises:
+            OSError: one of them cannot be used.
+        """
         assert config.feed is not None
         self._table: Final[FeedTable] = config.feed
         self._config: Final = config
@@ -49,7 +54,9 @@ class BindingsFeed:
         self._log: Final = structlog.get_logger().bind(mms=config.feed.url.host)
         self._tasks: Final[set[asyncio.Task[None]]] = set()
         self._client: httpx2.AsyncClient | None = None
+        self._context: Final = _context(config, self._table)
         self._is_ready: Final = asyncio.Event()
+        self._is_loaded: Final = asyncio.Event()
         self._fresh: IdentityMap | None = None
         self._acknowledged: int | None = None
         self._retry_s = RETRY_S
@@ -58,6 +65,14 @@ class BindingsFeed:
     def start(self) -> None:
         """Begin to follow."""
         self._spawn(self._run())
+
+    async def wait_until_loaded(self, within_s: float) -> bool:
+        """Wait until the map is whole for the first time, or the time is over; say which."""
+        try:
+            await asyncio.wait_for(self._is_loaded.wait(), within_s)
+        except TimeoutError:
+            return False
+        return True
 
     async def stop(self) -> None:
         """Stop following; look-ups and reports under way are dropped."""
@@ -86,7 +101,7 @@ class BindingsFeed:
 
     async def _run(self) -> None:
         httpx = await asyncio.to_thread(importlib.import_module, "httpx2")
-        self._client = httpx.AsyncClient(verify=self._context(), timeout=self._wait_s + GRACE_S)
+        self._client = httpx.AsyncClient(verify=self._context, timeout=self._wait_s + GRACE_S)
         self._is_ready.set()
         while True:
             try:
@@ -120,6 +135,7 @@ class BindingsFeed:
             self._proxy.identities.replace_by(self._fresh)
             self._fresh = None
         if is_loading and page.complete:
+            self._is_loaded.set()
             self._log.info("feed.loaded", **self._proxy.identities.counts())
 
     async def _acknowledge(self) -> None:
@@ -201,14 +217,6 @@ class BindingsFeed:
         if answer.status_code >= 300:
             raise FeedError(f"{path}: status {answer.status_code}")
 
-    def _context(self) -> ssl.SSLContext:
-        context = ssl.create_default_context(cafile=str(self._table.ca) if self._table.ca else None)
-        context.minimum_version = ssl.TLSVersion.TLSv1_3
-        context.hostname_checks_common_name = False
-        if self._config.tls is not None:
-            context.load_cert_chain(self._config.tls.certificate, self._config.tls.private_key)
-        return context
-
 
 def apply_page(identities: IdentityMap, page: FeedPage, now_s: float) -> None:
     """Apply a page to a map in place: one step of the event loop."""
@@ -226,3 +234,12 @@ def _failures() -> tuple[type[Exception], ...]:
     """Return what a request may raise; httpx2 is loaded by the time it is asked."""
     httpx = importlib.import_module("httpx2")
     return (httpx.HTTPError, httpx.InvalidURL, TimeoutError, FeedError)
+
+
+def _context(config: Config, table: FeedTable) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=str(table.ca) if table.ca else None)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.hostname_checks_common_name = False
+    if config.tls is not None:
+        context.load_cert_chain(config.tls.certificate, config.tls.private_key)
+    return context

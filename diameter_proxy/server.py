@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from diameter_proxy.metrics import MetricsListener
 
 DRAIN_S: Final = 2.0
+FIRST_LOAD_S: Final = 1.0
+"""Before the first page the lent range is not known: peers wait so long at most, so that a restart misroutes nobody."""
 
 
 class StartFailed(Exception):
@@ -58,11 +60,28 @@ class ProxyServer:
         )
 
     async def start(self) -> None:
-        """Listen and begin to connect.
+        """Load the identity map if the MMS is there, listen and begin to connect.
 
         Raises:
             StartFailed: an address cannot be listened on, a certificate file is of no use.
         """
+        if self._config.feed is not None:
+            try:
+                self._feed = BindingsFeed(self._config, self.proxy)
+            except OSError as exc:  # ssl.SSLError is one
+                raise StartFailed(f"feed: {exc}") from exc
+            self._feed.start()
+            if not await self._feed.wait_until_loaded(FIRST_LOAD_S):
+                self._log.warning("feed.awaited", within_s=FIRST_LOAD_S)
+        try:
+            await self._start_node()
+            self._sweep()
+            await self._start_side_doors()
+        except StartFailed:
+            await self._stop_feed()
+            raise
+
+    async def _start_node(self) -> None:
         failures: tuple[type[Exception], ...] = (ListenFailed,)
         if self._config.tls is not None:
             from diameter_proxy.node.tls import (
@@ -74,11 +93,10 @@ class ProxyServer:
             await self.node.start()
         except failures as exc:
             raise StartFailed(str(exc)) from exc
-        self._sweep()
-        await self._start_side_doors()
-        if self._config.feed is not None:
-            self._feed = BindingsFeed(self._config, self.proxy)
-            self._feed.start()
+
+    async def _stop_feed(self) -> None:
+        if self._feed is not None:
+            await self._feed.stop()
 
     async def _start_side_doors(self) -> None:
         config = self._config
@@ -105,8 +123,7 @@ class ProxyServer:
         for door in (self._metrics, self._admin):
             if door is not None:
                 await door.stop()
-        if self._feed is not None:
-            await self._feed.stop()
+        await self._stop_feed()
         await self.node.stop(DisconnectCause.REBOOTING, DRAIN_S)
 
     async def wait_for_own_peers(self, within_s: float) -> None:
