@@ -47,7 +47,7 @@ async def command_hss(lab: "Lab", step: model.Hss) -> dict[str, Any]:
         writer.write(json.dumps(dict(step.command)).encode() + b"\n")
         line = await reader.readline()
         writer.close()
-    return _accepted(f"hss.{step.system}", line)
+    return accepted(f"hss.{step.system}", line)
 
 
 async def change_bindings(lab: "Lab", step: model.ChangeBindings) -> dict[str, Any]:
@@ -107,10 +107,15 @@ async def _errand(lab: "Lab", host: str, module: str, values: Mapping[str, Any])
     if not out:
         last = err.decode(errors="replace").strip().splitlines() or ["it said nothing"]
         raise ProgramFailure(f"{module} on {host}: {last[-1]}")
-    return _accepted(f"{module} on {host}", out)
+    return accepted(f"{module} on {host}", out)
 
 
-def _accepted(who: str, line: bytes) -> dict[str, Any]:
+def accepted(who: str, line: bytes) -> dict[str, Any]:
+    """Return the answer on a line.
+
+    Raises:
+        ProgramFailure: it is none, or a refusal.
+    """
     try:
         answer = json.loads(line)
     except ValueError:

@@ -42,10 +42,10 @@ class Runner:
                 outcome = await self._carry_out(step)
             except (ProgramFailure, TimeoutError, OSError) as exc:
                 self._lab.timeline.note("step.failed", number=number, reason=str(exc))
-                raise StepFailed(f"step {number} {_shown(step)}: {exc}") from exc
+                raise StepFailed(f"step {number} {shown(step)}: {exc}") from exc
             except StepFailed as exc:
                 self._lab.timeline.note("step.failed", number=number, reason=str(exc))
-                raise StepFailed(f"step {number} {_shown(step)}: {exc}") from exc
+                raise StepFailed(f"step {number} {shown(step)}: {exc}") from exc
             self._lab.timeline.note("step.done", number=number, step=type(step).__name__, outcome=outcome)
 
     async def _carry_out(self, step: model.Step) -> dict[str, Any]:
@@ -107,7 +107,7 @@ class Runner:
     async def _done(self, ue: str, values: Mapping[str, Any]) -> dict[str, Any]:
         answer = await self._ask(ue, values)
         if not answer.get("ok"):
-            raise StepFailed(f"{ue} answers {_reason(answer)}")
+            raise StepFailed(f"{ue} answers {reason_of(answer)}")
         return answer
 
     async def _with_status(
@@ -120,7 +120,7 @@ class Runner:
             if answer.get("status") in (wanted if isinstance(wanted, tuple) else (wanted,)):
                 return answer
             if answer.get("status") not in COME_AGAIN or loop.time() > deadline:
-                raise StepFailed(f"{ue} answers {_reason(answer)}, wanted status {wanted}")
+                raise StepFailed(f"{ue} answers {reason_of(answer)}, wanted status {wanted}")
             await asyncio.sleep(COME_AGAIN_S)
 
     async def _get_connection_details(self, step: model.GetConnectionDetails) -> dict[str, Any]:
@@ -132,14 +132,14 @@ class Runner:
         answer = await self._ask(step.ue, values)
         if step.status == 200:
             if not answer.get("ok"):
-                raise StepFailed(f"{step.ue} answers {_reason(answer)}")
+                raise StepFailed(f"{step.ue} answers {reason_of(answer)}")
             given = str(answer.get("partner_mc_system"))
             if step.partner_given not in (None, given):
                 raise StepFailed(f"partner {given} was given, wanted {step.partner_given}")
             self._details[step.ue, given] = answer
             return answer
         if answer.get("ok") or answer.get("status") != step.status:
-            raise StepFailed(f"{step.ue} answers {_reason(answer)}, wanted status {step.status}")
+            raise StepFailed(f"{step.ue} answers {reason_of(answer)}, wanted status {step.status}")
         if step.refused_in is not None and answer.get("step") not in (None, step.refused_in):
             raise StepFailed(f"refused in step {answer.get('step')}, wanted {step.refused_in}")
         return answer
@@ -192,12 +192,14 @@ class Runner:
         return identities["private_user_identity"], identities["public_user_identities"][0]
 
 
-def _reason(answer: Mapping[str, Any]) -> str:
+def reason_of(answer: Mapping[str, Any]) -> str:
+    """Return a UE's answer in one line."""
     parts = [str(answer[key]) for key in ("status", "step", "reason") if answer.get(key) is not None]
     return " ".join(parts) or str(dict(answer))
 
 
-def _shown(step: model.Step) -> str:
+def shown(step: model.Step) -> str:
+    """Return a step in one line."""
     values = {key: value for key, value in model.describe(step).items() if key != "step" and value}
     inside = ", ".join(f"{key}={value}" for key, value in values.items())
     return f"{type(step).__name__}({inside})"

@@ -104,7 +104,7 @@ class Dumpcap:
         )
         await sending.wait()
         for _ in range(int(LAST_WORDS_S / LOOK_S)):
-            end = _last_octets(self._file)
+            end = last_octets(self._file)
             if all(text.encode() in end for text in words.values()):
                 return
             await asyncio.sleep(LOOK_S)
@@ -125,7 +125,8 @@ async def _forget(stream: asyncio.StreamReader) -> None:
         pass
 
 
-def _last_octets(file: Path) -> bytes:
+def last_octets(file: Path) -> bytes:
+    """Return the end of a file."""
     with file.open("rb") as stream:
         stream.seek(max(0, file.stat().st_size - LOOKED_AT_OCTETS))
         return stream.read()
