@@ -13,7 +13,7 @@ from diameter_proxy.diameter.result_codes import ResultCode
 from diameter_proxy.diameter.wire import ERROR
 from diameter_proxy.forwarding import FAULT, Forwarder, is_reply_to
 from diameter_proxy.identity_map import IdentityMap
-from diameter_proxy.migration import Migration
+from diameter_proxy.migration import Migration, Returning
 from diameter_proxy.pending import Pending
 from diameter_proxy.routing import RTR, UAR, Refusal
 from diameter_proxy.server_names import ServerNames
@@ -90,7 +90,7 @@ class AnswerPath:
 
     def _answer_migrated(self, pending: Pending, data: bytes) -> None:
         try:
-            made = self._migration.answer(pending, data, self._identities, self._wall_clock())
+            made: Refusal | Returning = self._migration.answer(pending, data, self._identities, self._wall_clock())
         except Unreadable as exc:
             made = Refusal(f"answer: {exc}", result_code=ResultCode.UNABLE_TO_COMPLY, step="10.6.2-9")
         if isinstance(made, Refusal):
@@ -98,10 +98,10 @@ class AnswerPath:
             self._log.error("answer.refused", **self._forwarder.described(pending), reason=made.reason, step=made.step)
             self._forwarder.refuse_pending(pending, made)
             return
-        self._forwarder.settle(pending, made if _is_success(made) else None)
-        self._forwarder.reply(pending.source, made)
+        self._forwarder.settle(pending, made.octets if made.is_success else None)
+        self._forwarder.reply(pending.source, made.octets)
         for peer, request in pending.joined:
-            self._forwarder.reply(peer, as_answer_to(made, request, locate(request)))
+            self._forwarder.reply(peer, as_answer_to(made.octets, request, locate(request)))
         self._counters.answered(self._clock() - pending.started_s)
 
     def _goes_elsewhere(self, pending: Pending, data: bytes) -> bool:

@@ -4,10 +4,10 @@ Only AKA can be migrated: RAND, AUTN, XRES, CK and IK do not depend on identitie
 an item passes octet for octet.
 """
 
+from struct import Struct
 from typing import Final
 
 from diameter_proxy.diameter import dictionary as d
-from diameter_proxy.diameter.errors import PermanentFailure
 from diameter_proxy.diameter.result_codes import ExperimentalResultCode, ResultCode
 from diameter_proxy.diameter.wire import walk_avps
 from diameter_proxy.routing import Refusal
@@ -23,6 +23,9 @@ _AUTHENTICATE: Final = 609
 _AUTHORIZATION: Final = 610
 _ITEM_NUMBER: Final = 613
 _READ: Final = frozenset({_SCHEME, _AUTHENTICATE, _AUTHORIZATION, _ITEM_NUMBER})
+
+_pair = Struct(">2I").unpack_from
+_word = Struct(">I").unpack_from
 
 _ONE_IS_WANTED: Final = Refusal(
     "exactly one SIP-Auth-Data-Item is wanted", result_code=ResultCode.AVP_OCCURS_TOO_MANY_TIMES
@@ -97,14 +100,20 @@ def _one_vector(data: bytes, found: list[int]) -> list[Edit]:
 def _inside(data: bytes, start: int) -> dict[int, int] | None:
     """Return where each AVP that matters starts inside the group; None: it cannot be read, or one stands twice."""
     inner: dict[int, int] = {}
-    try:
-        for span in walk_avps(data, start + 12, start + 12 + len(value_at(data, start))):
-            if span.vendor_id == TGPP and span.code in _READ:
-                if span.code in inner:
-                    return None
-                inner[span.code] = span.start
-    except PermanentFailure:
-        return None
+    at, end = start + 12, start + (_word(data, start + 4)[0] & 0xFFFFFF)
+    while at < end:
+        if at + 8 > end:
+            return None
+        code, flags_length = _pair(data, at)
+        length = flags_length & 0xFFFFFF
+        following = at + (length + 3 & 0x1FFFFFC)
+        if length < (12 if flags_length & 0x80000000 else 8) or following > end:
+            return None
+        if code in _READ and flags_length & 0x80000000 and _word(data, at + 8)[0] == TGPP:
+            if code in inner:
+                return None
+            inner[code] = at
+        at = following
     return inner
 
 

@@ -10,7 +10,7 @@ from diameter_proxy.authentication import ONE_ITEM, check_answer, gate_request
 from diameter_proxy.diameter import dictionary as d
 from diameter_proxy.diameter.dictionary import AnyAvpType
 from diameter_proxy.diameter.result_codes import ExperimentalResultCode, ResultCode
-from diameter_proxy.diameter.wire import RETRANSMITTED
+from diameter_proxy.diameter.wire import RETRANSMITTED, encode_avp
 from diameter_proxy.identity_map import IdentityMap, LentSet, canonical
 from diameter_proxy.ownership import Claim
 from diameter_proxy.pending import Pending
@@ -31,6 +31,7 @@ from diameter_proxy.splice import (
     SIP_AUTH_DATA_ITEM,
     SIP_NUMBER_AUTH_ITEMS,
     SLOTS,
+    TGPP,
     USER_NAME,
     Edit,
     avp_at,
@@ -63,6 +64,13 @@ class Outgoing(NamedTuple):
 
     octets: bytes
     identities: tuple[bytes, bytes]
+
+
+class Returning(NamedTuple):
+    """An answer as it goes back, and whether it holds a vector."""
+
+    octets: bytes
+    is_success: bool
 
 
 class Migration:
@@ -115,7 +123,7 @@ class Migration:
         """Say whether the HSS is asked for the default set in place of this one."""
         return self._as_default or not lent.provisioned
 
-    def answer(self, pending: Pending, data: bytes, identities: IdentityMap, now_s: float) -> Refusal | bytes:
+    def answer(self, pending: Pending, data: bytes, identities: IdentityMap, now_s: float) -> Refusal | Returning:
         """Return the MAA as it goes back (10.6.2 steps 8 and 10), or why it does not.
 
         Raises:
@@ -125,7 +133,8 @@ class Migration:
         assert lent is not None
         step = "10.6.2-9" if pending.route is Route.PARTNER else "10.6.2-7"
         edits = self._hiding.answer_edits(data, found)
-        if _is_success(data, found):
+        is_success = _is_success(data, found)
+        if is_success:
             refusal = _faults(data, found, pending, step)
             if refusal is None and not identities.is_current(lent, now_s):
                 refusal = WITHDRAWN._replace(step=step)
@@ -136,7 +145,7 @@ class Migration:
         else:
             edits += [(found[i + 1], b"") for i in range(SLOTS, len(found), 2) if found[i] in _AS_ASKED]
             edits += [(start, b"") for start in starts_of(found, SIP_AUTH_DATA_ITEM)]
-        return self._as_asked(pending, data, found, edits, lent)
+        return Returning(self._as_asked(pending, data, found, edits, lent), is_success)
 
     def _as_asked(self, pending: Pending, data: bytes, found: list[int], edits: list[Edit], lent: LentSet) -> bytes:
         asked, places = pending.asked, pending.found
@@ -188,8 +197,8 @@ def _counterparts(lent: LentSet, claim: Claim) -> tuple[bytes, bytes] | None:
 def _mapped(found: list[int], identities: tuple[bytes, bytes]) -> list[Edit]:
     private, public = identities
     return [
-        (found[USER_NAME], d.USER_NAME.encode(private.decode())),
-        (found[PUBLIC_IDENTITY], d.PUBLIC_IDENTITY.encode(public.decode())),
+        (found[USER_NAME], encode_avp(d.USER_NAME.code, private)),
+        (found[PUBLIC_IDENTITY], encode_avp(d.PUBLIC_IDENTITY.code, public, TGPP)),
     ]
 
 

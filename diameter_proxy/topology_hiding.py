@@ -93,7 +93,8 @@ def proxy_infos(data: bytes, found: list[int]) -> bytes:
 
 def needles_of(identities: Identities, but: Identities = ()) -> frozenset[bytes]:
     """Return the octets by which identities are known in any AVP; those in ``but`` may be seen."""
-    return frozenset(map(_bare, identities)) - frozenset(map(_bare, but))
+    needles = frozenset(map(_bare, identities))
+    return needles.difference(map(_bare, but)) if but else needles
 
 
 def without(message: bytes, needles: Iterable[bytes]) -> bytes:

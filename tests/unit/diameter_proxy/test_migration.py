@@ -4,6 +4,7 @@ import pytest
 
 from diameter_proxy.diameter import dictionary as d
 from diameter_proxy.diameter.message import Message
+from diameter_proxy.diameter.wire import encode_message
 from diameter_proxy.identity_map import IdentityMap
 from diameter_proxy.migration import Migration
 from diameter_proxy.ownership import Claim, Owner
@@ -39,7 +40,8 @@ def answered(made, data, message=None, current=True):
     if current:
         identities.apply(lent)
     sent = tuple(text.encode() for text in made.primary)
-    return migration().answer(pending(message or made.mar(), lent, sent), data, identities, 0)
+    returned = migration().answer(pending(message or made.mar(), lent, sent), data, identities, 0)
+    return returned if isinstance(returned, Refusal) else returned.octets
 
 
 def test_partner_identities_become_primary_ones_and_order_stays(made):
@@ -135,8 +137,6 @@ def test_an_error_passes_with_its_code_and_without_a_vector(made):
 
 def test_an_error_without_identities_and_session_gets_them(made):
     avps = [d.RESULT_CODE.encode(3002), d.ORIGIN_HOST.encode("x")]
-    from diameter_proxy.diameter.wire import encode_message
-
     out = answered(made, encode_message(0x60, 303, 16777216, 5, 9, avps))
     assert not isinstance(out, Refusal)
     message = Message.decode(out)
