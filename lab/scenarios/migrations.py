@@ -187,7 +187,7 @@ MIGRATIONS: Final = (
             Kill("hss.mc1"),
             Start("hss.mc1"),
             Isim("ue1"),
-            Refresh("ue1", "mc2", patience_s=5),
+            Register("ue1", "mc2", patience_s=5),
         ),
         proves=(*HOME, *CONNECTIVITY),
         checks=(

@@ -20,6 +20,7 @@ from lab.scenarios.model import (
 )
 
 ALICE: Final = "001010000000001@ims.mc1.lab"
+CAROL: Final = "001010000000002@ims.mc1.lab"
 ALICE_LENT: Final = "mig-p5xw0c8jr3kd7qhz1vtn@ims.mc1.lab"
 NOBODY: Final = "mig-n0b0dyh4sth1sb1nd1ngx@ims.mc2.lab"
 DIAMETER_USER_UNKNOWN: Final = 5001
@@ -85,9 +86,10 @@ REFUSALS: Final = (
     ),
     Scenario(
         name="home-identity-at-partner",
-        what="The UE registers at the partner with its ISIM's own identities: neither the partner's nor lent by it.",
+        what="The UE registers at the partner with identities of the primary's HSS: neither the partner's nor lent by it.",
+        # carol's, not the UE's own: that the UE itself shows its ISIM's set abroad is not what is judged here.
         steps=(
-            EnterConnectionDetails("ue1", "mc2", ALICE, ("sip:alice@ims.mc1.lab",)),
+            EnterConnectionDetails("ue1", "mc2", CAROL, ("sip:carol@ims.mc1.lab",)),
             Move("ue1", "mc2"),
             Register("ue1", "mc2", status=403),
         ),
