@@ -28,7 +28,7 @@ check: set-up-python ## format, lint, types, architecture
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
-	$(PYTEST) tests/test_architecture.py
+	$(PYTEST) tests/test_architecture.py tests/test_documents.py
 
 unit: set-up-python ## unit tests: under a minute, no root
 	$(PYTEST) tests/unit tests/test_architecture.py
