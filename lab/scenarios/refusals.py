@@ -86,7 +86,7 @@ REFUSALS: Final = (
     ),
     Scenario(
         name="home-identity-at-partner",
-        what="The UE registers at the partner with identities of the primary's HSS: neither the partner's nor lent by it.",
+        what="A UE registers at the partner with identities of the primary's HSS: neither the partner's nor lent.",
         # carol's, not the UE's own: that the UE itself shows its ISIM's set abroad is not what is judged here.
         steps=(
             EnterConnectionDetails("ue1", "mc2", CAROL, ("sip:carol@ims.mc1.lab",)),
