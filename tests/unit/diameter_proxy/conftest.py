@@ -130,3 +130,8 @@ def made():
 @pytest.fixture
 def wire():
     return Wire()
+
+
+@pytest.fixture
+def new_wire():
+    return Wire
