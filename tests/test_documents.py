@@ -8,7 +8,7 @@ import json
 import re
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, Union, get_args, get_origin
@@ -227,6 +227,35 @@ def test_a_key_too_much_in_an_example_is_found(name: str, tmp_path: Path) -> Non
     result = CliRunner().invoke(PROGRAMS[CHECKED_BY[name]], ["check", "--config", str(file)])
     assert result.exit_code == 2
     assert "surplus: no such setting" in result.output
+
+
+# --- a check that cannot fail is found out --------------------------------------------------------------------
+
+_ROW: Final = "| section | status | where | test | scenario | refused | note |\n|---|---|---|---|---|---|---|\n| 1 | "
+
+
+@pytest.mark.parametrize(
+    ("check", "text"),
+    [
+        (test_relative_links_lead_somewhere, "[a](nowhere.md)"),
+        (test_relative_links_lead_somewhere, "# One\n\n[a](#two)"),
+        (test_no_path_of_one_machine_is_named, "run it in /home/me/lab"),
+        (test_commands_exist, "    mmserver migration downgrade --config mms.toml"),
+        (test_commands_exist, "`diameter-proxy run|stop`"),
+        (test_scenarios_that_are_run_exist, "    mclab run native no-such-scenario"),
+        (test_statuses_are_of_the_four, _ROW + "yes | | | | | |"),
+        (test_what_does_not_comply_says_why, _ROW + "NC | | | | | |"),
+        (test_modules_exist, _ROW + "C | `mmserver/gone.py` | | | | |"),
+        (test_tests_exist, _ROW + "C | | `test_nobody_wrote` | | | |"),
+        (test_scenarios_exist, _ROW + "C | | | `no-such-scenario` | | |"),
+        (test_problem_types_exist, _ROW + "C | | | | `no-such-problem` | |"),
+    ],
+)
+def test_a_planted_fault_is_found(check: Callable[[Path], None], text: str, tmp_path: Path) -> None:
+    file = tmp_path / "planted.md"
+    file.write_text(text + "\n")
+    with pytest.raises(AssertionError):
+        check(file)
 
 
 # --- reading documents ---------------------------------------------------------------------------------------
