@@ -4,7 +4,8 @@ Read from ``run.json``.  It names no key, vector or token.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -76,7 +77,17 @@ class RunFacts(_Fact):
     hosts: Annotated[dict[str, str], Field(description="address -> host name (role.system.lab)")]
     systems: tuple[SystemFacts, ...]
     ues: tuple[UeFacts, ...]
+    steps: Annotated[tuple[dict[str, Any], ...], Field(description="What the scenario did, in order.")] = ()
     environment: dict[str, str] = {}
+
+    @cached_property
+    def _places(self) -> dict[str, tuple[str, str]]:
+        """Address -> role and system."""
+        places = {}
+        for address, name in self.hosts.items():
+            labels = name.split(".")
+            places[address] = (labels[0].rstrip("0123456789"), labels[1] if len(labels) > 1 else "")
+        return places | {address: ("ue", "") for ue in self.ues for address in ue.addresses}
 
     def names(self) -> dict[str, str]:
         """Return address -> name of every host and UE."""
@@ -95,14 +106,48 @@ class RunFacts(_Fact):
 
     def role(self, address: str) -> str:
         """Return the role behind an address: ``pcscf``, ``proxy`` for any proxy, ``ue``; empty when unknown."""
-        if any(address in ue.addresses for ue in self.ues):
-            return "ue"
-        return self.hosts.get(address, "").split(".")[0].rstrip("0123456789")
+        return self._places.get(address, ("", ""))[0]
 
     def system_of(self, address: str) -> str:
         """Return the system that an address of a host belongs to; empty for a UE or when unknown."""
-        labels = self.hosts.get(address, "").split(".")
-        return labels[1] if len(labels) > 1 else ""
+        return self._places.get(address, ("", ""))[1]
+
+    def entered(self, ue: str) -> frozenset[str]:
+        """Return the identities that the scenario put into a UE by hand: nobody but the scenario spread them."""
+        return frozenset(
+            identity
+            for step in self.steps
+            if step.get("step") == "EnterConnectionDetails" and step.get("ue") == ue
+            for identity in (str(step.get("private_user_identity")), *map(str, step.get("public_user_identities", ())))
+        )
+
+    def takes_through(self, ue: UeFacts) -> frozenset[str]:
+        """Return the procedures that the scenario took a UE through with success; ``part_of`` names them."""
+        return frozenset(part for step in self.steps for part in _parts(step, ue))
+
+
+def part_of(step_id: str) -> str:
+    """Return the part of a procedure that a step belongs to: what one action of a UE brings about as a whole."""
+    if step_id in ("10.6.1-1", "10.6.2-1", "10.6.2-14"):
+        return step_id
+    return step_id.rpartition("-")[0]
+
+
+def _parts(step: Mapping[str, Any], ue: UeFacts) -> Iterator[str]:
+    """Yield the parts that one step of a scenario brings about for a UE."""
+    kind, home = step.get("step"), step.get("system") == ue.system
+    statuses = step.get("status", 200)
+    if 200 not in (statuses if isinstance(statuses, list | tuple) else (statuses,)):
+        return
+    if step.get("ue") == ue.name:
+        if kind == "Authenticate":
+            yield "10.6.1-1" if home else "10.6.2-1"
+        elif kind == "Register":
+            yield "10.6.1" if home else "10.6.2"
+        elif kind == "GetConnectionDetails":
+            yield "10.1.X.1"
+    elif kind == "Message" and step.get("receiver") == ue.name and step.get("receiver_system") != ue.system:
+        yield "10.6.2-14"
 
 
 def load_facts(run_directory: Path) -> RunFacts:

@@ -15,7 +15,7 @@ from lab.evidence import capture as capturing
 from lab.evidence.checks import expectations, secrecy
 from lab.evidence.checks.finding import Finding, absent
 from lab.evidence.dissect import dissect
-from lab.evidence.facts import RunFacts, load_facts
+from lab.evidence.facts import RunFacts, load_facts, part_of
 from lab.evidence.report import (
     CheckReport,
     ExpectationReport,
@@ -53,7 +53,8 @@ class Promises(Protocol):
 ALWAYS: Final[tuple[tuple[str, Callable[[Evidence], Finding]], ...]] = (
     ("identities-stay-where-they-may-be-seen", secrecy.identities_stay),
     ("keys-never-reach-a-ue", secrecy.keys_stay),
-    ("csc-y-is-tls", secrecy.csc_y_is_tls),
+    ("systems-talk-over-tls", secrecy.between_systems_is_tls),
+    ("tls-was-readable", secrecy.tls_was_readable),
 )
 
 
@@ -100,13 +101,21 @@ def report_on(evidence: Evidence, scenario: Promises, *, capture: str = "", run:
 
 
 def judge_step(step: Step, evidence: Evidence, scenario: Promises) -> StepReport:
-    """Return the verdict on one step: of every story in which it took place, or its absence."""
-    findings = [_careful(step.id, partial(step.check, story, evidence)) for story in evidence.stories]
-    there = [finding for finding in findings if finding.verdict is not Verdict.NOT_EXPECTED]
-    finding = _joined(there) if there else _joined_absence(findings)
-    expected = step.id in scenario.proves
-    if not there and expected:
-        finding = replace(finding, verdict=Verdict.FAIL)
+    """Return the verdict on one step: of every story in which it took place, or its absence.
+
+    A step that the scenario promises must have taken place for each UE that the scenario took through it.
+    """
+    findings = [(story, _careful(step.id, partial(step.check, story, evidence))) for story in evidence.stories]
+    there = [(story, finding) for story, finding in findings if finding.verdict is not Verdict.NOT_EXPECTED]
+    absences = [finding for _, finding in findings if finding.verdict is Verdict.NOT_EXPECTED]
+    finding = _joined([finding for _, finding in there]) if there else _joined_absence(absences)
+    if step.id in scenario.proves:
+        missing = _missing(step.id, {story.ue.name for story, _ in there}, evidence.facts)
+        if not there:
+            finding = replace(finding, verdict=Verdict.FAIL)
+        elif missing:
+            text = f"did not take place for {', '.join(missing)}"
+            finding = replace(finding, verdict=Verdict.FAIL, detail="; ".join(filter(None, (text, finding.detail))))
     if there and step.id in scenario.absent:
         finding = replace(finding, verdict=Verdict.FAIL, detail="came, though this scenario ends before it")
     return StepReport(
@@ -128,6 +137,11 @@ def comments_of(report: Report) -> dict[int, str]:
             for number in step.frames:
                 comments.setdefault(number, []).append(f"{step.id} {step.title} [{step.wire}]: {step.verdict}")
     return {number: "; ".join(lines) for number, lines in comments.items()}
+
+
+def _missing(step_id: str, there: set[str], facts: RunFacts) -> list[str]:
+    part = part_of(step_id)
+    return [ue.name for ue in facts.ues if ue.name not in there and part in facts.takes_through(ue)]
 
 
 def _always(evidence: Evidence) -> Iterable[CheckReport]:

@@ -1,68 +1,58 @@
 """The capture as stories: for each UE, the exchanges that are the steps of 10.1.X.1, 10.6.1 and 10.6.2.
 
-Only finds; judges nothing.  A message is found by what names it (addresses, path, End-to-End, Call-ID), so that a
-changed value is seen by the check of its own step instead of making the message invisible.
+A UE has one story for each registration with a partner, one for each request for connection details that led to
+none, and one for each later registration at home.  Only finds; judges nothing.  A message is found by what names it
+(addresses, path, End-to-End, Call-ID), so that a changed value is seen by the check of its own step instead of making
+the message invisible.
 """
 
-import base64
-import json
-import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Final, NamedTuple
-from urllib.parse import parse_qs
 
 from lab.evidence.facts import RunFacts, UeFacts
-from lab.evidence.messages import Capture, DiameterMessage, Frame, HttpMessage, SipMessage
-
-MAR: Final = 303
-USER_NAME: Final = 1
-PUBLIC_IDENTITY: Final = 601
+from lab.evidence.index import MAR, NEVER, Exchange, Hop, Index, between
+from lab.evidence.messages import Capture, SipMessage
+from lab.evidence.sightings import Sightings
+from lab.evidence.texts import JWT_BEARER, TOKEN_EXCHANGE, digest_parameters, form_of, is_registering, uri_of
 
 CSC_4_PATH: Final = "/csc-4/v1/partner-mc-system-connection-details"
 PRIMARY_SET_PATH: Final = "/csc-x/v1/primary-mc-system-sip-identities"
 PARTNER_SET_PATH: Final = "/csc-x/v1/partner-mc-system-sip-identities"
 CSC_17_PATH: Final = "/csc-17/v1/partner-mc-system-access"
-TOKEN_EXCHANGE: Final = "urn:ietf:params:oauth:grant-type:token-exchange"  # noqa: S105 - a grant type
-JWT_BEARER: Final = "urn:ietf:params:oauth:grant-type:jwt-bearer"
-
-
-class Exchange(NamedTuple):
-    """An HTTP request and its response, if one came."""
-
-    request: HttpMessage
-    response: HttpMessage | None
-
-    @property
-    def status(self) -> int:
-        return self.response.status if self.response else 0
-
-    def answer(self) -> dict[str, Any]:
-        """Return the JSON object of a response, or an empty one."""
-        return self.response.json() if self.response else {}
-
-    @property
-    def frames(self) -> tuple[int, ...]:
-        return (self.request.frame.number, *((self.response.frame.number,) if self.response else ()))
 
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """One registration of a UE: the first REGISTER, and the challenge, answer and final response that ended it."""
+    """One registration of a UE: the first REGISTER, and the challenge, answer and final response that ended it.
+
+    ``renews``: it has the Call-ID of an earlier registration that ended with 200.
+    """
 
     first: SipMessage
     challenge: SipMessage | None
     answer: SipMessage | None
     final: SipMessage | None
     system: str
+    renews: bool = False
+
+    @property
+    def identities(self) -> tuple[str, str]:
+        """IMPI and IMPU of the first REGISTER."""
+        given = digest_parameters(self.first.header("authorization"))
+        return given.get("username", ""), uri_of(self.first.header("to"))
 
 
-@dataclass(frozen=True, slots=True)
-class Hop:
-    """A Diameter request and its answer on one leg."""
+class LentSets(NamedTuple):
+    """The primary migration set and the partner set, each as (IMPI, IMPU, ...); empty when unknown.
 
-    request: DiameterMessage
-    answer: DiameterMessage | None
+    ``by_hand``: no steps 4 to 11 were captured; the feed of the partner's MMS told them.
+    """
+
+    primary: tuple[str, ...] = ()
+    partner: tuple[str, ...] = ()
+    by_hand: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +70,7 @@ class Story:
     home: Registration | None = None
     home_mar: Hop | None = None
     partner: Registration | None = None
+    sets: LentSets = field(default=LentSets())
     aaa_2: Hop | None = None
     csc_y: Hop | None = None
     hss: Hop | None = None
@@ -87,299 +78,282 @@ class Story:
     service_answer: SipMessage | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Evidence:
     """The capture with its facts: what every check is given."""
 
     capture: Capture
     facts: RunFacts
+    index: Index
     stories: tuple[Story, ...] = ()
-    exchanges: tuple[Exchange, ...] = field(default=())
+
+    @property
+    def exchanges(self) -> tuple[Exchange, ...]:
+        """Every HTTP exchange, in the order of requests."""
+        return self.index.exchanges
+
+    @cached_property
+    def sightings(self) -> Sightings:
+        """Where each identity of the run was seen."""
+        identities: set[str] = set()
+        for story in self.stories:
+            identities |= {story.ue.private_user_identity, *story.ue.public_user_identities}
+            identities |= {*story.sets.primary, *story.sets.partner}
+        return Sightings(self.capture, self.facts, identities)
+
+    @cached_property
+    def given(self) -> dict[str, set[tuple[str, str]]]:
+        """Identity of a primary migration set -> to whom it was given: (default IMPI, partner system)."""
+        owners: dict[str, set[tuple[str, str]]] = {}
+        for exchange in self.index.at(PRIMARY_SET_PATH):
+            body = exchange.request.json()
+            default = identity_set(body.get("default_identities"))
+            owner = (default[0] if default else "", str(body.get("partner_mc_system")))
+            for identity in identity_set(exchange.answer().get("primary_mc_system_sip_identities")):
+                owners.setdefault(identity, set()).add(owner)
+        return owners
+
+    @cached_property
+    def bound_first(self) -> dict[tuple[str, ...], int]:
+        """Primary migration set -> frame in which the partner was first asked for a counterpart of it (step 9)."""
+        first: dict[tuple[str, ...], int] = {}
+        for exchange in self.index.at(PARTNER_SET_PATH):
+            lent = identity_set(exchange.request.json().get("primary_mc_system_sip_identities"))
+            first.setdefault(lent, exchange.request.frame.number)
+        return first
 
 
 def read_stories(capture: Capture, facts: RunFacts) -> Evidence:
-    """Return the evidence with one story for each UE of the run."""
-    exchanges = tuple(_pair(capture.http))
-    evidence = Evidence(capture, facts, (), exchanges)
-    return Evidence(capture, facts, tuple(_story(evidence, ue) for ue in facts.ues), exchanges)
+    """Return the evidence with the stories of each UE of the run."""
+    index = Index(capture, facts)
+    reader = _Reader(index, facts)
+    return Evidence(capture, facts, index, tuple(story for ue in facts.ues for story in reader.stories(ue)))
 
 
-def leg_of(frame: Frame, facts: RunFacts) -> str:
-    """Return the wire between the two ends: ``aaa-2``, ``csc-y``, ``hss``, ``mms``, ``gm``, ``csc-4``, ... ."""
-    roles = {facts.role(frame.source), facts.role(frame.destination)}
-    for ends, leg in _LEGS:
-        if roles == ends:
-            return leg
-    return "-".join(sorted(roles))
+def identity_set(value: object) -> tuple[str, ...]:
+    """Return an ``IdentitySet`` body as (IMPI, IMPU, ...); empty when it is none."""
+    if not isinstance(value, dict):
+        return ()
+    private, public = value.get("private_user_identity"), value.get("public_user_identities")
+    return (str(private), *map(str, public)) if private and isinstance(public, list) else ()
 
 
-_LEGS: Final = (
-    ({"ue", "pcscf"}, "gm"),
-    ({"icscf", "proxy"}, "aaa-2"),
-    ({"scscf", "proxy"}, "aaa-2"),
-    ({"probe", "proxy"}, "aaa-2"),
-    ({"proxy", "hss"}, "hss"),
-    ({"icscf", "hss"}, "hss"),
-    ({"scscf", "hss"}, "hss"),
-    ({"proxy", "mms"}, "mms"),
-    ({"proxy"}, "csc-y"),
-    ({"ue", "cms"}, "csc-4"),
-    ({"cms", "mms"}, "csc-x"),
-    ({"cms"}, "csc-17"),
-    ({"ue", "idms"}, "idms"),
-    ({"cms", "idms"}, "idms"),
-)
+class _Reader:
+    """Finds the stories of each UE."""
 
+    def __init__(self, index: Index, facts: RunFacts) -> None:
+        self._index = index
+        self._facts = facts
+        self._details: dict[str, list[Exchange]] = {}
+        self._tokens: dict[str, list[Exchange]] = {}
+        for exchange in index.at(CSC_4_PATH):
+            self._details.setdefault(exchange.request.frame.source, []).append(exchange)
+        for exchange in index.at("/token"):
+            self._tokens.setdefault(exchange.request.frame.source, []).append(exchange)
+        self._fed = dict(_fed_sets(index))
 
-def claims_of(token: str) -> dict[str, Any]:
-    """Return the payload of a JWT as it stands in the capture; empty when it is none.  No signature is judged."""
-    parts = token.split(".")
-    if len(parts) != 3:
-        return {}
-    try:
-        value = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}
+    def stories(self, ue: UeFacts) -> list[Story]:
+        """Return the stories of one UE, at least one."""
+        chains = [self._chain(ue, details) for details in self._of(self._details, ue)]
+        registered = list(self._registrations(ue))
+        homes = [one for one in registered if one.system == ue.system]
+        first = self._at_home(Story(ue, authentication=self._authentication(ue)), homes[0] if homes else None)
+        found: list[Story] = []
+        followed: set[int] = set()
+        for one in registered:
+            if one.system != ue.system:
+                chain = self._chain_of(one, chains)
+                if chain is not None:
+                    followed.add(id(chain))
+                found.append(self._migrated(_with(first, chain), one))
+        found += [_with(first, chain) for chain in chains if id(chain) not in followed]
+        found += [self._at_home(Story(ue), home) for home in homes[1:]]
+        return found or [first]
 
+    def _of(self, exchanges: dict[str, list[Exchange]], ue: UeFacts) -> list[Exchange]:
+        found = [exchange for address in set(ue.addresses) for exchange in exchanges.get(address, ())]
+        return sorted(found, key=lambda exchange: exchange.request.frame.number)
 
-def form_of(message: HttpMessage) -> dict[str, str]:
-    """Return the fields of a form body."""
-    return {name: values[0] for name, values in parse_qs(message.body).items()}
-
-
-def bearer_of(message: HttpMessage) -> str:
-    """Return the bearer token of a request, or an empty text."""
-    scheme, _, token = message.headers.get("authorization", "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else ""
-
-
-_PARAMETER: Final = re.compile(r'([A-Za-z0-9\-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
-
-
-def digest_parameters(header: str) -> dict[str, str]:
-    """Return the parameters of an Authorization or WWW-Authenticate header, names in lower case."""
-    return {m[1].lower(): m[2] if m[2] is not None else m[3] for m in _PARAMETER.finditer(header.partition(" ")[2])}
-
-
-def uri_of(header: str) -> str:
-    """Return the URI of a From, To or P-Asserted-Identity header, without parameters."""
-    inner = header[header.find("<") + 1 : header.find(">")] if "<" in header else header
-    return inner.split(";")[0].strip()
-
-
-def is_registering(message: SipMessage) -> bool:
-    """Tell a REGISTER that is no de-registration."""
-    expires = message.header("expires")
-    contact = message.header("contact")
-    return message.method == "REGISTER" and expires != "0" and "expires=0" not in contact.replace(" ", "")
-
-
-def _pair(messages: Iterable[HttpMessage]) -> Iterator[Exchange]:
-    """Pair requests and responses of a TCP stream, first in, first out (HTTP/1.1)."""
-    items = list(messages)
-    responses: dict[int, list[HttpMessage]] = {}
-    for message in items:
-        if not message.is_request:
-            responses.setdefault(message.frame.stream, []).append(message)
-    for message in items:
-        if not message.is_request:
-            continue
-        queue = responses.get(message.frame.stream, [])
-        found = next((r for r in queue if r.frame.number >= message.frame.number), None)
-        if found is not None:
-            queue.remove(found)
-        yield Exchange(message, found)
-
-
-def _story(evidence: Evidence, ue: UeFacts) -> Story:
-    facts = evidence.facts
-    details = _first(
-        x for x in evidence.exchanges if x.request.path == CSC_4_PATH and x.request.frame.source in ue.addresses
-    )
-    primary_set = _primary_set(evidence, ue, details)
-    access = _caused(evidence, primary_set, CSC_17_PATH, until=details)
-    partner_set = _caused(evidence, access, PARTNER_SET_PATH, until=access)
-    home = _registration(evidence, ue, home=True)
-    partner = _registration(evidence, ue, home=False)
-    aaa_2 = _mar(evidence, partner)
-    csc_y = _same_transaction(evidence, aaa_2, "csc-y")
-    service = _service(evidence, ue, partner)
-    tokens = [x for x in evidence.exchanges if x.request.path == "/token" and x.request.frame.source in ue.addresses]
-    return Story(
-        ue=ue,
-        authentication=_first(
-            x for x in tokens
-            if facts.system_of(x.request.frame.destination) == ue.system
+    def _authentication(self, ue: UeFacts) -> Exchange | None:
+        return _first(
+            x
+            for x in self._of(self._tokens, ue)
+            if self._facts.system_of(x.request.frame.destination) == ue.system
             and form_of(x.request).get("grant_type") in ("password", "authorization_code")
-        ),
-        details=details,
-        primary_set=primary_set,
-        access=access,
-        partner_set=partner_set,
-        token_exchange=_first(x for x in tokens if form_of(x.request).get("grant_type") == TOKEN_EXCHANGE),
-        partner_token=_first(x for x in tokens if form_of(x.request).get("grant_type") == JWT_BEARER),
-        home=home,
-        home_mar=_mar(evidence, home),
-        partner=partner,
-        aaa_2=aaa_2,
-        csc_y=csc_y,
-        hss=_same_transaction(evidence, csc_y, "hss"),
-        service=service,
-        service_answer=_reply(evidence, service),
-    )  # fmt: skip
+        )
+
+    def _chain(self, ue: UeFacts, details: Exchange) -> Story:
+        """Return the exchanges of 10.1.X.1 that a request for connection details led to."""
+        primary_set = self._primary_set(ue, details)
+        access = self._caused(primary_set, CSC_17_PATH, until=details)
+        partner_set = self._caused(access, PARTNER_SET_PATH, until=access)
+        sets = LentSets(
+            identity_set(partner_set.request.json().get("primary_mc_system_sip_identities")) if partner_set else (),
+            identity_set(partner_set.answer().get("partner_mc_system_sip_identities")) if partner_set else (),
+        )
+        return Story(ue, details=details, primary_set=primary_set, access=access, partner_set=partner_set, sets=sets)
+
+    def _primary_set(self, ue: UeFacts, details: Exchange) -> Exchange | None:
+        """Return steps 4 and 6: the CSC-X exchange of the UE's own system while its step 1 was open, for its user."""
+        candidates = [
+            x
+            for x in self._index.at_within(PRIMARY_SET_PATH, details.request.frame.time_s, _ended_s(details))
+            if self._facts.system_of(x.request.frame.destination) == ue.system
+        ]
+        return _for_users(candidates, details)
+
+    def _caused(self, cause: Exchange | None, path: str, *, until: Exchange | None) -> Exchange | None:
+        """Return the exchange with ``path`` that ``cause`` led to: the same users, before ``until`` was answered."""
+        if cause is None or until is None:
+            return None
+        return _for_users(self._index.at_within(path, cause.request.frame.time_s, _ended_s(until)), cause)
+
+    def _chain_of(self, registration: Registration, chains: Sequence[Story]) -> Story | None:
+        """Return the last answered request for connection details of the system before a registration in it."""
+        found = None
+        for chain in chains:
+            assert chain.details is not None
+            system = self._facts.system_of(chain.access.request.frame.destination) if chain.access else ""
+            if system == registration.system and chain.details.request.frame.number < registration.first.frame.number:
+                found = chain
+        return found
+
+    def _registrations(self, ue: UeFacts) -> Iterator[Registration]:
+        """Yield the UE's registrations in order: each up to the final response that is no challenge."""
+        ongoing: dict[str, Registration] = {}
+        asked: set[tuple[str, tuple[int, str]]] = set()
+        done: set[str] = set()
+        for request in self._index.sent(ue.addresses, "REGISTER"):
+            system = self._facts.system_of(request.frame.destination)
+            if not is_registering(request) or self._facts.role(request.frame.destination) != "pcscf":
+                continue
+            if (request.call_id, request.cseq) in asked:
+                continue  # a retransmission
+            asked.add((request.call_id, request.cseq))
+            before = ongoing.pop(system, None)
+            reply = self._index.reply_to(request)
+            is_answer = bool(digest_parameters(request.header("authorization")).get("nonce"))
+            if before is not None and not is_answer:
+                yield before
+                before = None
+            if before is None:
+                now = Registration(request, None, None, None, system, renews=request.call_id in done)
+            else:
+                now = replace(before, answer=request)
+            if reply is not None and reply.status == 401:
+                ongoing[system] = replace(now, challenge=reply)
+                continue
+            if reply is not None and reply.status == 200:
+                done.add(request.call_id)
+            yield replace(now, final=reply)
+        yield from ongoing.values()
+
+    def _at_home(self, story: Story, home: Registration | None) -> Story:
+        return replace(story, home=home, home_mar=self._mar(home))
+
+    def _migrated(self, story: Story, partner: Registration) -> Story:
+        aaa_2 = self._mar(partner)
+        csc_y = self._same_transaction(aaa_2, "csc-y")
+        service = self._service(story.ue, partner)
+        tokens = self._of(self._tokens, story.ue)
+        grants = [x for x in tokens if form_of(x.request).get("grant_type") == JWT_BEARER]
+        exchanged = [x for x in tokens if form_of(x.request).get("grant_type") == TOKEN_EXCHANGE]
+        grant = _latest((x for x in grants if self._is_in(x, partner.system)), partner.first.frame.number)
+        return replace(
+            story,
+            partner=partner,
+            sets=story.sets if story.sets.partner else self._fed.get(partner.identities[0], LentSets()),
+            token_exchange=_latest(exchanged, grant.request.frame.number if grant else NEVER),
+            partner_token=grant,
+            aaa_2=aaa_2,
+            csc_y=csc_y,
+            hss=self._same_transaction(csc_y, "hss"),
+            service=service,
+            service_answer=self._index.reply_to(service),
+        )
+
+    def _is_in(self, exchange: Exchange, system: str) -> bool:
+        return self._facts.system_of(exchange.request.frame.destination) == system
+
+    def _mar(self, registration: Registration | None) -> Hop | None:
+        """Return the MAR of an S-CSCF that led to the challenge: the last before it, by the identity registered."""
+        if registration is None:
+            return None
+        end = registration.challenge or registration.final
+        after, before = registration.first.frame.number, end.frame.number if end else NEVER
+        found = [
+            m
+            for m in self._index.requests_for(MAR, registration.identities, after, before)
+            if self._facts.role(m.frame.source) == "scscf"
+            and self._facts.system_of(m.frame.source) == registration.system
+        ]
+        return self._index.hop(found[-1]) if found else None
+
+    def _same_transaction(self, before: Hop | None, leg: str) -> Hop | None:
+        """Return the MAR that ``before`` became on another leg: it came next while ``before`` was open.
+
+        The same End-to-End is preferred; without one the next MAR on that leg is taken, for its own check to judge.
+        """
+        if before is None:
+            return None
+        start, end = before.request.frame.number, before.answer.frame.number if before.answer else NEVER
+        found = self._index.mars_of(before.request.end_to_end, leg, start, end)
+        if not found:
+            found = [m for m in between(self._index.diameter(leg, MAR), start, end) if m.is_request]
+        return self._index.hop(found[-1]) if found else None
+
+    def _service(self, ue: UeFacts, partner: Registration) -> SipMessage | None:
+        """Return the first MESSAGE or INVITE that reached the UE in the partner system after its registration."""
+        if partner.final is None or partner.final.status != 200:
+            return None
+        for message in self._index.received(ue.addresses, ("MESSAGE", "INVITE"), partner.final.frame.number):
+            if self._facts.system_of(message.frame.source) == partner.system:
+                return message
+        return None
+
+
+def _with(first: Story, chain: Story | None) -> Story:
+    """Return the story of a UE with the exchanges of one request for connection details."""
+    if chain is None:
+        return first
+    return replace(chain, authentication=first.authentication, home=first.home, home_mar=first.home_mar)
+
+
+def _fed_sets(index: Index) -> Iterator[tuple[str, LentSets]]:
+    """Yield partner IMPI and both sets of each binding that a partner's MMS fed to its proxies."""
+    for exchange in index.exchanges:
+        if not exchange.request.path.startswith("/feed/v1/"):
+            continue
+        body: dict[str, Any] = exchange.answer()
+        entries = body.get("entries", [body])
+        for entry in entries if isinstance(entries, list) else ():
+            if isinstance(entry, dict) and entry.get("role") == "partner":
+                partner, primary = identity_set(entry.get("identities")), identity_set(entry.get("counterpart"))
+                if partner and primary:
+                    yield partner[0], LentSets(primary, partner, by_hand=True)
+
+
+def _for_users(candidates: Sequence[Exchange], cause: Exchange) -> Exchange | None:
+    """Return the first exchange for the MC users of ``cause``, else the first."""
+    users = _users(cause)
+    return _first(x for x in candidates if users & _users(x)) or _first(candidates)
+
+
+def _users(exchange: Exchange) -> set[str]:
+    users = exchange.request.json().get("mc_service_ids", ())
+    return set(map(str, users)) if isinstance(users, list) else set()
+
+
+def _ended_s(exchange: Exchange) -> float:
+    return exchange.response.frame.time_s if exchange.response else float("inf")
 
 
 def _first(found: Iterable[Exchange]) -> Exchange | None:
     return next(iter(found), None)
 
 
-def _primary_set(evidence: Evidence, ue: UeFacts, details: Exchange | None) -> Exchange | None:
-    """Return step 4 and 6: the CSC-X exchange of the UE's own system while its step 1 was open, for its user."""
-    if details is None:
-        return None
-    last = details.response.frame.time_s if details.response else float("inf")
-    wanted = set(map(str, details.request.json().get("mc_service_ids", ())))
-    candidates = [
-        x
-        for x in evidence.exchanges
-        if x.request.path == PRIMARY_SET_PATH
-        and details.request.frame.time_s <= x.request.frame.time_s <= last
-        and evidence.facts.system_of(x.request.frame.destination) == ue.system
-    ]
-    exact = [x for x in candidates if wanted & set(map(str, x.request.json().get("mc_service_ids", ())))]
-    return _first(exact or candidates)
-
-
-def _caused(evidence: Evidence, cause: Exchange | None, path: str, *, until: Exchange | None) -> Exchange | None:
-    """Return the exchange with ``path`` that ``cause`` led to: the same users, before ``until`` was answered."""
-    if cause is None or until is None:
-        return None
-    last = until.response.frame.time_s if until.response else float("inf")
-    users = set(map(str, cause.request.json().get("mc_service_ids", ())))
-    candidates = [
-        x
-        for x in evidence.exchanges
-        if x.request.path == path and cause.request.frame.time_s <= x.request.frame.time_s <= last
-    ]
-    exact = [x for x in candidates if users & set(map(str, x.request.json().get("mc_service_ids", ())))]
-    return _first(exact or candidates)
-
-
-def _registration(evidence: Evidence, ue: UeFacts, *, home: bool) -> Registration | None:
-    """Return the UE's first registration in its own system or in another one, up to its final response."""
-    facts = evidence.facts
-    requests = [
-        m
-        for m in evidence.capture.sip
-        if is_registering(m) and m.frame.source in ue.addresses
-        and facts.role(m.frame.destination) == "pcscf"
-        and (facts.system_of(m.frame.destination) == ue.system) is home
-    ]  # fmt: skip
-    if not requests:
-        return None
-    first = requests[0]
-    challenge = answer = final = None
-    asked: set[tuple[str, tuple[int, str]]] = set()
-    for request in requests:
-        if (request.call_id, request.cseq) in asked:
-            continue  # a retransmission
-        asked.add((request.call_id, request.cseq))
-        reply = _reply(evidence, request)
-        if request is not first:
-            answer = request
-        if reply is None:
-            break
-        if reply.status == 401:
-            challenge = reply
-            continue
-        final = reply
-        break
-    return Registration(first, challenge, answer, final, facts.system_of(first.frame.destination))
-
-
-def _reply(evidence: Evidence, request: SipMessage | None) -> SipMessage | None:
-    """Return the final response to a request on the same leg."""
-    if request is None:
-        return None
-    for message in evidence.capture.sip:
-        if (
-            message.status >= 200
-            and message.frame.number > request.frame.number
-            and message.call_id == request.call_id
-            and message.cseq == request.cseq
-            and message.frame.destination == request.frame.source
-            and message.frame.source == request.frame.destination
-        ):
-            return message
-    return None
-
-
-def _mar(evidence: Evidence, registration: Registration | None) -> Hop | None:
-    """Return the MAR of an S-CSCF that led to the challenge: the last before it, by the identity registered."""
-    if registration is None:
-        return None
-    identity = digest_parameters(registration.first.header("authorization")).get("username", "")
-    public = uri_of(registration.first.header("to"))
-    after = registration.first.frame.number
-    before = registration.challenge.frame.number if registration.challenge else None
-    end = registration.final.frame.number if registration.final else None
-    limit = before or end or 1 << 60
-    facts = evidence.facts
-    found = [
-        m
-        for m in evidence.capture.diameter
-        if m.command_code == MAR and m.is_request and after < m.frame.number < limit
-        and facts.role(m.frame.source) == "scscf" and facts.system_of(m.frame.source) == registration.system
-        and (m.value(USER_NAME) == identity or m.value(PUBLIC_IDENTITY) == public)
-    ]  # fmt: skip
-    return Hop(found[-1], _answer(evidence, found[-1])) if found else None
-
-
-def _answer(evidence: Evidence, request: DiameterMessage) -> DiameterMessage | None:
-    """Return the answer on the same connection with the same Hop-by-Hop."""
-    for message in evidence.capture.diameter:
-        if (
-            not message.is_request
-            and message.frame.number >= request.frame.number
-            and message.frame.stream == request.frame.stream
-            and message.hop_by_hop == request.hop_by_hop
-            and message.command_code == request.command_code
-        ):
-            return message
-    return None
-
-
-def _same_transaction(evidence: Evidence, before: Hop | None, leg: str) -> Hop | None:
-    """Return the MAR that ``before`` became on another leg: it came next while ``before`` was open.
-
-    The same End-to-End is preferred; without one the next MAR on that leg is taken, for its own check to judge.
-    """
-    if before is None:
-        return None
-    end = before.answer.frame.number if before.answer else 1 << 60
-    found = [
-        m
-        for m in evidence.capture.diameter
-        if m.command_code == MAR and m.is_request
-        and before.request.frame.number < m.frame.number < end
-        and leg_of(m.frame, evidence.facts) == leg
-    ]  # fmt: skip
-    exact = [m for m in found if m.end_to_end == before.request.end_to_end]
-    chosen = exact or found
-    return Hop(chosen[-1], _answer(evidence, chosen[-1])) if chosen else None
-
-
-def _service(evidence: Evidence, ue: UeFacts, partner: Registration | None) -> SipMessage | None:
-    """Return the first MESSAGE or INVITE that reached the UE in the partner system after its registration."""
-    if partner is None or partner.final is None:
-        return None
-    for message in evidence.capture.sip:
-        if (
-            message.method in ("MESSAGE", "INVITE")
-            and message.frame.number > partner.final.frame.number
-            and message.frame.destination in ue.addresses
-            and evidence.facts.system_of(message.frame.source) == partner.system
-        ):
-            return message
-    return None
+def _latest(found: Iterable[Exchange], before: int) -> Exchange | None:
+    """Return the last exchange before a frame, else the first."""
+    items = list(found)
+    earlier = [x for x in items if x.request.frame.number < before]
+    return earlier[-1] if earlier else _first(items)

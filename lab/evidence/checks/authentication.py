@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from lab.evidence.checks.finding import differs, lacks
 from lab.evidence.messages import Avp, DiameterMessage, SipMessage, walk
-from lab.evidence.story import digest_parameters
+from lab.evidence.texts import digest_parameters
 
 AUTH_DATA_ITEM = 612
 SIP_AUTHENTICATE = 609
@@ -49,6 +49,12 @@ def nonce_of(answer: DiameterMessage | None) -> str:
     """Return the nonce that an MAA must become: base64 of SIP-Authenticate (RFC 3310 §3.2)."""
     octets = member(answer, SIP_AUTHENTICATE)
     return base64.b64encode(octets).decode() if octets else ""
+
+
+def key_faults(response: SipMessage) -> Iterator[str]:
+    """Yield a sentence when a challenge holds ck or ik (TS 24.229 §5.2.2: the P-CSCF removes them)."""
+    for header in response.headers.get("www-authenticate", ()):
+        yield from lacks(not {"ck", "ik"} & set(digest_parameters(header)), "ck or ik reached the UE")
 
 
 def digest_faults(request: SipMessage, answer: DiameterMessage | None) -> Iterator[str]:

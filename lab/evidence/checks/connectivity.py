@@ -7,15 +7,10 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from lab.evidence.checks.finding import Finding, absent, differs, http_filter, identity_set, judged, lacks
+from lab.evidence.checks.finding import Finding, absent, differs, http_filter, judged, lacks
 from lab.evidence.facts import RunFacts
-from lab.evidence.story import (
-    PRIMARY_SET_PATH,
-    Evidence,
-    Story,
-    bearer_of,
-    claims_of,
-)
+from lab.evidence.story import Evidence, Story, identity_set
+from lab.evidence.texts import bearer_of, claims_of
 
 
 def step_1(story: Story, evidence: Evidence) -> Finding:
@@ -99,8 +94,9 @@ def step_5(story: Story, evidence: Evidence) -> Finding:
         if system.allocation == "random":
             prefix = system.lent_prefix
             yield from lacks(lent[0].startswith(prefix), f"{lent[0]} is outside the lent range {prefix}")
-        for other in _given_to_others(evidence, default, partner=partner_of(story)):
-            yield from lacks(not set(other) & set(lent), "the same set was given to another user or partner")
+        owner = (default[0] if default else "", _partner_of(story))
+        shared = any(evidence.given.get(identity, set()) - {owner} for identity in lent)
+        yield from lacks(not shared or lent == default, "the same set was given to another user or partner")
         for ue in evidence.facts.ues:
             if ue.name != story.ue.name:
                 yield from lacks(ue.private_user_identity not in lent, f"the set is the ISIM set of {ue.name}")
@@ -183,7 +179,7 @@ def step_9(story: Story, evidence: Evidence) -> Finding:
 
 def step_10(story: Story, evidence: Evidence) -> Finding:
     """A partner set is allocated: in the partner's range, in no earlier frame, as many IMPUs as the primary set."""
-    asked, lent = story.partner_set, partner_identities(story)
+    asked, lent = story.partner_set, _partner_identities(story)
     if asked is None or asked.response is None or not lent:
         return absent("no partner set was allocated")
     system = evidence.facts.system(evidence.facts.system_of(asked.request.frame.destination))
@@ -195,8 +191,11 @@ def step_10(story: Story, evidence: Evidence) -> Finding:
             f"{private} is outside {system.lent_prefix}...@{system.home_domain}",
         )
         yield from differs("number of IMPUs", len(lent) - 1, len(_primary_identities(story)) - 1)
-        earlier = list(_earlier_frames(evidence, private, asked.request.frame.number))
-        yield from lacks(not earlier, f"{private} was already in frame {earlier[:1]}")
+        bound = evidence.bound_first.get(_primary_identities(story), asked.request.frame.number)
+        for identity in lent:
+            earlier = evidence.sightings.first_frame(identity)
+            was_seen = earlier is not None and earlier < min(bound, asked.request.frame.number)
+            yield from lacks(not was_seen, f"{identity} was already in frame {earlier}")
 
     return judged([asked.response.frame.number], http_filter(asked), faults())
 
@@ -209,7 +208,7 @@ def step_11(story: Story, evidence: Evidence) -> Finding:
     body = asked.answer()
 
     def faults() -> Iterator[str]:
-        yield from lacks(partner_identities(story), "no partner MC system SIP identities")
+        yield from lacks(_partner_identities(story), "no partner MC system SIP identities")
         yield from lacks(
             _is_after(body.get("valid_until"), asked.request.frame.time_s), "valid_until is not in the future"
         )
@@ -227,7 +226,7 @@ def step_12(story: Story, evidence: Evidence) -> Finding:
 
     def faults() -> Iterator[str]:
         found = identity_set(body.get("partner_mc_system_sip_identities"))
-        yield from differs("set", found, partner_identities(story))
+        yield from differs("set", found, _partner_identities(story))
         data = body.get("initial_ue_configuration") or {}
         yield from differs("mc_system of the initial UE configuration data", data.get("mc_system"), partner)
 
@@ -245,7 +244,7 @@ def step_13(story: Story, evidence: Evidence) -> Finding:
     def faults() -> Iterator[str]:
         yield from differs("partner MC system", body.get("partner_mc_system"), partner)
         found = identity_set(body.get("partner_mc_system_sip_identities"))
-        yield from differs("set", found, partner_identities(story))
+        yield from differs("set", found, _partner_identities(story))
         data = body.get("initial_ue_configuration") or {}
         wanted = evidence.facts.system(partner).home_domain if partner else ""
         yield from differs("home domain", data.get("home_domain"), wanted)
@@ -253,7 +252,7 @@ def step_13(story: Story, evidence: Evidence) -> Finding:
     return judged([details.response.frame.number], http_filter(details), faults())
 
 
-def partner_identities(story: Story) -> tuple[str, ...]:
+def _partner_identities(story: Story) -> tuple[str, ...]:
     """Return the partner set of step 11 as (IMPI, IMPU, ...); empty without one."""
     asked = story.partner_set
     return identity_set(asked.answer().get("partner_mc_system_sip_identities")) if asked else ()
@@ -264,26 +263,8 @@ def _primary_identities(story: Story) -> tuple[str, ...]:
     return identity_set(asked.answer().get("primary_mc_system_sip_identities")) if asked else ()
 
 
-def primary_identities_of_step_9(story: Story) -> tuple[str, ...]:
-    """Return the primary migration set of step 9 as (IMPI, IMPU, ...); empty without one."""
-    asked = story.partner_set
-    return identity_set(asked.request.json().get("primary_mc_system_sip_identities")) if asked else ()
-
-
-def partner_of(story: Story) -> object:
-    """Return the partner MC system that step 4 names, None where there was no step 4."""
-    return story.primary_set.request.json().get("partner_mc_system") if story.primary_set else None
-
-
-def _given_to_others(evidence: Evidence, default: tuple[str, ...], *, partner: object) -> Iterator[tuple[str, ...]]:
-    """Yield the primary migration sets of other users, and of this user for other partners."""
-    for exchange in evidence.exchanges:
-        if exchange.request.path != PRIMARY_SET_PATH or exchange.status != 200:
-            continue
-        body = exchange.request.json()
-        same = identity_set(body.get("default_identities"))[:1] == default[:1]
-        if not same or body.get("partner_mc_system") != partner:
-            yield identity_set(exchange.answer().get("primary_mc_system_sip_identities"))
+def _partner_of(story: Story) -> str:
+    return str(story.primary_set.request.json().get("partner_mc_system")) if story.primary_set else ""
 
 
 def _mms_identifier(facts: RunFacts, system: str) -> str:
@@ -302,21 +283,8 @@ def _serves(facts: RunFacts, system: str, location: dict[str, Any]) -> bool:
     """Tell whether the service area of ``system`` holds the location of step 1."""
     try:
         return facts.system(system).service_area.holds(location)
-    except KeyError:
-        return False
-
-
-def _earlier_frames(evidence: Evidence, identity: str, before: int) -> Iterator[int]:
-    """Yield frames before ``before`` that hold the identity in a decrypted message."""
-    for sip in evidence.capture.sip:
-        if sip.frame.number < before and identity in sip.text:
-            yield sip.frame.number
-    for diameter in evidence.capture.diameter:
-        if diameter.frame.number < before and identity in diameter.text:
-            yield diameter.frame.number
-    for http in evidence.capture.http:
-        if http.frame.number < before and (identity in http.body or identity in http.path):
-            yield http.frame.number
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return False  # no such system, or no location in the form of step 1
 
 
 def _is_after(text: object, time_s: float) -> bool:

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from lab.evidence.index import Exchange
 from lab.evidence.report import Verdict
-from lab.evidence.story import Exchange
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +52,6 @@ def frame_filter(frames: Iterable[int | None]) -> str:
     """Return a display filter for these frames."""
     numbers = [str(n) for n in frames if n is not None]
     return f"frame.number in {{{', '.join(numbers)}}}" if numbers else ""
-
-
-def identity_set(value: object) -> tuple[str, ...]:
-    """Return an ``IdentitySet`` body as (IMPI, IMPU, ...); empty when it is none."""
-    if not isinstance(value, dict):
-        return ()
-    private, public = value.get("private_user_identity"), value.get("public_user_identities")
-    return (str(private), *map(str, public)) if private and isinstance(public, list) else ()
 
 
 def _shown(value: object) -> str:

@@ -1,108 +1,159 @@
-"""Where identities and keys may be seen: looked for in every decrypted message and in the raw octets of every frame.
+"""Always checked: where identities and keys may be seen, that systems talk over TLS, and that all of it was readable.
 
 Partner set: the partner's SIP and Cx, CSC-X, feed, CSC-17, CSC-4.  Primary migration set: CSC-X, feed, CSC-17, CSC-Y,
-the primary's Cx.  The default ISIM set never leaves the primary system.
+the primary's Cx.  The default ISIM set never leaves the primary system.  Looked for in every decrypted message and in
+the octets on the wire.
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from lab.evidence.checks.connectivity import partner_identities, partner_of, primary_identities_of_step_9
+from lab.evidence.checks.authentication import member
 from lab.evidence.checks.finding import Finding, frame_filter, judged
-from lab.evidence.facts import RunFacts
-from lab.evidence.messages import Frame
-from lab.evidence.story import Evidence, Story, digest_parameters, leg_of
+from lab.evidence.legs import HTTPS
+from lab.evidence.report import Verdict
+from lab.evidence.sightings import Needles, Seen, text_of
+from lab.evidence.story import Evidence, Story
+from lab.evidence.texts import digest_parameters
+
+CONFIDENTIALITY_KEY: Final = 625
+INTEGRITY_KEY: Final = 626
+DIAMETER_TLS: Final = 5868
+_HANDSHAKE: Final = b"\x16\x03"
+_APPLICATION_DATA: Final = 0x17
+_SHOWN: Final = 5
 
 
-class Seen(NamedTuple):
-    """One decrypted message as text, and where it was."""
+class Allowed(NamedTuple):
+    """Wires on which an identity may always be, and systems inside which it may be (on ``inside_wires``, or on all)."""
 
-    frame: Frame
-    leg: str
-    systems: frozenset[str]
-    text: str
+    wires: frozenset[str]
+    inside: frozenset[str]
+    inside_wires: frozenset[str] = frozenset()
+
+    def holds(self, seen: Seen) -> bool:
+        """Tell whether the identity may be seen there."""
+        if seen.leg in self.wires:
+            return True
+        is_inside = bool(seen.systems) and seen.systems <= self.inside
+        return is_inside and (not self.inside_wires or seen.leg in self.inside_wires)
 
 
 def identities_stay(evidence: Evidence) -> Finding:
     """Every identity is seen only where it may be."""
-    seen = tuple(messages(evidence))
-    faults: list[str] = []
-    frames: list[int] = []
-    for story in evidence.stories:
-        for identity, allowed, name in _rules(story, evidence):
-            for message in seen:
-                if identity in message.text and not _is_allowed(message, allowed):
-                    faults.append(f"{name} {identity} in frame {message.frame.number} on {message.leg}")
-                    frames.append(message.frame.number)
-    return judged(frames, frame_filter(frames[:20]), faults[:5], f"{len(seen)} messages searched")
+    faults: dict[str, int] = {}
+    sightings = evidence.sightings
+    for (identity, name), allowed in _rules(evidence).items():
+        for seen in sightings.of(identity):
+            if not allowed.holds(seen):
+                faults.setdefault(f"{name} {identity} in frame {seen.frame.number} on {seen.leg}", seen.frame.number)
+    detail = f"{sightings.messages} messages and the octets of {sightings.raw} frames searched"
+    if not sightings.raw:
+        return Finding(Verdict.UNKNOWN, detail="the capture holds no payload")
+    frames = sorted(set(faults.values()))
+    return judged(frames, frame_filter(frames[:20]), list(faults)[:_SHOWN], detail)
 
 
 def keys_stay(evidence: Evidence) -> Finding:
-    """CK and IK never reach a UE (TS 24.229 §5.2.2)."""
-    faults = []
-    frames = []
+    """CK and IK never reach a UE (TS 24.229 §5.2.2): neither as parameters nor as octets of any vector of the run."""
+    to_ue = [(m.frame, m.text) for m in evidence.capture.sip]
+    to_ue += [(m.frame, text_of(m)) for m in evidence.capture.http]
+    to_ue = [(frame, text) for frame, text in to_ue if evidence.facts.role(frame.destination) == "ue"]
+    needles = Needles(_keys(evidence))
+    faults = {}
+    for frame, text in to_ue:
+        if needles.found_in(text):
+            faults[frame.number] = f"a key of a vector in frame {frame.number}"
     for message in evidence.capture.sip:
         if evidence.facts.role(message.frame.destination) == "ue":
-            found = {"ck", "ik"} & set(digest_parameters(message.header("www-authenticate")))
-            if found:
-                faults.append(f"{sorted(found)} in frame {message.frame.number}")
-                frames.append(message.frame.number)
-    return judged(frames, frame_filter(frames), faults)
+            for header in message.headers.get("www-authenticate", ()):
+                if found := {"ck", "ik"} & set(digest_parameters(header)):
+                    faults[message.frame.number] = f"{sorted(found)} in frame {message.frame.number}"
+    detail = f"{len(to_ue)} messages to UEs searched"
+    return judged(faults, frame_filter(faults), list(faults.values())[:_SHOWN], detail)
 
 
-def csc_y_is_tls(evidence: Evidence) -> Finding:
-    """All Diameter between two MC systems is inside TLS."""
-    faults = []
-    frames = []
+def between_systems_is_tls(evidence: Evidence) -> Finding:
+    """Whatever two MC systems say to each other is inside TLS: CSC-Y and CSC-17."""
+    faults: dict[int, str] = {}
+    begun: set[tuple[str, int, str, int]] = set()
+    streams = set()
+    for frame, octets in evidence.capture.payloads:
+        ends = {evidence.facts.system_of(frame.source), evidence.facts.system_of(frame.destination)}
+        direction = (frame.source, frame.source_port, frame.destination, frame.destination_port)
+        if len(ends) < 2 or "" in ends or direction in begun:
+            continue
+        begun.add(direction)
+        streams.add(frame.stream)
+        if not octets.startswith(_HANDSHAKE):
+            faults[frame.number] = f"frame {frame.number} is no TLS between {' and '.join(sorted(ends))}"
     for message in evidence.capture.diameter:
         ends = {evidence.facts.system_of(message.frame.source), evidence.facts.system_of(message.frame.destination)}
         if len(ends) == 2 and "" not in ends and not message.is_tls:
-            faults.append(f"frame {message.frame.number} is plain Diameter between {' and '.join(sorted(ends))}")
-            frames.append(message.frame.number)
-    return judged(frames, "diameter && tls", faults)
+            number = message.frame.number
+            faults[number] = f"frame {number} is plain Diameter between {' and '.join(sorted(ends))}"
+    shown = list(faults.values())[:_SHOWN]
+    return judged(faults, "diameter && tls", shown, f"{len(streams)} connections between systems")
 
 
-def messages(evidence: Evidence) -> Iterator[Seen]:
-    """Yield every decrypted message with its leg and the systems at its two ends."""
-    facts = evidence.facts
-    texts = [(m.frame, leg_of(m.frame, facts), m.text) for m in evidence.capture.sip]
-    texts += [(m.frame, leg_of(m.frame, facts), m.text) for m in evidence.capture.diameter]
-    texts += [(m.frame, _http_leg(m.frame, facts), m.path + "\n" + m.body) for m in evidence.capture.http]
-    for frame, leg, text in texts:
-        systems = frozenset({facts.system_of(frame.source), facts.system_of(frame.destination)} - {""})
-        yield Seen(frame, leg, systems, text)
+def tls_was_readable(evidence: Evidence) -> Finding:
+    """Every TLS connection that carried data was decrypted, so that what was not seen was not there.
+
+    ``unknown`` when one was not.  A handshake alone shows its certificates when it was decrypted.
+    """
+    talked: dict[int, set[tuple[str, int]]] = {}
+    first: dict[int, int] = {}
+    for frame, octets in evidence.capture.payloads:
+        if frame.stream >= 0 and {HTTPS, DIAMETER_TLS} & {frame.source_port, frame.destination_port}:
+            if octets[0] == _APPLICATION_DATA:
+                talked.setdefault(frame.stream, set()).add((frame.source, frame.source_port))
+            first.setdefault(frame.stream, frame.number)
+    read = {m.frame.stream for m in evidence.capture.http}
+    read |= {m.frame.stream for m in evidence.capture.diameter}
+    read |= {c.frame.stream for c in evidence.capture.certificates}
+    dark = [stream for stream, senders in talked.items() if len(senders) == 2 and stream not in read]
+    frames = [first[stream] for stream in dark]
+    if dark:
+        text = f"{len(dark)} of {len(talked)} TLS connections could not be decrypted: keys are missing"
+        return Finding(Verdict.UNKNOWN, tuple(frames), frame_filter(frames[:20]), text)
+    return Finding(Verdict.PASS, detail=f"{len(talked)} TLS connections decrypted")
 
 
-def _http_leg(frame: Frame, facts: RunFacts) -> str:
-    """HTTP between the MMS and a proxy is the feed; Diameter between the same two is Cx of lent identities."""
-    leg = leg_of(frame, facts)
-    return "feed" if leg == "mms" else leg
+def _keys(evidence: Evidence) -> Iterator[str]:
+    """Yield CK and IK of every MAA in hexadecimal."""
+    for message in evidence.capture.diameter:
+        if not message.is_request and message.command_code == 303:
+            for code in (CONFIDENTIALITY_KEY, INTEGRITY_KEY):
+                if octets := member(message, code):
+                    yield octets.hex()
 
 
-class _Allowed(NamedTuple):
-    """Legs that are always allowed, and systems inside which every leg is."""
-
-    legs: frozenset[str]
-    inside: frozenset[str]
-
-
-def _rules(story: Story, evidence: Evidence) -> Iterator[tuple[str, _Allowed, str]]:
-    primary = story.ue.system
-    home = _Allowed(frozenset({"csc-4"}), frozenset({primary}))
-    system = evidence.facts.system(primary)
-    if system.allocation != "default":
-        for identity in (story.ue.private_user_identity, *story.ue.public_user_identities):
-            yield identity, home, "default ISIM identity"
-    # A UE that was lent identities and has not used them yet: step 4 says whose they are.
-    partner = story.partner.system if story.partner else str(partner_of(story) or "")
-    crossing = frozenset({"csc-x", "csc-17", "csc-y", "feed"})
-    if system.allocation != "default":
-        for identity in primary_identities_of_step_9(story):
-            yield identity, _Allowed(crossing, frozenset({primary})), "primary migration identity"
-    inside = frozenset({partner} if partner else set())
-    for identity in partner_identities(story):
-        yield identity, _Allowed(frozenset({"csc-x", "csc-17", "csc-4", "gm"}), inside), "partner identity"
+def _rules(evidence: Evidence) -> dict[tuple[str, str], Allowed]:
+    """Return where each identity of the run may be seen, by identity and what it is."""
+    rules: dict[tuple[str, str], Allowed] = {}
+    for story in evidence.stories:
+        for identity, name, allowed in _rules_of(story, evidence):
+            known = rules.get((identity, name), allowed)
+            rules[identity, name] = known._replace(inside=known.inside | allowed.inside)
+    return rules
 
 
-def _is_allowed(message: Seen, allowed: _Allowed) -> bool:
-    return message.leg in allowed.legs or (bool(message.systems) and message.systems <= allowed.inside)
+_CROSSING: Final = frozenset({"csc-x", "csc-17", "csc-y", "feed"})
+_PRIMARY_INSIDE: Final = frozenset({"hss", "mms", "aaa-2"})
+_PARTNER_WIRES: Final = frozenset({"csc-x", "csc-17", "csc-4", "feed"})
+
+
+def _rules_of(story: Story, evidence: Evidence) -> Iterator[tuple[str, str, Allowed]]:
+    primary, nowhere = story.ue.system, frozenset[str]()
+    is_equal_by_choice = evidence.facts.system(primary).allocation == "default"
+    entered = evidence.facts.entered(story.ue.name)
+    if not is_equal_by_choice:
+        for identity in {story.ue.private_user_identity, *story.ue.public_user_identities} - entered:
+            yield identity, "default ISIM identity", Allowed(nowhere, frozenset({primary}))
+        for identity in story.sets.primary:
+            yield identity, "primary migration identity", Allowed(_CROSSING, frozenset({primary}), _PRIMARY_INSIDE)
+    partner = story.partner.system if story.partner else ""
+    if story.partner_set is not None:
+        partner = evidence.facts.system_of(story.partner_set.request.frame.destination)
+    for identity in story.sets.partner:
+        yield identity, "partner identity", Allowed(_PARTNER_WIRES, frozenset({partner} - {""}))

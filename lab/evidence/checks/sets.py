@@ -2,24 +2,24 @@
 
 from collections.abc import Iterator
 
-from lab.evidence.checks.connectivity import partner_identities, primary_identities_of_step_9
 from lab.evidence.checks.finding import Finding, differs, frame_filter, http_filter, judged, lacks
+from lab.evidence.index import PUBLIC_IDENTITY, USER_NAME
 from lab.evidence.queries import story_of
-from lab.evidence.story import PUBLIC_IDENTITY, USER_NAME, Evidence
+from lab.evidence.story import Evidence
+from lab.evidence.texts import uri_of
 
 
 def distinct_sets(evidence: Evidence, *, ues: tuple[str, ...]) -> Finding:
     """No identity of one UE's primary migration set or partner set is another's; and each UE has both."""
     owner: dict[str, str] = {}
-    faults: list[str] = []
+    faults: list[str] = list(lacks(len(set(ues)) >= 2, "fewer than two UEs to compare"))
     frames: list[int] = []
-    for ue in ues:
+    for ue in dict.fromkeys(ues):
         story = story_of(evidence, ue)
-        lent = (*primary_identities_of_step_9(story), *partner_identities(story))
+        lent = {*story.sets.primary, *story.sets.partner}
         frames += list(story.partner_set.frames) if story.partner_set else []
-        if not lent:
-            faults.append(f"{ue} was lent no set")
-        for identity in lent:
+        faults += lacks(story.sets.primary and story.sets.partner, f"{ue} was not lent both sets")
+        for identity in sorted(lent):
             if owner.setdefault(identity, ue) != ue:
                 faults.append(f"{identity} is {owner[identity]}'s and {ue}'s")
     return judged(frames, frame_filter(frames), faults)
@@ -48,7 +48,7 @@ def hss_asked_for(evidence: Evidence, *, ue: str, identities: str) -> Finding:
         return judged((), "", [f"no MAR of {ue} reached the HSS over CSC-Y"])
     request = story.hss.request
     wanted = {
-        "lent": primary_identities_of_step_9(story),
+        "lent": story.sets.primary,
         "default": (story.ue.private_user_identity, *story.ue.public_user_identities),
     }[identities]
 
@@ -64,18 +64,21 @@ def hss_asked_for(evidence: Evidence, *, ue: str, identities: str) -> Finding:
 def impus_paired(evidence: Evidence, *, ue: str, count: int) -> Finding:
     """Both sets have so many IMPUs, paired by position, and the 200 to REGISTER names those of the partner set."""
     story = story_of(evidence, ue)
-    primary, partner = primary_identities_of_step_9(story)[1:], partner_identities(story)[1:]
+    primary, partner = story.sets.primary[1:], story.sets.partner[1:]
     final = story.partner.final if story.partner else None
-    named = ",".join(final.headers.get("p-associated-uri", ())) if final else ""
+    listed = ",".join(final.headers.get("p-associated-uri", ())) if final else ""
+    named = {uri_of(one) for one in listed.split(",")}
 
     def faults() -> Iterator[str]:
         yield from differs("IMPUs of the primary set", len(primary), count)
         yield from differs("IMPUs of the partner set", len(partner), count)
         for identity in partner:
             yield from lacks(identity in named, f"{identity} is not in the P-Associated-URI of the 200")
+        yield from lacks(story.aaa_2 and story.csc_y, "no MAR on AAA-2 and CSC-Y to compare")
         if story.aaa_2 and story.csc_y:
             here, there = (hop.request.value(PUBLIC_IDENTITY) for hop in (story.aaa_2, story.csc_y))
             pairs = dict(zip(partner, primary, strict=False))
+            yield from lacks(here in pairs, f"{here} on AAA-2 is not of the partner set")
             yield from differs(f"counterpart of {here}", there, pairs.get(str(here)))
 
     frames = [final.frame.number if final else None]

@@ -6,11 +6,16 @@ from collections.abc import Iterator
 from lab.evidence.checks.finding import Finding, differs, frame_filter, judged, lacks
 from lab.evidence.messages import SipMessage
 from lab.evidence.queries import diameter_on, hexadecimal, story_of
-from lab.evidence.story import Evidence, digest_parameters, is_registering
+from lab.evidence.story import Evidence
+from lab.evidence.texts import digest_parameters, is_registering, uri_of
 
 Transaction = tuple[SipMessage, SipMessage]
 
+SAR = 301
+SERVER_ASSIGNMENT_TYPE = 614
 USER_DEREGISTRATION = "5"
+RAND_OCTETS = 16
+AUTS_OCTETS = 14
 
 
 def sip_status(
@@ -61,40 +66,52 @@ def registrations(evidence: Evidence, *, ue: str, system: str, count: int) -> Fi
 
 
 def deregistered(evidence: Evidence, *, ue: str, system: str) -> Finding:
-    """REGISTER with Expires 0 ended with 200, and an SAR of user de-registration (5) went out on AAA-2."""
+    """REGISTER with Expires 0 ended with 200, and between them an SAR of user de-registration (5) named its user."""
     good = [
         pair
         for pair in _of_ue(evidence, ue, system, "REGISTER")
         if pair[1].status == 200 and not is_registering(pair[0])
     ]
-    requests = [m for m in diameter_on(evidence, "aaa-2", 301, system) if m.is_request]
-    sars = [m for m in requests if m.value(614) == USER_DEREGISTRATION]
+    sars = [
+        sar
+        for request, reply in good
+        for sar in evidence.index.requests_for(SAR, [uri_of(request.header("to"))], *_span(request, reply, evidence))
+        if sar.value(SERVER_ASSIGNMENT_TYPE) == USER_DEREGISTRATION
+        and evidence.index.leg(sar) == "aaa-2"
+        and evidence.facts.system_of(sar.frame.source) == system
+    ]
 
     def faults() -> Iterator[str]:
         yield from lacks(good, f"no 200 to a de-registration of {ue} in {system}")
-        yield from lacks(sars, "no SAR with Server-Assignment-Type 5 (USER_DEREGISTRATION)")
+        yield from lacks(sars, "no SAR with Server-Assignment-Type 5 (USER_DEREGISTRATION) for it")
 
     frames = [*_numbers(good), *(m.frame.number for m in sars)]
     return judged(frames, "diameter.Server-Assignment-Type == 5 || sip.Expires == 0", faults())
 
 
 def resynchronised(evidence: Evidence, *, ue: str, system: str) -> Finding:
-    """AUTS of the UE reaches the HSS octet for octet, and a 200 follows (TS 33.102 §6.3.5, RFC 3310 §3.4)."""
+    """RAND and AUTS of the UE reach the HSS octet for octet, a fresh challenge and a 200 follow (RFC 3310 §3.4)."""
     asked = [m for m in _registers(evidence, ue, system) if digest_parameters(m.header("authorization")).get("auts")]
-    wanted = [_octets_of_auts(m) for m in asked]
+    wanted = {token for m in asked if (token := _resynchronisation_token(m))}
     at_hss = [
-        m for m in diameter_on(evidence, "hss", 303, "") if m.is_request and any(o in hexadecimal(m) for o in wanted)
+        m
+        for m in diameter_on(evidence, "hss", 303, "")
+        if m.is_request and any(token in hexadecimal(m) for token in wanted)
     ]
+    stale = {digest_parameters(m.header("authorization")).get("nonce") for m in asked}
     after = [
         pair
         for pair in _of_ue(evidence, ue, system, "REGISTER")
         if asked and pair[1].status == 200 and pair[1].frame.number > asked[-1].frame.number
     ]
+    fresh = [pair for pair in after if digest_parameters(pair[0].header("authorization")).get("nonce") not in stale]
 
     def faults() -> Iterator[str]:
         yield from lacks(asked, f"{ue} sent no AUTS in {system}")
-        yield from lacks(at_hss, "no MAR at the HSS holds the AUTS of the UE")
+        yield from lacks(len(wanted) == len(asked), "an AUTS is not 14 octets, or its nonce is none")
+        yield from lacks(at_hss, "no MAR at the HSS holds RAND and AUTS of the UE")
         yield from lacks(after, "no 200 after the resynchronisation")
+        yield from lacks(fresh or not after, "the 200 answers the challenge that was out of step")
 
     frames = [*(m.frame.number for m in asked), *(m.frame.number for m in at_hss), *_numbers(after[:1])]
     return judged(frames, "sip.auth.auts || (diameter.cmd.code == 303 && diameter.flags.request == 1)", faults())
@@ -104,7 +121,10 @@ def challenge_unanswered(evidence: Evidence, *, ue: str, system: str) -> Finding
     """After the 401 no REGISTER with a response or AUTS followed: the UE did not trust AUTN."""
     challenged = [pair for pair in _of_ue(evidence, ue, system, "REGISTER") if pair[1].status == 401]
     answers = [
-        m for m in _registers(evidence, ue, system) if digest_parameters(m.header("authorization")).get("response")
+        m
+        for m in _registers(evidence, ue, system)
+        if {"response", "auts"}
+        & {name for name, value in digest_parameters(m.header("authorization")).items() if value}
     ]
 
     def faults() -> Iterator[str]:
@@ -116,22 +136,20 @@ def challenge_unanswered(evidence: Evidence, *, ue: str, system: str) -> Finding
 
 def message_delivered(evidence: Evidence, *, ue: str, system: str) -> Finding:
     """A MESSAGE reached the UE through the system's S-CSCF and got 200."""
-    addresses = story_of(evidence, ue).ue.addresses
     facts = evidence.facts
+    received = evidence.index.received(story_of(evidence, ue).ue.addresses, ("MESSAGE",), 0)
     good = [
-        pair
-        for pair in transactions(evidence, "MESSAGE")
-        if pair[0].frame.destination in addresses
-        and facts.system_of(pair[0].frame.source) == system
-        and pair[1].status == 200
+        (request, reply)
+        for request in received
+        if facts.system_of(request.frame.source) == system
+        and (reply := evidence.index.reply_to(request)) is not None
+        and reply.status == 200
     ]
     through = [
         m
-        for m in evidence.capture.sip
-        if m.method == "MESSAGE"
-        and facts.role(m.frame.source) == "scscf"
-        and facts.system_of(m.frame.source) == system
-        and m.call_id in {request.call_id for request, _ in good}
+        for request, _ in good
+        for m in evidence.index.call(request.call_id)
+        if m.method == "MESSAGE" and facts.role(m.frame.source) == "scscf" and facts.system_of(m.frame.source) == system
     ]
 
     def faults() -> Iterator[str]:
@@ -182,37 +200,38 @@ def both_orders(evidence: Evidence) -> Finding:
     return judged(frames, frame_filter(frames), lacks(orders == {True, False}, f"orders seen: {sorted(orders)}"))
 
 
-def transactions(evidence: Evidence, method: str) -> Iterator[Transaction]:
-    """Yield each request of a method with its final response on the same leg, in the order of responses."""
-    requests: dict[tuple[str, str, str, tuple[int, str]], SipMessage] = {}
-    for message in evidence.capture.sip:
-        frame = message.frame
-        if message.is_request and message.method == method:
-            requests.setdefault((frame.source, frame.destination, message.call_id, message.cseq), message)
-        elif message.status >= 200:
-            request = requests.pop((frame.destination, frame.source, message.call_id, message.cseq), None)
-            if request is not None:
-                yield request, message
-
-
 def _of_ue(evidence: Evidence, ue: str, system: str, method: str) -> Iterator[Transaction]:
-    addresses = story_of(evidence, ue).ue.addresses
-    for request, reply in transactions(evidence, method):
+    """Yield what a UE sent in a system with its final responses; retransmissions are one request."""
+    asked = set()
+    for request in evidence.index.sent(story_of(evidence, ue).ue.addresses, method):
         where = evidence.facts.system_of(request.frame.destination)
-        if request.frame.source in addresses and (not system or where == system):
-            yield request, reply
+        key = (request.call_id, request.cseq, request.frame.destination)
+        if (not system or where == system) and key not in asked:
+            asked.add(key)
+            reply = evidence.index.reply_to(request)
+            if reply is not None:
+                yield request, reply
 
 
-def _registers(evidence: Evidence, ue: str, system: str) -> Iterator[SipMessage]:
-    addresses = story_of(evidence, ue).ue.addresses
-    for message in evidence.capture.sip:
-        where = evidence.facts.system_of(message.frame.destination)
-        if message.method == "REGISTER" and message.frame.source in addresses and where == system:
-            yield message
+def _registers(evidence: Evidence, ue: str, system: str) -> list[SipMessage]:
+    sent = evidence.index.sent(story_of(evidence, ue).ue.addresses, "REGISTER")
+    return [m for m in sent if evidence.facts.system_of(m.frame.destination) == system]
 
 
-def _octets_of_auts(message: SipMessage) -> str:
-    return base64.b64decode(digest_parameters(message.header("authorization"))["auts"]).hex()
+def _span(request: SipMessage, reply: SipMessage, evidence: Evidence) -> tuple[int, int]:
+    """Return the frames of a request, wherever it was first, and of its final response."""
+    return min(copy.frame.number for copy in evidence.index.copies_of(request)), reply.frame.number
+
+
+def _resynchronisation_token(message: SipMessage) -> str:
+    """Return RAND and AUTS in hexadecimal, what SIP-Authorization holds then (TS 29.228 §6.3); empty when malformed."""
+    given = digest_parameters(message.header("authorization"))
+    try:
+        rand = base64.b64decode(given.get("nonce", ""))[:RAND_OCTETS]
+        auts = base64.b64decode(given["auts"])
+    except ValueError:
+        return ""
+    return (rand + auts).hex() if (len(rand), len(auts)) == (RAND_OCTETS, AUTS_OCTETS) else ""
 
 
 def _numbers(pairs: list[Transaction]) -> list[int]:

@@ -3,14 +3,17 @@
 from collections.abc import Iterator
 
 from lab.evidence.checks.finding import Finding, differs, frame_filter, judged, lacks
-from lab.evidence.checks.secrecy import messages
-from lab.evidence.queries import diameter_on, request_of, story_of
-from lab.evidence.story import Evidence, Exchange, leg_of
+from lab.evidence.index import Exchange
+from lab.evidence.legs import LEGS
+from lab.evidence.queries import diameter_on, is_from, story_of
+from lab.evidence.sightings import everything
+from lab.evidence.story import Evidence
+from lab.evidence.texts import is_registering
 
 COMMANDS = {"UAR": 300, "SAR": 301, "LIR": 302, "MAR": 303, "RTR": 304, "PPR": 305}
 # fmt: off
 PATHS = {"csc-x": "/csc-x/", "csc-17": "/csc-17/", "csc-4": "/csc-4/"}
-LEGS = {"csc-1": "idms"}
+NAMES = {"csc-1": "idms"}
 # fmt: on
 SAR_TYPE = 614
 DEREGISTRATIONS = frozenset({"4", "5", "6", "7", "8", "9", "10", "11"})
@@ -19,8 +22,9 @@ DEREGISTRATIONS = frozenset({"4", "5", "6", "7", "8", "9", "10", "11"})
 def diameter_answer(
     evidence: Evidence, *, leg: str, command: str | int, code: int, system: str = "", within_s: float = 0.0
 ) -> Finding:
-    """Some answer of the command on the leg has this Result-Code or Experimental-Result-Code."""
+    """Some answer of the command on the wire has this Result-Code or Experimental-Result-Code."""
     number = COMMANDS[command] if isinstance(command, str) else command
+    leg = _known(leg)
     answers = [m for m in diameter_on(evidence, leg, number, system) if not m.is_request]
     found = [m for m in answers if m.result_code == code]
 
@@ -28,8 +32,8 @@ def diameter_answer(
         seen = sorted({m.result_code or 0 for m in answers})
         yield from lacks(found, f"no answer {code} to {command} on {leg}; seen: {seen}")
         for answer in found if within_s else ():
-            request = request_of(evidence, answer)
-            elapsed_s = answer.frame.time_s - request.frame.time_s if request else 0.0
+            request = evidence.index.request_of(answer)
+            elapsed_s = answer.frame.time_s - request.frame.time_s if request else float("inf")
             yield from lacks(elapsed_s <= within_s, f"frame {answer.frame.number} came after {elapsed_s:.2f} s")
 
     frames = [m.frame.number for m in found]
@@ -38,7 +42,7 @@ def diameter_answer(
 
 def http_refused(evidence: Evidence, *, ue: str, wire: str, status: int, step: str | None = None) -> Finding:
     """The last request on the wire was refused with this status, in problem details that name the step (RFC 9457)."""
-    found = [x for x in _exchanges(evidence, wire) if wire != "csc-4" or _is_from(evidence, ue, x)]
+    found = [x for x in _exchanges(evidence, wire) if wire != "csc-4" or is_from(evidence, ue, x)]
     if not found:
         return judged((), "http", [f"no request on {wire}"])
     last = found[-1]
@@ -54,65 +58,101 @@ def http_refused(evidence: Evidence, *, ue: str, wire: str, status: int, step: s
 
 
 def nothing_on(evidence: Evidence, *, leg: str) -> Finding:
-    """No request of the migration is on this leg; on ``hss``: no MAR that came over CSC-Y."""
+    """No request of the migration is on this wire; on ``hss``: no MAR that came over CSC-Y.
+
+    ``tls-was-readable`` says whether it would have been seen.
+    """
+    name = _known(leg)
     if leg in PATHS:
         frames = [x.request.frame.number for x in _exchanges(evidence, leg) if not _is_by_hand(x)]
     elif leg == "hss":
         crossing = {m.end_to_end for m in diameter_on(evidence, "csc-y", COMMANDS["MAR"])}
         asked = [m for m in diameter_on(evidence, "hss", COMMANDS["MAR"]) if m.is_request]
         frames = [m.frame.number for m in asked if m.end_to_end in crossing]
+    elif name == "idms":
+        frames = [x.request.frame.number for x in _exchanges(evidence, "csc-1")]
+    elif name == "gm":
+        frames = [m.frame.number for m in evidence.capture.sip if m.is_request and evidence.index.leg(m) == name]
     else:
-        frames = [m.frame.number for m in diameter_on(evidence, LEGS.get(leg, leg)) if m.is_request]
+        frames = [m.frame.number for m in diameter_on(evidence, name) if m.is_request]
     return judged(frames, frame_filter(frames), lacks(not frames, f"{leg} carries requests: frames {frames[:3]}"))
 
 
 def identity_absent(evidence: Evidence, *, identity: str, leg: str = "") -> Finding:
-    """The text is nowhere on the leg (or, without one, nowhere), payload or header."""
-    wanted = LEGS.get(leg, leg)
-    found = [seen for seen in messages(evidence) if identity in seen.text and (not leg or seen.leg == wanted)]
-    frames = [seen.frame.number for seen in found]
-    return judged(frames, frame_filter(frames), (f"frame {s.frame.number} on {s.leg} holds it" for s in found[:3]))
+    """The text is nowhere on the wire (or, without one, nowhere): payload, header or octets; and something was there.
+
+    Raises:
+        KeyError: there is no such wire.
+        ValueError: an empty text would be everywhere.
+    """
+    if not identity:
+        raise ValueError("an empty identity")
+    wanted = _known(leg) if leg else ""
+    searched = [seen for seen in everything(evidence.capture, evidence.facts) if not leg or seen.leg == wanted]
+    found = [seen for seen in searched if identity.lower() in seen.text.lower()]
+    frames = sorted({seen.frame.number for seen in found})
+
+    def faults() -> Iterator[str]:
+        yield from lacks(searched, f"nothing was on {leg or 'any wire'} to be searched")
+        yield from (f"frame {seen.frame.number} on {seen.leg} holds it" for seen in found[:3])
+
+    return judged(frames, frame_filter(frames), faults(), f"{len(searched)} messages and frames searched")
 
 
 def home_registration_kept(evidence: Evidence, *, ue: str) -> Finding:
-    """Between the migrated 200 and the end no SAR or RTR ended the registration in the primary system."""
+    """Between the migrated 200 and the end no SAR or RTR ended the registration in the primary system.
+
+    What the UE ended itself, with Expires 0 in its own system, is no loss.
+    """
     story = story_of(evidence, ue)
     home, partner = story.home, story.partner
+    is_migrated = bool(partner and partner.final and partner.final.status == 200)
     migrated = partner.final.frame.number if partner and partner.final else 0
     registered = bool(home and home.final and home.final.status == 200)
     own = (story.ue.private_user_identity, *story.ue.public_user_identities)
     ended = [
         m.frame.number
-        for m in evidence.capture.diameter
+        for leg in ("aaa-2", "hss")
+        for m in diameter_on(evidence, leg, system=story.ue.system)
         if m.is_request
-        and evidence.facts.system_of(m.frame.source) == story.ue.system
         and any(identity in m.text for identity in own)
         and (
             m.command_code == COMMANDS["RTR"]
             or (m.command_code == COMMANDS["SAR"] and m.value(SAR_TYPE) in DEREGISTRATIONS)
         )
-        and leg_of(m.frame, evidence.facts) in ("aaa-2", "hss")
     ]
-    back = [m.frame.number for m in evidence.capture.sip if m.method == "REGISTER" and m.header("expires") == "0"]
-    after = [n for n in ended if n > migrated and not any(number < n for number in back)]
+    left = [
+        m.frame.number
+        for m in evidence.index.sent(story.ue.addresses, "REGISTER")
+        if not is_registering(m) and evidence.facts.system_of(m.frame.destination) == story.ue.system
+    ]
+    after = sorted(n for n in ended if n > migrated and not any(number < n for number in left))
 
     def faults() -> Iterator[str]:
         yield from lacks(registered, f"{ue} was not registered in {story.ue.system}")
-        yield from lacks(migrated, f"{ue} was not registered in a partner system")
+        yield from lacks(is_migrated, f"{ue} was not registered in a partner system")
         yield from lacks(not after, f"frame {after[:1]} ended the home registration")
 
     frames = [*([home.final.frame.number] if home and home.final else []), *after]
     return judged(frames, frame_filter(frames), faults())
 
 
+def _known(leg: str) -> str:
+    """Return the wire of a name that a scenario uses.
+
+    Raises:
+        KeyError: there is no such wire; nothing would ever be on it.
+    """
+    name = NAMES.get(leg, leg)
+    if name not in LEGS:
+        raise KeyError(f"no wire {leg}; there are {', '.join(sorted(LEGS))}")
+    return name
+
+
 def _exchanges(evidence: Evidence, wire: str) -> list[Exchange]:
     if wire == "csc-1":
-        return [x for x in evidence.exchanges if leg_of(x.request.frame, evidence.facts) == "idms"]
+        return [x for x in evidence.exchanges if evidence.index.leg(x.request) == "idms"]
     return [x for x in evidence.exchanges if x.request.path.startswith(PATHS[wire])]
-
-
-def _is_from(evidence: Evidence, ue: str, exchange: Exchange) -> bool:
-    return exchange.request.frame.source in story_of(evidence, ue).ue.addresses
 
 
 def _is_by_hand(exchange: Exchange) -> bool:
