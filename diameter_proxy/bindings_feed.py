@@ -101,7 +101,7 @@ class BindingsFeed:
 
     async def _run(self) -> None:
         httpx = await asyncio.to_thread(importlib.import_module, "httpx2")
-        self._client = httpx.AsyncClient(verify=self._context, timeout=self._wait_s + GRACE_S)
+        self._client = httpx.AsyncClient(trust_env=False, verify=self._context, timeout=self._wait_s + GRACE_S)
         self._is_ready.set()
         while True:
             try:
