@@ -189,7 +189,7 @@ MIGRATIONS: Final = (
             Isim("ue1"),
             Register("ue1", "mc2", patience_s=5),
         ),
-        proves=(*HOME, *CONNECTIVITY),
+        proves=(*HOME, *CONNECTIVITY, *MIGRATION[:13]),
         checks=(
             check("resynchronised", ue="ue1", system="mc2"),
             check("registrations", ue="ue1", system="mc2", count=2),

@@ -263,7 +263,7 @@ class HostProcess:
 
 
 def _json_in(line: str) -> dict[str, Any]:
-    start = line.find("{")
+    start = line.find('{"')  # Kamailio writes {1 1 REGISTER 123} before its text
     try:
         value = json.loads(line[start : line.rfind("}") + 1]) if start >= 0 else {}
     except ValueError:
