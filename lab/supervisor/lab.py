@@ -96,7 +96,9 @@ class Lab:
             self.timeline.note("program.ready", host=program.host, listen=self.processes[program.host].listen)
             ready[program.host].set()
 
-        tasks = [asyncio.create_task(start(program)) for program in programs]
+        # What has a command to run before takes longest: it goes first.
+        in_order = sorted(programs, key=lambda program: not program.before)
+        tasks = [asyncio.create_task(start(program)) for program in in_order]
         done, waiting = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
         for task in waiting:
             task.cancel()

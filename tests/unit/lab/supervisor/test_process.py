@@ -61,7 +61,8 @@ async def test_a_program_is_ready_when_it_says_so(tmp_path: Path) -> None:
 
 
 async def test_kamailio_says_so_in_its_log(tmp_path: Path) -> None:
-    source = 'import sys\nprint(\'NOTICE: {1 1 x} <script>: {"event":"ready","listen":["10.77.1.10:5060"]}\', file=sys.stderr)\n'
+    said = 'NOTICE: {1 1 x} <script>: {"event":"ready","listen":["10.77.1.10:5060"]}'
+    source = f"import sys\nprint({said!r}, file=sys.stderr)\n"
     watched = Watched(tmp_path, source + WAIT, ready="log")
     await watched.process.start(5)
     assert watched.process.listen == ["10.77.1.10:5060"]
