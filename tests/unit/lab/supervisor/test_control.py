@@ -1,0 +1,59 @@
+"""The supervisor's socket: a command gets one answer, and nothing that is sent breaks it."""
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.render.files import Files
+from lab.run_directory import RunDirectory
+from lab.runtime.netns import NetnsRuntime
+from lab.supervisor.control import ControlServer
+from lab.supervisor.lab import Lab
+from lab.supervisor.timeline import Timeline
+from lab.topology import load_topology
+
+
+async def ask(path: Path, lines: Sequence[bytes]) -> list[Mapping[str, Any]]:
+    reader, writer = await asyncio.open_unix_connection(path)
+    answers = []
+    for line in lines:
+        writer.write(line + b"\n")
+        answers.append(json.loads(await asyncio.wait_for(reader.readline(), 5)))
+    writer.close()
+    return answers
+
+
+async def test_each_line_gets_its_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lab.render.files.SOCKETS", tmp_path)
+    files = Files(RunDirectory(tmp_path / "run"), "ab12")
+    files.run.make()
+    files.sockets.mkdir()
+    topology = load_topology().restricted_to(("mc1",), ("ue1",))
+    timeline = Timeline(files.run.timeline)
+    lab = Lab(topology, NetnsRuntime("ab12", topology, files.run.hosts_file), files, timeline)
+    stop = asyncio.Event()
+    async with ControlServer(lab, stop):
+        path = files.socket("supervisor")
+        assert path.stat().st_mode & 0o077 == 0
+        status, *refused, down = await ask(
+            path,
+            [
+                b'{"command": "status"}',
+                b"not JSON",
+                b"[]",
+                b'{"command": "dance"}',
+                b'{"command": "ue"}',
+                b'{"command": "kill", "host": "hss.mc9"}',
+                b'{"command": "down"}',
+            ],
+        )
+    timeline.close()
+    assert (status["ok"], status["lab"]) == (True, "ab12")
+    assert [answer["ok"] for answer in refused] == [False] * 5
+    assert "no program on hss.mc9" in refused[-1]["reason"]
+    assert down["ok"]
+    assert stop.is_set()
