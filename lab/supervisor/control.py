@@ -4,7 +4,7 @@
     {"command":"down"}                                       take the lab down
     {"command":"ue","ue":"ue1","values":{"command":...}}     a command to a UE (``ue-agent run``)
     {"command":"kill"|"start"|"pause"|"resume","host":...}   a program
-    {"command":"move","ue":...,"system":...}  {"command":"cut"|"mend","system":...}
+    {"command":"move"|"attach","ue":...,"system":...}  {"command":"cut"|"mend","system":...}
 
 Root alone may open it.
 """
@@ -85,6 +85,8 @@ class ControlServer:
                 self._lab.resume(request["host"])
             case "move":
                 await self._lab.runtime.move(request["ue"], request["system"])
+            case "attach":
+                await self._lab.runtime.attach(request["ue"], request["system"])
             case "cut":
                 await self._lab.runtime.cut(request["system"])
             case "mend":
