@@ -320,14 +320,17 @@ def _judge(outcome: RunOutcome, *, show: bool) -> None:
 
 def _scenario_of(facts: dict[str, Any]) -> Scenario:
     """Return what the run was held to when it was made."""
-    return Scenario(
-        name=str(facts["scenario"]),
-        what=str(facts.get("what", "")),
-        steps=(),
-        proves=tuple(facts.get("proves", ())),
-        absent=tuple(facts.get("absent", ())),
-        checks=tuple(Check(one["name"], one["parameters"]) for one in facts.get("checks", ())),
-    )
+    try:
+        return Scenario(
+            name=str(facts["scenario"]),
+            what=str(facts.get("what", "")),
+            steps=(),
+            proves=tuple(facts.get("proves", ())),
+            absent=tuple(facts.get("absent", ())),
+            checks=tuple(Check(one["name"], one["parameters"]) for one in facts.get("checks", ())),
+        )
+    except (KeyError, TypeError) as exc:
+        raise Failure(f"run.json: half-written: proves, absent or checks are not as a run writes them: {exc}") from exc
 
 
 def _print_report(report: "Report") -> None:

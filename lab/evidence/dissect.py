@@ -50,7 +50,7 @@ def dissect(capture: Path, *, key_log: Path | None = None, config: Path | None =
     """Return what tshark sees in ``capture``; TLS secrets come from the file itself or from ``key_log``.
 
     Raises:
-        DissectionFailed: the file is missing, is no capture, or tshark failed.
+        DissectionFailed: the file is missing, is no capture, is empty, or tshark failed.
     """
     if not capture.is_file():
         raise DissectionFailed(f"{capture}: no such capture")
@@ -60,7 +60,10 @@ def dissect(capture: Path, *, key_log: Path | None = None, config: Path | None =
         packets = json.loads(text) if text.strip() else []
     except ValueError as exc:
         raise DissectionFailed(f"tshark's output for {capture} is no JSON: {exc}") from exc
-    return read_packets((packet["_source"]["layers"] for packet in packets), payloads_of(capture))
+    payloads = payloads_of(capture)
+    if not payloads:
+        raise DissectionFailed(f"{capture}: there is no frame with TCP or UDP in it")
+    return read_packets((packet["_source"]["layers"] for packet in packets), payloads)
 
 
 def payloads_of(capture: Path) -> tuple[Payload, ...]:
