@@ -12,7 +12,9 @@ from lab.scenarios.model import (
     GetConnectionDetails,
     Kill,
     Move,
+    Pause,
     Register,
+    Resume,
     Scenario,
     SendDiameter,
     Start,
@@ -23,6 +25,7 @@ ALICE: Final = "001010000000001@ims.mc1.lab"
 CAROL: Final = "001010000000002@ims.mc1.lab"
 ALICE_LENT: Final = "mig-p5xw0c8jr3kd7qhz1vtn@ims.mc1.lab"
 NOBODY: Final = "mig-n0b0dyh4sth1sb1nd1ngx@ims.mc2.lab"
+DIAMETER_UNABLE_TO_DELIVER: Final = 3002
 DIAMETER_USER_UNKNOWN: Final = 5001
 DIAMETER_IDENTITIES_DONT_MATCH: Final = 5002
 DIAMETER_AUTH_SCHEME_NOT_SUPPORTED: Final = 5006
@@ -170,6 +173,28 @@ REFUSALS: Final = (
         ),
         proves=CONNECTIVITY,
         checks=(
+            check("sip-got", ue="ue1", system="mc2", method="REGISTER", status=504, within_s=2.5),
+            check("diameter-answer", leg="csc-y", command="MAR", code=DIAMETER_UNABLE_TO_DELIVER),
+            check("diameter-answer", leg="aaa-2", command="MAR", code=DIAMETER_UNABLE_TO_DELIVER),
+            check("sip-never", ue="ue1", system="mc2", method="REGISTER", status=403),
+            check("sip-status", ue="ue1", system="mc2", method="REGISTER", status=200),
+        ),
+    ),
+    Scenario(
+        name="primary-hss-silent",
+        what="The primary's HSS takes requests and answers none: 504 in time, and registered once it answers again.",
+        steps=(
+            Authenticate("ue1", "mc1"),
+            *migrate("ue1", "mc2", IN_MC2)[:-1],
+            Pause("hss.mc1"),
+            Register("ue1", "mc2", status=504),
+            Resume("hss.mc1"),
+            Register("ue1", "mc2", patience_s=5),
+        ),
+        proves=CONNECTIVITY,
+        checks=(
+            check("sip-got", ue="ue1", system="mc2", method="REGISTER", status=504, within_s=2.5),
+            check("diameter-answer", leg="aaa-2", command="MAR", code=DIAMETER_UNABLE_TO_DELIVER, within_s=1.7),
             check("sip-never", ue="ue1", system="mc2", method="REGISTER", status=403),
             check("sip-status", ue="ue1", system="mc2", method="REGISTER", status=200),
         ),

@@ -12,7 +12,6 @@ from lab.topology import TopologyError, load_topology
 
 WANTED = [
     "native",
-    "native-register-first",
     "migration",
     "migration-by-location",
     "pool-set",
@@ -36,6 +35,7 @@ WANTED = [
     "partner-refuses",
     "sip-digest-refused",
     "primary-hss-down",
+    "primary-hss-silent",
 ]
 
 
