@@ -78,6 +78,8 @@ class RunFacts(_Fact):
     systems: tuple[SystemFacts, ...]
     ues: tuple[UeFacts, ...]
     steps: Annotated[tuple[dict[str, Any], ...], Field(description="What the scenario did, in order.")] = ()
+    completed: Annotated[bool, Field(description="Whether the scenario came to its end.")] = True
+    failure: Annotated[str | None, Field(description="Why it did not.")] = None
     environment: dict[str, str] = {}
 
     @cached_property

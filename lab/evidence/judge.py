@@ -86,7 +86,7 @@ def report_on(evidence: Evidence, scenario: Promises, *, capture: str = "", run:
     """Return the verdict on evidence: a pure function."""
     steps = tuple(judge_step(step, evidence, scenario) for step in STEPS)
     checks = tuple(_always(evidence)) + tuple(_named(evidence, scenario))
-    promises = tuple(_promises(steps, checks, scenario))
+    promises = (_carried_out(evidence.facts), *_promises(steps, checks, scenario))
     return Report(
         scenario=scenario.name,
         what=scenario.what,
@@ -159,6 +159,13 @@ def _check_report(name: str, finding: Finding) -> CheckReport:
     return CheckReport(
         name=name, verdict=finding.verdict, frames=finding.frames, filter=finding.filter, detail=finding.detail
     )
+
+
+def _carried_out(facts: RunFacts) -> ExpectationReport:
+    """Return that the scenario came to its end: what follows a step that failed would prove nothing."""
+    verdict = Verdict.PASS if facts.completed and not facts.failure else Verdict.FAIL
+    detail = facts.failure or ("" if facts.completed else "the run was cut off")
+    return ExpectationReport(what="the scenario was carried out to its end", verdict=verdict, detail=detail)
 
 
 def _promises(

@@ -10,6 +10,11 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
+PROCEDURES: Final = (
+    ("10.6.1", "User authentication and registration in the primary MC system"),
+    ("10.1.X.1", "Obtaining migration connectivity information"),
+    ("10.6.2", "User authentication and registration in the partner MC system"),
+)
 _STYLE: Final = {
     Verdict.PASS: "green",
     Verdict.FAIL: "bold red",
@@ -20,12 +25,14 @@ _STYLE: Final = {
 
 def print_report(report: Report, console: "Console") -> None:
     """Print the verdict table: the steps that took place or should have, then checks, then where things lie."""
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    table = Table(title=f"{report.scenario}: {report.what}", title_justify="left", pad_edge=False)
+    title = f"{report.scenario}: {report.what}"
+    table = Table(title=title, title_justify="left", pad_edge=False, box=SIMPLE_HEAD)
     for column, justify in (("step", "left"), ("what", "left"), ("wire", "left"), ("verdict", "left")):
         table.add_column(column, justify=justify, no_wrap=column in ("step", "wire", "verdict"))  # type: ignore[arg-type]
-    table.add_column("frames", overflow="fold")
+    table.add_column("frames", overflow="fold", max_width=22)
     table.add_column("display filter or reason", overflow="fold")
     for step in report.steps:
         if step.verdict is Verdict.NOT_EXPECTED:
@@ -58,7 +65,7 @@ def write_html(report: Report, directory: Path) -> Path:
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined
     )
     path = directory / "report.html"
-    path.write_text(environment.get_template("report.html.j2").render(report=report))
+    path.write_text(environment.get_template("report.html.j2").render(report=report, procedures=PROCEDURES))
     return path
 
 
@@ -66,12 +73,17 @@ def write_junit(report: Report, directory: Path) -> Path:
     """Write ``junit.xml``: one test case for each expectation; return its path."""
     failed = [e for e in report.expectations if e.verdict is not Verdict.PASS]
     suite = ElementTree.Element(
-        "testsuite", name=report.scenario, tests=str(len(report.expectations)), failures=str(len(failed))
+        "testsuite",
+        name=report.scenario,
+        tests=str(len(report.expectations)),
+        failures=str(sum(e.verdict is not Verdict.UNKNOWN for e in failed)),
+        errors=str(sum(e.verdict is Verdict.UNKNOWN for e in failed)),
     )
     for promise in report.expectations:
-        case = ElementTree.SubElement(suite, "testcase", classname=report.scenario, name=promise.what)
+        case = ElementTree.SubElement(suite, "testcase", classname=report.scenario, name=_printable(promise.what))
         if promise.verdict is not Verdict.PASS:
-            ElementTree.SubElement(case, "failure", message=promise.detail, type=promise.verdict.value)
+            kind = "error" if promise.verdict is Verdict.UNKNOWN else "failure"
+            ElementTree.SubElement(case, kind, message=_printable(promise.detail), type=promise.verdict.value)
     path = directory / "junit.xml"
     ElementTree.ElementTree(suite).write(path, encoding="utf-8", xml_declaration=True)
     return path
@@ -82,6 +94,11 @@ def write_all(report: Report, directory: Path) -> None:
     report.save(directory)
     write_html(report, directory)
     write_junit(report, directory)
+
+
+def _printable(text: str) -> str:
+    """Return the text without characters that XML 1.0 cannot hold: a capture may have put them there."""
+    return "".join(c if c.isprintable() else " " for c in text)
 
 
 def _frames(frames: tuple[int, ...]) -> str:

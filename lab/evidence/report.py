@@ -39,6 +39,11 @@ class StepReport(Line):
     filter: Annotated[str, Field(description="Wireshark display filter that shows the frames.")] = ""
     detail: str = ""
 
+    @property
+    def procedure(self) -> str:
+        """The clause of TS 23.280 that the step is of."""
+        return self.id.rpartition("-")[0]
+
 
 class CheckReport(Line):
     """One named check over the whole capture."""
