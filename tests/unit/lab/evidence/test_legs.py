@@ -11,8 +11,8 @@ from lab.evidence.legs import LEGS, leg_of, wire_of
     ("one", "other", "leg"),
     [
         ("ue", "pcscf", "gm"), ("scscf", "proxy2", "aaa-2"), ("icscf", "proxy2", "aaa-2"),
-        ("proxy2", "proxy1", "csc-y"), ("proxy1", "hss", "hss"), ("proxy1", "mms1", "mms"), ("ue", "cms1", "csc-4"), ("cms1", "mms1", "csc-x"),
-        ("pcscf", "icscf", "icscf-pcscf"),
+        ("proxy2", "proxy1", "csc-y"), ("proxy1", "hss", "hss"), ("proxy1", "mms1", "mms"),
+        ("ue", "cms1", "csc-4"), ("cms1", "mms1", "csc-x"), ("pcscf", "icscf", "icscf-pcscf"),
     ],
 )  # fmt: skip
 def test_the_roles_name_the_wire(make: SimpleNamespace, one: str, other: str, leg: str) -> None:
