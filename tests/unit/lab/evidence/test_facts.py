@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.evidence.facts import FactsMissing, RunFacts, ServiceArea, load_facts
+from lab.evidence.facts import FactsMissing, RunFacts, ServiceArea, load_facts, part_of
 
 FACTS = {
     "scenario": "migration",
@@ -64,3 +64,55 @@ def test_a_half_written_file_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "run.json").write_text(text)
     with pytest.raises(FactsMissing, match=r"run\.json"):
         load_facts(tmp_path)
+
+
+def steps(*given: dict[str, object]) -> RunFacts:
+    return RunFacts.model_validate({**FACTS, "steps": given})
+
+
+@pytest.mark.parametrize(
+    ("step", "part"),
+    [
+        ({"step": "Authenticate", "ue": "ue1", "system": "mc1"}, "10.6.1-1"),
+        ({"step": "Authenticate", "ue": "ue1", "system": "mc2"}, "10.6.2-1"),
+        ({"step": "Register", "ue": "ue1", "system": "mc1", "status": 200}, "10.6.1"),
+        ({"step": "Register", "ue": "ue1", "system": "mc2", "status": [200, 202]}, "10.6.2"),
+        ({"step": "GetConnectionDetails", "ue": "ue1", "status": 200}, "10.1.X.1"),
+        ({"step": "Message", "sender": "ue3", "receiver": "ue1", "receiver_system": "mc2", "status": 200}, "10.6.2-14"),
+    ],
+)
+def test_a_step_of_the_scenario_takes_a_ue_through_a_part(step: dict[str, object], part: str) -> None:
+    facts = steps(step)
+    assert facts.takes_through(facts.ues[0]) == {part}
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        {"step": "Register", "ue": "ue1", "system": "mc2", "status": 403},
+        {"step": "Register", "ue": "ue2", "system": "mc2", "status": 200},
+        {"step": "Message", "sender": "ue3", "receiver": "ue1", "receiver_system": "mc1"},
+        {"step": "Move", "ue": "ue1", "system": "mc2"},
+    ],
+)
+def test_what_is_refused_or_of_another_ue_promises_nothing(step: dict[str, object]) -> None:
+    facts = steps(step)
+    assert facts.takes_through(facts.ues[0]) == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("step", "part"), [("10.6.1-1", "10.6.1-1"), ("10.6.1-3", "10.6.1"), ("10.6.2-14", "10.6.2-14")]
+)
+def test_a_step_is_of_a_part(step: str, part: str) -> None:
+    assert part_of(step) == part
+
+
+def test_identities_that_were_entered_by_hand_are_known() -> None:
+    entered = {
+        "step": "EnterConnectionDetails",
+        "ue": "ue1",
+        "private_user_identity": "a",
+        "public_user_identities": ["b"],
+    }
+    assert steps(entered).entered("ue1") == {"a", "b"}
+    assert steps(entered).entered("ue2") == frozenset()

@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from lab.evidence.packets import read_packets
+import pytest
+
+from lab.evidence.packets import read_packets, read_payloads
 
 
 def packet(**layers: Any) -> dict[str, Any]:
@@ -118,3 +120,42 @@ def test_a_certificate_names_who_showed_it() -> None:
 def test_a_frame_without_transport_is_passed_over() -> None:
     """ICMP errors quote the datagram that they are about; the quote is no message."""
     assert read_packets([packet(icmp={}, sip={"sip.msg_hdr": ""})]).sip == ()
+
+
+@pytest.mark.parametrize(
+    "missing", ["diameter.flags", "diameter.cmd.code", "diameter.hopbyhopid", "diameter.endtoendid"]
+)
+def test_a_diameter_message_that_was_cut_off_is_none(missing: str) -> None:
+    cut = {key: value for key, value in MAR.items() if key != missing}
+    assert read_packets([packet(tcp=TCP, diameter=cut)]).diameter == ()
+
+
+def test_an_avp_that_was_cut_off_is_left_out() -> None:
+    cut = {**MAR, "diameter.avp": ["00:zz", "00"], "diameter.avp_tree": [{"diameter.avp.code": "1"}, {}]}
+    (message,) = read_packets([packet(tcp=TCP, diameter=cut)]).diameter
+    assert message.avps == ()
+
+
+@pytest.mark.parametrize("layers", [{}, {"frame": {}}, {"frame": "x", "ip": {}, "tcp": TCP}, {"frame": [], "ip": 3}])
+def test_a_frame_that_lacks_everything_is_passed_over(layers: dict[str, Any]) -> None:
+    assert read_packets([layers]).diameter == ()
+
+
+def test_compact_header_names_are_the_long_ones() -> None:
+    (message,) = read_packets(
+        [packet(udp=UDP, sip={"sip.msg_hdr": "i: c1\r\nt: <sip:a@x>\r\nf: <sip:b@x>\r\n\r\n"})]
+    ).sip
+    assert (message.call_id, message.header("to"), message.header("from")) == ("c1", "<sip:a@x>", "<sip:b@x>")
+
+
+def test_payloads_are_read_octet_for_octet() -> None:
+    lines = [
+        "7\t100.5\t10.77.1.12\t10.77.1.14\t3\t40000\t3868\t\t\t0100ff\t",
+        "8\t100.6\t10.77.1.21\t10.77.1.10\t\t\t\t5060\t5061\t\t52:45",
+        "9\t100.7\t10.77.1.21\t10.77.1.10\t\t\t\t5060\t5060\t\t",
+        "no line of fields",
+        "x\ty\tz\t\t\t\t\t\t\tzz\t",
+    ]
+    tcp, udp = read_payloads(lines)
+    assert (tcp.frame.number, tcp.frame.stream, tcp.frame.destination_port, tcp.octets) == (7, 3, 3868, b"\x01\x00\xff")
+    assert (udp.frame.stream, udp.frame.source_port, udp.octets) == (-1, 5060, b"RE")
