@@ -93,12 +93,12 @@ def locate(data: bytes, avps_max: int = 512) -> list[int]:
             if length < 8:
                 raise Unreadable(at, False)
             slot = BASE_SLOTS.get(code, 0)
-        left -= 1
-        if left < 0:
-            raise Unreadable(at, True)
         following = at + (length + 3 & 0x1FFFFFC)
         if following > end:
             raise Unreadable(at, False)
+        left -= 1
+        if left < 0:
+            raise Unreadable(at, True)
         if slot:
             if found[slot]:
                 found.append(slot)

@@ -69,6 +69,12 @@ def test_the_fast_locate_equals_the_plain_one_on_damaged_messages(message, at, o
     assert outcome(locate, bytes(damaged), avps_max) == outcome(locate_plainly, bytes(damaged), avps_max)
 
 
+def test_a_last_avp_too_many_whose_padding_overruns_is_a_wrong_length():
+    """Both faults in one AVP: the length comes first, in the fast and in the plain one."""
+    message = encode_message(0, 303, 0, 1, 1, [d.USER_NAME.encode("u@d")]) + b"\0\0\0\1\x40\0\0\x09\0"
+    assert outcome(locate, message, 1) == outcome(locate_plainly, message, 1) == (len(message) - 9, False)
+
+
 @settings(deadline=None, derandomize=True)
 @given(st.binary(max_size=80))
 def test_any_octets_give_places_or_a_documented_error(octets):
