@@ -47,7 +47,10 @@ def up(
         _print_json(result)
     else:
         typer.echo(f"lab {result['lab']} is up: {result['run']}")
-        _say(f"next: mclab status; mclab tell ue1 register system=mc1; mclab down {result['lab']}")
+        tell = f"mclab tell --lab {result['lab']} ue1"
+        _say(
+            f"next: mclab status; {tell} authenticate system=mc1; {tell} register system=mc1; mclab down {result['lab']}"
+        )
 
 
 @app.command()

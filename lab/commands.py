@@ -209,6 +209,8 @@ def run(order: RunOrder, say: Say, *, show: bool) -> list[RunOutcome]:
     Raises:
         Misuse: no scenario is named, one is unknown, or the topology cannot be used.
     """
+    if order.every and order.names:
+        raise Misuse(f"either --all or names of scenarios, not both: {', '.join(order.names)}")
     names = tuple(SCENARIOS) if order.every else order.names
     if not names:
         raise Misuse("which scenario? mclab scenarios lists them; --all runs them all")

@@ -26,6 +26,7 @@ def test_every_scenario_is_listed_with_what_it_proves() -> None:
     ("order", "said"),
     [
         (RunOrder(names=()), "which scenario"),
+        (RunOrder(names=("native",), every=True), "either --all or names"),
         (RunOrder(names=("migraton",)), "did you mean migration"),
         (RunOrder(names=("native", "migration"), directory=Path("x")), "for one run only"),
         (RunOrder(names=("native",), topology=Path("none.toml")), "No such file"),
