@@ -48,9 +48,8 @@ def up(
     else:
         typer.echo(f"lab {result['lab']} is up: {result['run']}")
         tell = f"mclab tell --lab {result['lab']} ue1"
-        _say(
-            f"next: mclab status; {tell} authenticate system=mc1; {tell} register system=mc1; mclab down {result['lab']}"
-        )
+        first, then = f"{tell} authenticate system=mc1", f"{tell} register system=mc1"
+        _say(f"next: mclab status; {first}; {then}; mclab down {result['lab']}")
 
 
 @app.command()
