@@ -1,6 +1,8 @@
 """An MMS of mc2 with partner mc1 over a real SQLite file, time as a number and counted randomness."""
 
+import asyncio
 import shutil
+import threading
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -153,6 +155,16 @@ def primary_request(user: str = "a", **changes: Any) -> PrimarySipIdentitiesRequ
         "partner_mc_system": "mc1",
     }
     return PrimarySipIdentitiesRequest.model_validate(body | changes)
+
+
+@pytest.fixture(autouse=True)
+async def connections_end_before_the_loop() -> AsyncIterator[None]:
+    """Let aiosqlite's threads end while there is a loop that they can speak to: one whose open failed ends late."""
+    yield
+    deadline = asyncio.get_running_loop().time() + 5
+    while any("_connection_worker_thread" in thread.name for thread in threading.enumerate()):
+        assert asyncio.get_running_loop().time() < deadline, "a connection to SQLite was left open"
+        await asyncio.sleep(0.005)
 
 
 @pytest.fixture
