@@ -4,6 +4,8 @@
 PY     := .venv/bin/python
 SETUP  := bash packaging/set-up.sh
 PYTEST := $(PY) -m pytest -q
+# Most of these tests wait for a timer or a peer, so more of them run at once than there are processors.
+SIDE_BY_SIDE := -n 4 --dist loadfile
 # Under sudo no file of root's is left in the source tree: set-up has compiled it already.
 ROOT   := $(if $(filter 0,$(shell id -u)),env,sudo env PYTHONDONTWRITEBYTECODE=1) PATH=$(CURDIR)/.venv/bin:$(PATH)
 
@@ -18,7 +20,7 @@ demo: set-up ## two IMS cores up, one user migrated, every step proved from the 
 
 test: set-up ## everything that CI runs: check, unit, conformance, integration, each scenario once
 	@$(MAKE) --no-print-directory check
-	$(PYTEST) tests/unit tests/conformance tests/integration tests/test_architecture.py
+	$(PYTEST) $(SIDE_BY_SIDE) tests/unit tests/conformance tests/integration
 	$(ROOT) $(PYTEST) -p no:cacheprovider tests/lab
 
 test-all: test ## the same, then every scenario ten times with a look at what was left behind
@@ -31,13 +33,13 @@ check: set-up-python ## format, lint, types, architecture
 	$(PYTEST) tests/test_architecture.py tests/test_documents.py
 
 unit: set-up-python ## unit tests: under a minute, no root
-	$(PYTEST) tests/unit tests/test_architecture.py
+	$(PYTEST) $(SIDE_BY_SIDE) tests/unit tests/test_architecture.py
 
 conformance: set-up-python ## one test per clause
-	$(PYTEST) tests/conformance
+	$(PYTEST) $(SIDE_BY_SIDE) tests/conformance
 
 integration: set-up ## real sockets on loopback, real databases, tshark
-	$(PYTEST) tests/integration
+	$(PYTEST) $(SIDE_BY_SIDE) tests/integration
 
 lab: set-up ## the lab's tests alone: real Kamailio, every scenario once, mutations
 	$(ROOT) $(PYTEST) -p no:cacheprovider tests/lab
@@ -51,7 +53,7 @@ bench: set-up ## figures, never a verdict: the splice, start-up, migrated agains
 	$(ROOT) $(PY) tests/bench/bench_registration.py
 
 fuzz: set-up-python ## long runs of the property tests
-	$(PYTEST) tests/fuzz -m slow
+	$(PYTEST) --timeout 3600 tests/fuzz -m slow
 
 set-up: ## install what is missing, nothing else
 	@$(SETUP) python lab
