@@ -380,9 +380,10 @@ def _take_down(lab_id: str, say: Say) -> None:
             client.ask(lab_id, {"command": "down"})
         except NoSupervisor as exc:
             say(str(exc))
-        if client.wait_until_gone(pid):
+        if not client.wait_until_gone(pid):
+            client.end_for_good(pid)
+        elif not netns.namespaces_of(lab_id):
             return
-        client.end_for_good(pid)
     say(f"lab {lab_id}: its supervisor is dead, removing what it left")
     try:
         asyncio.run(netns.remove_lab(lab_id))

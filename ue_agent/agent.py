@@ -29,6 +29,9 @@ TRY_NEXT_P_CSCF: Final = (0, 408, 503)
 Flow = Literal["password", "code"]
 Emit = Callable[[dict[str, Any]], None]
 
+OUTAGES: Final = frozenset({408, 500, 503, 504})
+"""Statuses after which the UE tries to register anew: its registration may still stand (TS 24.229 §5.1.1.4.1)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Registered:
@@ -156,15 +159,16 @@ class Agent:
 
         Raises:
             UsageError: not registered there.
-            RegistrationError: refused; the registration is over.
+            RegistrationError: refused, and the registration is over; after an outage it may be tried again.
             StackError: the SIP stack has ended.
         """
         began = time.monotonic()
         stack = self._stack(system)
         try:
             registration = await stack.register(self._config.sip.timeout_s)
-        except RegistrationError:
-            await self._end_stack(system)
+        except RegistrationError as exc:
+            if exc.status not in OUTAGES:
+                await self._end_stack(system)
             raise
         return Registered(registration, time.monotonic() - began)
 
@@ -268,7 +272,7 @@ class Agent:
         match event["event"]:
             case "registration":
                 self._emit_registration(system, event["status"], event["reason"], event["expires_s"])
-                if not event["expires_s"]:
+                if not event["expires_s"] and event["status"] not in OUTAGES:
                     self._end_later(system, stack)  # also a refresh of pjsua2's own that was refused
             case "message-received":
                 self._emit(

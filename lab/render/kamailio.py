@@ -25,8 +25,8 @@ DIAMETER_PORT: Final = 3868
 # Kamailio takes an include_file of at most 127 octets (MAX_INCLUDE_FNAME).
 _INCLUDE_OCTETS_MAX: Final = 127
 
-# A Unix socket's path has at most 107 octets (unix(7)).
-_SOCKET_PATH_OCTETS_MAX: Final = 107
+# A Unix socket's path has at most 107 octets (unix(7)); Kamailio 5.6 counts its own "unix:" among them.
+_SOCKET_PATH_OCTETS_MAX: Final = 102
 
 # Kamailio's process needs 256 MiB of shared memory to live through a burst of registrations (64 wedged it for good).
 _SHARED_MEMORY_MIB: Final = 256

@@ -122,6 +122,16 @@ async def test_events_of_a_stack_become_the_ues(agent, events) -> None:
     ]
 
 
+async def test_an_outage_leaves_the_stack_for_another_try(agent) -> None:
+    """TS 24.229 §5.1.1.4.1: after 504 the UE registers anew; what stands at the S-CSCF still stands."""
+    stack = Stack()
+    agent._stacks["mc1"] = stack
+    outage = {"event": "registration", "status": 504, "reason": "", "expires_s": 0, "public_user_identities": []}
+    agent._on_stack_event("mc1", stack, outage)
+    assert agent.registered_at == ("mc1",)
+    await agent.stop()
+
+
 async def test_a_refused_refresh_ends_the_stack_it_came_from_and_no_other(agent) -> None:
     old, new = Stack(), Stack()
     agent._stacks["mc1"] = new
