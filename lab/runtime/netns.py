@@ -59,7 +59,8 @@ class NetnsRuntime:
     async def _open_router(self) -> None:
         router = self._name(plan.ROUTER)
         await ip(plan.router_batch(self._topology), router)
-        await _run(["ip", "netns", "exec", router, "sysctl", "-qw", "net.ipv4.ip_forward=1"])
+        # Not sysctl: a bare Debian has no procps.
+        await _run(["ip", "netns", "exec", router, "sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward"])
         await _run(["ip", "netns", "exec", router, "nft", "-f", "-"], plan.router_rules(self._topology))
 
     async def remove(self) -> None:
