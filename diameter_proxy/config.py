@@ -302,7 +302,7 @@ def load_config(path: Path) -> Config:
         tables = tomllib.loads(octets.decode())
     except OSError as exc:
         raise ConfigError(f"{path}: {exc.strerror or exc}") from exc
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise ConfigError(f"{path.name}: {exc}") from exc
     return parse_config(tables, name=path.name, folder=path.parent)
 

@@ -101,14 +101,19 @@ def up(topology: Path | None, systems: tuple[str, ...], directory: Path | None, 
     for system in systems:
         options += ["--system", system]
     supervisor = _start(options, run, tied=False)
-    for event in supervisor.events():
-        _show(event, say)
-        if event["event"] == "failed":
-            supervisor.end()
-            raise Failure(event["reason"])
-        if event["event"] == "kept":
-            supervisor.let_go()
-            return {"lab": lab_id, "run": str(run)}
+    try:
+        for event in supervisor.events():
+            _show(event, say)
+            if event["event"] == "failed":
+                supervisor.end()
+                raise Failure(event["reason"])
+            if event["event"] == "kept":
+                supervisor.let_go()
+                return {"lab": lab_id, "run": str(run)}
+    except KeyboardInterrupt:
+        say("interrupted: taking the lab down")
+        supervisor.interrupt()
+        raise
     supervisor.end()
     raise Failure(_supervisor_log(run))
 
@@ -357,6 +362,8 @@ def _options(lab_id: str, run: Path, topology: Path | None) -> list[str]:
 
 
 def _start(options: list[str], run: Path, *, tied: bool) -> Supervisor:
+    if run.is_dir() and any(run.iterdir()):
+        raise Misuse(f"{run}: not empty; a run has a directory of its own")
     try:
         (run / "log").mkdir(parents=True, exist_ok=True)
     except OSError as exc:

@@ -94,7 +94,7 @@ class RunDirectory:
             facts = json.loads(file.read_text())
         except OSError as exc:
             raise RunDirectoryError(f"{self.path}: not a run directory: {RUN_FILE}: {exc.strerror}") from exc
-        except ValueError as exc:
+        except (ValueError, RecursionError) as exc:
             raise RunDirectoryError(f"{file}: half-written: {exc}") from exc
         if not isinstance(facts, dict) or "scenario" not in facts:
             raise RunDirectoryError(f"{file}: half-written: no scenario in it")

@@ -242,7 +242,7 @@ def load_topology(path: Path = DEFAULT_FILE, settings: Mapping[str, Setting] | N
         raw = tomllib.loads(path.read_text())
     except OSError as exc:
         raise TopologyError(f"{path}: {exc.strerror}") from exc
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise TopologyError(f"{path.name}: {exc}") from exc
     return parse_topology(raw, settings or {}, source=path.name)
 

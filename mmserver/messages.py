@@ -28,6 +28,19 @@ def _parsed(parse: Callable[[str], Any]) -> AfterValidator:
 # The patterns are for readers of the OpenAPI document; the leaf's parsers decide.
 _USER = r"[A-Za-z0-9_.!~*'()&=+$,;?/%-]+"
 _HOST = r"[A-Za-z0-9]+([.-][A-Za-z0-9]+)*"
+YEAR_MAX = 8999
+
+
+def _moment(value: datetime) -> datetime:
+    # Beyond this year a change of the time zone leaves what a datetime can say.
+    if value.tzinfo is None:
+        raise ValueError("a moment names its time zone, for example 2030-01-01T00:00:00Z")
+    if value.year > YEAR_MAX:
+        raise ValueError(f"year {value.year} is after {YEAR_MAX}")
+    return value
+
+
+Moment = Annotated[datetime, AfterValidator(_moment)]
 ImpiText = Annotated[
     str,
     Field(
@@ -172,7 +185,7 @@ class ConnectionDetailsResponse(Body):
     partner_mc_system: Annotated[SystemName, Field(description="The chosen partner; it may not be the asked one.")]
     partner_mc_system_sip_identities: IdentitySet
     initial_ue_configuration: InitialUeConfiguration
-    valid_until: datetime
+    valid_until: Moment
 
 
 # --- CSC-X, steps 4, 6, 9, 11 -------------------------------------------------------------------------------
@@ -187,7 +200,7 @@ class PrimarySipIdentitiesRequest(Body):
     mc_service_ids: McServiceIds
     default_identities: IdentitySet
     partner_mc_system: SystemName
-    valid_until: datetime | None = None
+    valid_until: Moment | None = None
 
 
 class PrimarySipIdentitiesResponse(Body):
@@ -197,7 +210,7 @@ class PrimarySipIdentitiesResponse(Body):
     primary_mc_system_sip_identities: IdentitySet
     migration_management_server: MmsIdentifier
     state: "BindingState"
-    valid_until: datetime
+    valid_until: Moment
 
 
 class PartnerSipIdentitiesRequest(Body):
@@ -207,7 +220,7 @@ class PartnerSipIdentitiesRequest(Body):
     migration_management_server: MmsIdentifier
     primary_mc_system_sip_identities: IdentitySet
     mc_service_ids: McServiceIds
-    valid_until: datetime | None = None
+    valid_until: Moment | None = None
 
 
 class PartnerSipIdentitiesResponse(Body):
@@ -216,7 +229,7 @@ class PartnerSipIdentitiesResponse(Body):
     binding: str
     partner_mc_system_sip_identities: IdentitySet
     state: "BindingState"
-    valid_until: datetime
+    valid_until: Moment
 
 
 class BindingState(StrEnum):
@@ -260,7 +273,7 @@ class Binding(Body):
         Field(description="Role primary: the default ISIM set. Role partner: the primary migration set."),
     ]
     provisioned: Annotated[bool, Field(description="The HSS knows the lent set itself (role primary).")] = False
-    valid_until: datetime
+    valid_until: Moment
     version: int
     registered_until: Annotated[datetime | None, Field(description="When the SIP registration is aged out.")] = None
     deregistration: Deregistration = Deregistration.NONE
@@ -282,7 +295,7 @@ class BindingEntry(Body):
     identities: IdentitySet
     counterpart: IdentitySet
     provisioned: bool = False
-    valid_until: datetime
+    valid_until: Moment
     version: int | None = None
 
 
@@ -310,7 +323,7 @@ class PartnerAccessRequest(Body):
     mc_service_ids: McServiceIds
     migration_management_server: MmsIdentifier
     primary_mc_system_sip_identities: IdentitySet
-    valid_until: datetime | None = None
+    valid_until: Moment | None = None
 
 
 class PartnerAccessResponse(Body):
@@ -318,7 +331,7 @@ class PartnerAccessResponse(Body):
 
     partner_mc_system_sip_identities: IdentitySet
     initial_ue_configuration: InitialUeConfiguration | None = None
-    valid_until: datetime
+    valid_until: Moment
 
 
 class PartnerAccessRelease(Body):
@@ -367,8 +380,8 @@ class FeedPage(Body):
 class FeedAcknowledgement(Body):
     """A proxy has applied all changes up to ``version``."""
 
-    proxy: str
-    version: int
+    proxy: Annotated[str, Field(min_length=1, max_length=253)]
+    version: Annotated[int, Field(ge=0, lt=1 << 63)]
 
 
 class ProxyEvent(Body):

@@ -192,7 +192,7 @@ def load_config(path: Path) -> UeConfig:
         return UeConfig.model_validate(tomllib.loads(octets.decode()), context={"folder": path.parent})
     except OSError as exc:
         raise ConfigError(f"{path}: {exc.strerror or exc}") from exc
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise ConfigError(f"{path.name}: {exc}") from exc
     except ValidationError as exc:
         raise ConfigError(f"{path.name}: {_first_fault(exc)}") from None

@@ -20,7 +20,6 @@ CONFIGURATION: Final = Path(__file__).resolve().parents[2] / "kamailio-config"
 """The committed logic and templates."""
 
 PORTS: Final[dict[Role, int]] = {"pcscf": 5060, "icscf": 4060, "scscf": 6060}
-DIAMETER_PORT: Final = 3868
 
 # Kamailio takes an include_file of at most 127 octets (MAX_INCLUDE_FNAME).
 _INCLUDE_OCTETS_MAX: Final = 127
@@ -131,8 +130,6 @@ def _context(role: Role, values: CscfValues, directory: Path) -> dict[str, objec
     if len(str(logic).encode()) > _INCLUDE_OCTETS_MAX:
         raise ValueError(f"{logic} has {len(str(logic).encode())} octets, Kamailio includes {_INCLUDE_OCTETS_MAX}")
     listen = [f"{me.address}:{PORTS[role]}"]
-    if role != "pcscf":
-        listen.append(f"{me.address}:{DIAMETER_PORT}")
     control_socket = directory / "kamailio.ctl"
     return {
         "role": role,

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import json
 import os
+import resource
 import signal
 import sys
 from collections.abc import Mapping
@@ -33,6 +34,8 @@ NO_SCENARIO: Final = Scenario(name="up", what="A lab to work in: nothing is done
 def main() -> None:
     """Run the supervisor; exit 0 when all went as asked, else 1."""
     options = _options()
+    # A program that dies must not leave its memory, keys and all, outside the run directory.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
         scenario, topology = _plan(options)
     except TopologyError as exc:

@@ -50,6 +50,11 @@ class Supervisor:
         if self._process.stdout is not None:
             self._process.stdout.close()
 
+    def interrupt(self) -> int:
+        """Have it take the lab down, however far it has come, wait for it, and return its exit status."""
+        self._process.send_signal(signal.SIGTERM)
+        return self.end()
+
     def end(self) -> int:
         """Take the lab down, wait for it, and return its exit status."""
         if self._process.stdin is not None:

@@ -74,7 +74,7 @@ def load_toml(path: Path, model: type[T]) -> T:
         data = tomllib.loads(octets.decode())
     except OSError as exc:
         raise ConfigError(f"{path}: {exc.strerror or exc}") from exc
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise ConfigError(f"{path.name}: {exc}") from exc
     return validate(data, model, name=path.name, folder=path.parent)
 

@@ -134,7 +134,7 @@ def load_config(path: Path) -> HssConfig:
         data = tomllib.loads(path.read_text("utf-8"))
     except OSError as exc:
         raise ConfigError(f"{path}: {exc.strerror or exc}") from exc
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise ConfigError(f"{path.name}: {exc}") from exc
     try:
         return HssConfig.model_validate(data, context={"folder": path.parent})

@@ -119,8 +119,9 @@ class Store:
 
     def _freed_ind(self, subscriber: str) -> int:
         row = self._row(
-            "DELETE FROM serving_systems WHERE subscriber = ?1 AND ind = (SELECT ind FROM serving_systems"
-            " WHERE subscriber = ?1 ORDER BY used, ind LIMIT 1) RETURNING ind",
+            "DELETE FROM serving_systems WHERE subscriber = ? AND ind = (SELECT ind FROM serving_systems"
+            " WHERE subscriber = ? ORDER BY used, ind LIMIT 1) RETURNING ind",
+            subscriber,
             subscriber,
         )
         assert row is not None

@@ -158,7 +158,7 @@ def load_config(path: Path) -> IdmsConfig:
             document = tomllib.load(file)
     except OSError as exc:
         raise ConfigError(f"{path.name}: {exc.strerror}") from exc
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise ConfigError(f"{path.name}: {exc}") from exc
     try:
         config = IdmsConfig.model_validate(document)

@@ -43,7 +43,8 @@ def test_role_that_speaks_cx_is_ready_once_cx_is_open_and_says_so_once(start, da
     cscf.stop()
     assert len(lines) == 1
     ready = json.loads(lines[0][lines[0].index('{"event') :])
-    assert [address.rpartition(":")[2] for address in ready["listen"]][-1] == "3868"
+    ports = [address.rpartition(":")[2] for address in ready["listen"]]
+    assert ports and "3868" not in ports, "cdp 5.6.3 dies of zero octets on a port that it accepts on"
 
 
 @pytest.mark.parametrize("role", ["icscf", "scscf"])

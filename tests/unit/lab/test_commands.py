@@ -68,3 +68,10 @@ def test_a_run_passes_only_when_proved_whole_and_clean(tmp_path: Path) -> None:
     assert (broken.as_json()["verdict"], dirty.as_json()["verdict"]) == ("fail", "fail")
     assert "step 2: 504" in broken.line()
     assert RunOutcome("native", tmp_path, report(Verdict.UNKNOWN)).line().startswith("unknown")
+
+
+def test_a_run_does_not_write_over_what_is_there(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("keep me")
+    with pytest.raises(Misuse, match="not empty"):
+        commands.run(RunOrder(names=("native",), directory=tmp_path), lambda _text: None, show=False)
+    assert [file.name for file in tmp_path.iterdir()] == ["mine.txt"]

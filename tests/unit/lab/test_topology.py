@@ -87,3 +87,10 @@ def test_a_system_that_is_not_there_is_named() -> None:
 def test_keys_do_not_show_in_a_representation() -> None:
     assert "465b5ce8" in DEFAULT_FILE.read_text()
     assert "465b5ce8" not in repr(load_topology())
+
+
+def test_a_file_nested_without_end_is_refused_in_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "deep.toml"
+    file.write_text("zz=" + "[" * 3000 + "]" * 3000)
+    with pytest.raises(TopologyError, match=r"deep\.toml"):
+        load_topology(file)

@@ -10,10 +10,12 @@ from mmserver.messages import (
     Binding,
     BindingEntry,
     ConnectionDetailsRequest,
+    FeedAcknowledgement,
     FeedEntry,
     IdentitySet,
     LentRange,
     LocationInformation,
+    PartnerAccessRequest,
     PartnerSipIdentitiesRequest,
     PrimarySipIdentitiesRequest,
 )
@@ -82,3 +84,27 @@ def test_what_a_server_says_can_be_read_back(kind: type[BaseModel]) -> None:
     known = {name: value for name, value in (ENTRY | more).items() if name in kind.model_fields}
     body = kind.model_validate(known)
     assert kind.model_validate_json(body.model_dump_json()) == body
+
+
+@pytest.mark.parametrize(
+    ("moment", "fault"),
+    [("9999-12-31T23:59:59-12:00", "year 9999 is after"), ("2030-01-01T00:00:00", "time zone")],
+)
+def test_a_moment_that_no_feed_could_tell_is_refused(moment: str, fault: str) -> None:
+    body = {
+        "migration_management_server": "mms.mc1.lab",
+        "mc_service_ids": ["sip:alice@mc1.lab"],
+        "primary_mc_system_sip_identities": {
+            "private_user_identity": "a@ims.mc1.lab",
+            "public_user_identities": ["sip:a@ims.mc1.lab"],
+        },
+        "valid_until": moment,
+    }
+    with pytest.raises(ValidationError, match=fault):
+        PartnerAccessRequest.model_validate(body)
+
+
+@pytest.mark.parametrize("version", [-1, 10**30])
+def test_an_acknowledged_version_is_one_that_a_feed_can_have(version: int) -> None:
+    with pytest.raises(ValidationError):
+        FeedAcknowledgement(proxy="proxy1.mc1.lab", version=version)

@@ -66,11 +66,14 @@ def test_role_listens_on_its_own_address_over_udp_and_tcp(role: Role, tmp_path: 
 def test_ready_line_names_what_the_role_listens_on(role: Role, tmp_path: Path) -> None:
     render_cscf(role, VALUES, tmp_path)
     address = VALUES.endpoint(role).address
-    diameter = [] if role == "pcscf" else [f"{address}:3868"]
-    assert json.loads(defines(tmp_path)["READY_LINE"]) == {
-        "event": "ready",
-        "listen": [f"{address}:{PORTS[role]}", *diameter],
-    }
+    assert json.loads(defines(tmp_path)["READY_LINE"]) == {"event": "ready", "listen": [f"{address}:{PORTS[role]}"]}
+
+
+@pytest.mark.parametrize("role", ["icscf", "scscf"])
+def test_cdp_accepts_no_connection(role: Role, tmp_path: Path) -> None:
+    """cdp 5.6.3 dies of 40 zero octets on a port that it accepts on."""
+    render_cscf(role, VALUES, tmp_path)
+    assert ElementTree.fromstring((tmp_path / "cdp.xml").read_text()).find("Acceptor") is None
 
 
 @pytest.mark.parametrize("role", ["icscf", "scscf"])
