@@ -8,7 +8,7 @@ from typing import Final
 
 from diameter_proxy.diameter import commands, dictionary
 from diameter_proxy.diameter.errors import DiameterError
-from diameter_proxy.diameter.formats import GROUPED, Format
+from diameter_proxy.diameter.formats import GROUPED, Format, WrongLength, WrongValue
 from diameter_proxy.diameter.wire import AvpSpan, decode_header, walk_avps
 
 SECRETS: Final = frozenset({dictionary.CONFIDENTIALITY_KEY.code, dictionary.INTEGRITY_KEY.code,
@@ -59,7 +59,7 @@ def _value(octets: bytes, span: AvpSpan, format_: "Format[object] | None", show_
     if format_ is not None:
         try:
             value = format_.decode(data)
-        except Exception as exc:  # noqa: BLE001 - WrongLength and WrongValue, whose base is Exception
+        except (WrongLength, WrongValue) as exc:
             return f"{data.hex()} ! {exc}"
         return value.hex() if isinstance(value, bytes) else repr(value) if isinstance(value, str) else str(value)
     return data.hex()
