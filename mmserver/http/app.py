@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from mmserver.http.access import BODY_OCTETS_MAX, AccessControl, RouteGroup
 from mmserver.http.problems import ProblemFound, install_problem_handlers, problem_documentation
+from mmserver.http.trace import TraceContext
 from mmserver.messages import Problem
 
 ReadinessCheck = Callable[[], Awaitable[str | None]]
@@ -57,6 +58,7 @@ def create_app(
     install_problem_handlers(app)
     everybody = tuple(RouteGroup.for_anybody(path) for path in ("/health", "/ready", "/openapi.json"))
     app.add_middleware(AccessControl, groups=(*groups, *everybody), body_octets_max=body_octets_max)
+    app.add_middleware(TraceContext)
 
     @app.get("/health", operation_id="health", tags=["operation"])
     async def health() -> dict[str, str]:

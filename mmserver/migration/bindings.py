@@ -49,6 +49,8 @@ class IdentityBinding:
     deregistration: Deregistration = Deregistration.NONE
     releasing: bool = False
     version: int = 0
+    withdrawal: str = ""
+    unused_until: float | None = None
 
     def is_served(self, now: float) -> bool:
         """Say whether it is allocated and in time; it may still be disabled."""

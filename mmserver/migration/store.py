@@ -7,7 +7,7 @@ import json
 import sqlite3
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
 from sqlalchemy import delete, func, insert, select, update
@@ -18,21 +18,22 @@ from mmserver.identity import Impi, Impu, SipIdentities
 from mmserver.messages import BindingState, Deregistration, Role
 from mmserver.migration.bindings import SERVED, IdentityBinding, Registration
 from mmserver.migration.errors import IdentityTaken, SchemaOutdated, StoreUnavailable
-from mmserver.migration.schema import HEAD, acknowledgements, audit, bindings, feed_version, lent_identities
+from mmserver.migration.schema import (
+    HEAD,
+    acknowledgements,
+    binding_users,
+    bindings,
+    feed_version,
+    lent_identities,
+)
+from mmserver.migration.store_audit import AuditQuery, AuditTable, Change
 from mmserver.migration.store_engine import READ_ONLY, create_store_engine
+from mmserver.migration.store_withdrawals import WithdrawalTable
+
+__all__ = ["BindingStore", "Change", "Transaction"]
 
 ROWS_MAX: Final = 1000
 LIVE: Final = bindings.c.state != BindingState.QUARANTINED.value
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What an audit row says: what happened, when, on whose word, why."""
-
-    event: str
-    actor: str
-    at: float
-    reason: str = ""
 
 
 class Transaction:
@@ -41,6 +42,19 @@ class Transaction:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
         self.changed_feed = False
+        self.audits = AuditTable(connection)
+        self.withdrawals = WithdrawalTable(connection)
+
+    @asynccontextmanager
+    async def savepoint(self) -> AsyncIterator[None]:
+        """Yield a part of the transaction that may fail alone.
+
+        Raises:
+            IdentityTaken: a uniqueness constraint said no; only this part is undone.
+        """
+        with _translated():
+            async with self._connection.begin_nested():
+                yield
 
     async def find(self, handle: str) -> IdentityBinding | None:
         """Return the binding of that handle."""
@@ -75,6 +89,28 @@ class Transaction:
             query = query.where((bindings.c.private_user_identity == impi) | counterpart)
         return await self._many(query)
 
+    async def find_live_of(
+        self,
+        role: Role,
+        other_mc_system: str,
+        mc_service_id: str,
+        *,
+        withdrawal: str | None,
+        limit: int = ROWS_MAX,
+    ) -> list[IdentityBinding]:
+        """Return live bindings of an agreement, or of one user in it: the enabled ones, or those it has disabled."""
+        query = select(bindings).where(
+            bindings.c.other_mc_system == other_mc_system, bindings.c.role == role.value, LIVE
+        )
+        if withdrawal is None:
+            query = query.where(bindings.c.enabled.is_(True))
+        else:
+            query = query.where(bindings.c.enabled.is_(False), bindings.c.withdrawal == withdrawal)
+        if mc_service_id:
+            theirs = select(binding_users.c.handle).where(binding_users.c.mc_service_id == mc_service_id)
+            query = query.where(bindings.c.handle.in_(theirs))
+        return await self._many(query.order_by(bindings.c.id).limit(limit))
+
     async def find_due(self, now: float, limit: int = ROWS_MAX) -> list[IdentityBinding]:
         """Return bindings for which something falls due by ``now``, the longest due first."""
         query = select(bindings).where(bindings.c.due_at <= now).order_by(bindings.c.due_at).limit(limit)
@@ -105,14 +141,15 @@ class Transaction:
         lent = (binding.identities.private_user_identity, *binding.identities.public_user_identities)
         rows = [{"identity": text, "scope": binding.scope, "binding_id": key[0]} for text in lent]
         await self._connection.execute(insert(lent_identities), rows)
-        await self._record(binding, change)
+        await self.audits.remember_users(binding.handle, binding.mc_service_ids)
+        await self.audits.record(binding, change)
         return binding
 
     async def save(self, old: IdentityBinding, new: IdentityBinding, change: Change) -> IdentityBinding:
         """Write ``new`` over ``old``; what the proxies see of it takes a new feed version."""
         new = await self._versioned(new, _seen_by_proxies(old) != _seen_by_proxies(new))
         await self._connection.execute(update(bindings).where(bindings.c.handle == new.handle).values(_to_row(new)))
-        await self._record(new, change)
+        await self.audits.record(new, change)
         return new
 
     async def remove(self, binding: IdentityBinding, change: Change) -> None:
@@ -123,7 +160,7 @@ class Transaction:
             await self._connection.execute(
                 update(feed_version).where(horizon < binding.version).values(horizon=binding.version)
             )
-        await self._record(binding, change)
+        await self.audits.record(binding, change)
 
     async def feed_position(self) -> tuple[int, int]:
         """Return the newest feed version and the horizon."""
@@ -153,8 +190,7 @@ class Transaction:
 
     async def audit_trail(self, handle: str) -> list[Mapping[str, Any]]:
         """Return what happened to a binding, oldest first."""
-        query = select(audit).where(audit.c.handle == handle).order_by(audit.c.id).limit(ROWS_MAX)
-        return [dict(row) for row in (await self._connection.execute(query)).mappings()]
+        return await self.audits.find(AuditQuery(handle=handle))
 
     async def count(self) -> int:
         """Return how many bindings there are, quarantined ones included."""
@@ -174,21 +210,6 @@ class Transaction:
         # Not a sequence: with one, a reader could skip a change that commits late.
         query = update(feed_version).values(v=feed_version.c.v + 1).returning(feed_version.c.v)
         return replace(binding, version=(await self._connection.execute(query)).scalar_one())
-
-    async def _record(self, binding: IdentityBinding, change: Change) -> None:
-        await self._connection.execute(
-            insert(audit).values(
-                at=change.at,
-                handle=binding.handle,
-                event=change.event,
-                actor=change.actor[:255],
-                reason=change.reason[:200],
-                state=binding.state.value,
-                enabled=binding.enabled,
-                deregistration=binding.deregistration.value,
-                version=binding.version,
-            )
-        )
 
 
 class BindingStore:
@@ -293,6 +314,8 @@ def _to_row(binding: IdentityBinding) -> dict[str, Any]:
         "deregistration": binding.deregistration.value,
         "due_at": binding.due_at,
         "version": binding.version,
+        "withdrawal": binding.withdrawal,
+        "unused_until": binding.unused_until,
     }
 
 
@@ -320,6 +343,8 @@ def _from_row(row: Mapping[Any, Any]) -> IdentityBinding:
         deregistration=Deregistration(row["deregistration"]),
         releasing=row["releasing"],
         version=row["version"],
+        withdrawal=row["withdrawal"],
+        unused_until=row["unused_until"],
     )
 
 

@@ -22,7 +22,7 @@ from sqlalchemy import (
     text,
 )
 
-HEAD: Final = "0001"
+HEAD: Final = "0002"
 """The Alembic revision that this program needs; a test holds it equal to the newest script."""
 
 metadata = MetaData(
@@ -66,6 +66,8 @@ bindings = Table(
     Column("deregistration", String(16), nullable=False),
     Column("due_at", Float, nullable=False),
     Column("version", BigInteger, nullable=False),
+    Column("withdrawal", String(32), nullable=False, server_default=""),
+    Column("unused_until", Float),
     CheckConstraint("role IN ('primary', 'partner')", name="role"),
     CheckConstraint("state IN ('held', 'allocated', 'registered', 'quarantined')", name="state"),
     CheckConstraint("(state = 'held') = (held_until IS NOT NULL)", name="held"),
@@ -73,11 +75,42 @@ bindings = Table(
     CheckConstraint("(state = 'registered') = (server_name IS NOT NULL)", name="registered"),
     Index("uq_bindings_live_key", "role", "key", unique=True, sqlite_where=_LIVE),
     Index("ix_bindings_version", "version"),
+    Index("ix_bindings_other_mc_system", "other_mc_system", "role", "state", "enabled"),
     Index("ix_bindings_due_at", "due_at"),
     Index("ix_bindings_private_user_identity", "private_user_identity"),
     Index("ix_bindings_counterpart_private_user_identity", "counterpart_private_user_identity"),
 )
-"""``scope`` is empty for a set lent once, or the partner's name where the default set itself is lent to several."""
+"""``scope`` is empty for a set lent once, or the partner's name where the default set itself is lent to several.
+
+``withdrawal`` names the row of ``withdrawals`` that disabled it; ``unused_until`` is set while nobody has used it yet.
+"""
+
+binding_users = Table(
+    "binding_users",
+    metadata,
+    Column("mc_service_id", String(255), primary_key=True),
+    Column("handle", String(64), primary_key=True),
+)
+"""Whose binding it was, for good: the audit trail is asked by user long after the binding is gone."""
+
+withdrawals = Table(
+    "withdrawals",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("role", String(16), nullable=False),
+    Column("other_mc_system", String(63), nullable=False),
+    Column("mc_service_id", String(255), nullable=False),
+    Column("at", Float, nullable=False),
+    Column("actor", String(255), nullable=False),
+    Column("reason", String(200), nullable=False),
+    Column("complete", Boolean, nullable=False),
+    CheckConstraint("role IN ('primary', 'partner')", name="role"),
+    Index("uq_withdrawals_whom", "role", "other_mc_system", "mc_service_id", unique=True),
+)
+"""Migration withdrawn for a user and another MC system, or for all users (``mc_service_id`` is empty).
+
+``complete``: every binding that it concerns has been disabled.
+"""
 
 lent_identities = Table(
     "lent_identities",
@@ -92,7 +125,7 @@ audit = Table(
     "audit",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=True),
-    Column("at", Float, nullable=False),
+    Column("at", Float, nullable=False, index=True),
     Column("handle", String(64), nullable=False, index=True),
     Column("event", String(40), nullable=False),
     Column("actor", String(255), nullable=False),
@@ -101,6 +134,10 @@ audit = Table(
     Column("enabled", Boolean, nullable=False),
     Column("deregistration", String(16), nullable=False),
     Column("version", BigInteger, nullable=False),
+    Column("role", String(16), nullable=False, server_default=""),
+    Column("other_mc_system", String(63), nullable=False, server_default=""),
+    Column("traceparent", String(55), nullable=False, server_default=""),
+    Index("ix_audit_other_mc_system", "other_mc_system", "id"),
 )
 
 feed_version = Table(

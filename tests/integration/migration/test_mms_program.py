@@ -14,7 +14,7 @@ import pytest
 def test_run_refuses_a_store_that_was_not_upgraded(program: Any) -> None:
     run = program.call("run")
     assert run.returncode == 1
-    assert run.stderr.splitlines()[-1] == ("error: schema none, wanted 0001: run `mmserver migration upgrade`")
+    assert run.stderr.splitlines()[-1] == ("error: schema none, wanted 0002: run `mmserver migration upgrade`")
     assert "Traceback" not in run.stderr
 
 
@@ -24,14 +24,14 @@ def test_run_refuses_the_schema_of_another_version(program: Any, lab: Any) -> No
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
     connection.close()
     run = program.call("run")
-    assert (run.returncode, "schema 9999, wanted 0001" in run.stderr) == (1, True)
+    assert (run.returncode, "schema 9999, wanted 0002" in run.stderr) == (1, True)
 
 
 def test_upgrade_may_run_twice_and_makes_its_folder(program: Any, lab: Any) -> None:
     lab.configure(**{f"{lab.folder}/mms.sqlite": f"{lab.folder}/state/deep/mms.sqlite"})
     for _ in range(2):
         run = program.call("upgrade")
-        assert (run.returncode, run.stdout) == (0, "ok: schema 0001\n")
+        assert (run.returncode, run.stdout) == (0, "ok: schema 0002\n")
 
 
 def test_it_says_ready_and_ends_cleanly(program: Any) -> None:

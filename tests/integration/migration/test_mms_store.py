@@ -136,7 +136,9 @@ def test_a_sudden_end_leaves_no_half_state(lab: Any, lines: int) -> None:
 async def test_the_audit_trail_only_grows(lab: Any) -> None:
     upgrade(load_config(lab.config_file).store.url)
     with closing(sqlite3.connect(lab.folder / "mms.sqlite")) as connection:
-        connection.execute("INSERT INTO audit VALUES (1, 0, 'b', 'e', 'a', '', 'held', 1, 'none', 0)")
+        connection.execute(
+            "INSERT INTO audit VALUES (1, 0, 'b', 'e', 'a', '', 'held', 1, 'none', 0, 'primary', 'mc1', '')"
+        )
         for statement in ("UPDATE audit SET actor = 'x'", "DELETE FROM audit"):
             with pytest.raises(sqlite3.IntegrityError, match="only grows"):
                 connection.execute(statement)

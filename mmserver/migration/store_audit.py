@@ -1,0 +1,110 @@
+"""The audit trail in the database: rows are added in the transaction of the change, and read by who, what, where, when.
+
+Nothing here changes a row: the schema's triggers would not let it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from sqlalchemy import insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from mmserver.http.trace import current_traceparent
+from mmserver.messages import Deregistration
+from mmserver.migration.bindings import IdentityBinding
+from mmserver.migration.schema import audit, binding_users
+
+ROWS_MAX: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What an audit row says: what happened, when, on whose word, why, and in which trace."""
+
+    event: str
+    actor: str
+    at: float
+    reason: str = ""
+    traceparent: str = field(default_factory=current_traceparent)
+
+
+@dataclass(frozen=True, slots=True)
+class AuditQuery:
+    """Which rows are wanted: all conditions together; times are POSIX seconds, ``since`` included, ``until`` not."""
+
+    handle: str | None = None
+    mc_service_id: str | None = None
+    other_mc_system: str | None = None
+    since: float | None = None
+    until: float | None = None
+    after: int = 0
+    limit: int = ROWS_MAX
+
+
+class AuditTable:
+    """The audit trail inside one transaction."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def record(self, binding: IdentityBinding, change: Change) -> None:
+        """Add what happened to a binding."""
+        await self._insert(
+            change,
+            handle=binding.handle,
+            state=binding.state.value,
+            enabled=binding.enabled,
+            deregistration=binding.deregistration.value,
+            version=binding.version,
+            role=binding.role.value,
+            other_mc_system=binding.other_mc_system,
+        )
+
+    async def record_withdrawal(
+        self, withdrawal: str, role: str, other_mc_system: str, change: Change, *, lifted: bool
+    ) -> None:
+        """Add what was decided about a user or a whole agreement."""
+        await self._insert(
+            change,
+            handle=withdrawal,
+            state="restored" if lifted else "withdrawn",
+            enabled=lifted,
+            deregistration=Deregistration.NONE.value,
+            version=0,
+            role=role,
+            other_mc_system=other_mc_system,
+        )
+
+    async def remember_users(self, handle: str, mc_service_ids: tuple[str, ...]) -> None:
+        """Note whose binding or withdrawal this is, for good."""
+        rows = [{"mc_service_id": user, "handle": handle} for user in sorted(set(mc_service_ids))]
+        await self._connection.execute(insert(binding_users), rows)
+
+    async def find(self, wanted: AuditQuery) -> list[Mapping[str, Any]]:
+        """Return rows, oldest first; continue after the last one's ``id``."""
+        query = select(audit).where(audit.c.id > wanted.after).order_by(audit.c.id).limit(wanted.limit)
+        if wanted.handle is not None:
+            query = query.where(audit.c.handle == wanted.handle)
+        if wanted.mc_service_id is not None:
+            theirs = select(binding_users.c.handle).where(binding_users.c.mc_service_id == wanted.mc_service_id)
+            query = query.where(audit.c.handle.in_(theirs))
+        if wanted.other_mc_system is not None:
+            query = query.where(audit.c.other_mc_system == wanted.other_mc_system)
+        if wanted.since is not None:
+            query = query.where(audit.c.at >= wanted.since)
+        if wanted.until is not None:
+            query = query.where(audit.c.at < wanted.until)
+        return [dict(row) for row in (await self._connection.execute(query)).mappings()]
+
+    async def _insert(self, change: Change, **values: object) -> None:
+        await self._connection.execute(
+            insert(audit).values(
+                at=change.at,
+                event=change.event,
+                actor=change.actor[:255],
+                reason=change.reason[:200],
+                traceparent=change.traceparent,
+                **values,
+            )
+        )

@@ -1,0 +1,104 @@
+"""Withdrawals in the database: for one user and another MC system, or for all users of an agreement.
+
+A withdrawal outlives the bindings that it disables: whoever comes later is refused too.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from mmserver.messages import Role
+from mmserver.migration.schema import withdrawals
+
+
+@dataclass(frozen=True, slots=True)
+class WithdrawalRow:
+    """One withdrawal; ``mc_service_id`` is empty for a whole agreement."""
+
+    id: str
+    role: Role
+    other_mc_system: str
+    mc_service_id: str
+    at: float
+    actor: str
+    reason: str
+    complete: bool = False
+
+
+class WithdrawalTable:
+    """The withdrawals inside one transaction."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def add(self, row: WithdrawalRow) -> None:
+        """Insert one.
+
+        Raises:
+            IdentityTaken: at the end of the transaction's block, when the same one was added at the same moment.
+        """
+        await self._connection.execute(
+            insert(withdrawals).values(
+                id=row.id,
+                role=row.role.value,
+                other_mc_system=row.other_mc_system,
+                mc_service_id=row.mc_service_id,
+                at=row.at,
+                actor=row.actor[:255],
+                reason=row.reason[:200],
+                complete=row.complete,
+            )
+        )
+
+    async def get(self, withdrawal: str) -> WithdrawalRow | None:
+        """Return the one of that name."""
+        return next(iter(await self._many(withdrawals.c.id == withdrawal)), None)
+
+    async def find(self, role: Role, other_mc_system: str, mc_service_ids: tuple[str, ...]) -> list[WithdrawalRow]:
+        """Return those that concern one of these users, the whole agreement's included, the user's own first."""
+        whom = withdrawals.c.mc_service_id.in_(("", *mc_service_ids))
+        agreement = (withdrawals.c.role == role.value) & (withdrawals.c.other_mc_system == other_mc_system)
+        return sorted(await self._many(agreement & whom), key=lambda row: (row.mc_service_id == "", row.id))
+
+    async def find_all(
+        self, role: Role | None, other_mc_system: str | None, mc_service_id: str | None, after: str, limit: int
+    ) -> list[WithdrawalRow]:
+        """Return withdrawals by name, from after ``after``."""
+        condition = withdrawals.c.id > after
+        if role is not None:
+            condition &= withdrawals.c.role == role.value
+        if other_mc_system is not None:
+            condition &= withdrawals.c.other_mc_system == other_mc_system
+        if mc_service_id is not None:
+            condition &= withdrawals.c.mc_service_id == mc_service_id
+        return await self._many(condition, limit)
+
+    async def find_incomplete(self) -> list[WithdrawalRow]:
+        """Return those whose bindings have not all been disabled yet."""
+        return await self._many(withdrawals.c.complete.is_(False))
+
+    async def complete(self, withdrawal: str) -> None:
+        """Note that every binding that it concerns is disabled."""
+        await self._connection.execute(update(withdrawals).where(withdrawals.c.id == withdrawal).values(complete=True))
+
+    async def remove(self, withdrawal: str) -> None:
+        """Lift one."""
+        await self._connection.execute(delete(withdrawals).where(withdrawals.c.id == withdrawal))
+
+    async def _many(self, condition: Any, limit: int = 1000) -> list[WithdrawalRow]:
+        query = select(withdrawals).where(condition).order_by(withdrawals.c.id).limit(limit)
+        return [
+            WithdrawalRow(
+                id=row.id,
+                role=Role(row.role),
+                other_mc_system=row.other_mc_system,
+                mc_service_id=row.mc_service_id,
+                at=row.at,
+                actor=row.actor,
+                reason=row.reason,
+                complete=row.complete,
+            )
+            for row in await self._connection.execute(query)
+        ]
