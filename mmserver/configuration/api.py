@@ -1,6 +1,5 @@
 """HTTP of the configuration management server: CSC-4 for UEs, CSC-17 for partners' servers."""
 
-import re
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -16,13 +15,11 @@ from mmserver.configuration.errors import (
     IdentityServerUnreachable,
     PrimarySystemNotTrusted,
     Refusal,
-    TooManyRequests,
 )
-from mmserver.configuration.limits import RateLimit
-from mmserver.configuration.peer import trace_parent
 from mmserver.configuration.procedure import PartnerSide, PrimarySide
 from mmserver.http.access import RouteGroup, client_names
 from mmserver.http.app import create_app, no_content
+from mmserver.http.limits import RateLimit
 from mmserver.http.problems import TYPE_PREFIX, ProblemFound, install_translation, problem_documentation
 from mmserver.http.tokens import AccessToken, KeysUnavailable, TokenRefused, TokenVerifier
 from mmserver.messages import (
@@ -39,7 +36,6 @@ from mmserver.messages import (
 from mmserver.references import CSC_4, CSC_17
 
 STEP_1: Final = "10.1.X.1-1"
-_TRACE_PARENT: Final = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _XML: Final = {"content": {ue_configuration.MEDIA_TYPE: {"schema": {"type": "string"}}}}
 
 Clock = Callable[[], float]
@@ -82,15 +78,14 @@ def _csc_4_router(config: CmsConfig, verifier: TokenVerifier, primary: PrimarySi
 
     async def admitted(request: Request, authorization: Annotated[str | None, Header()] = None) -> AccessToken:
         """Let in whom the access token names (TS 33.180 B.10)."""
-        _note_trace(request)
         try:
             token = await verifier.verify(authorization, clock())
         except TokenRefused as exc:
-            _admit(limit, _address(request))
+            limit.admit(_address(request), time.monotonic())
             raise _token_problem(exc) from exc
         except KeysUnavailable as exc:
             raise IdentityServerUnreachable("the keys of the identity management server cannot be fetched") from exc
-        _admit(limit, token.subject)
+        limit.admit(token.subject, time.monotonic())
         return token
 
     router = APIRouter(
@@ -146,11 +141,10 @@ def _csc_17_router(config: CmsConfig, partner: PartnerSide, clock: Clock) -> API
 
     def primary_system(request: Request) -> Partner:
         """Return the primary MC system whose certificate the client has: the first half of step 8."""
-        _note_trace(request)
         found = [partners[name] for name in client_names(request) if name in partners]
         if len(found) != 1:
             raise PrimarySystemNotTrusted("the client certificate names no MC system with a migration agreement")
-        _admit(limit, found[0].name)
+        limit.admit(found[0].name, time.monotonic())
         return found[0]
 
     router = APIRouter(
@@ -181,19 +175,8 @@ def _csc_17_router(config: CmsConfig, partner: PartnerSide, clock: Clock) -> API
     return router
 
 
-def _admit(limit: RateLimit, caller: str) -> None:
-    if not limit.admits(caller, time.monotonic()):
-        raise TooManyRequests("try again later")
-
-
 def _address(request: Request) -> str:
     return request.client.host if request.client else ""
-
-
-def _note_trace(request: Request) -> None:
-    """Pass a W3C traceparent along (https://www.w3.org/TR/trace-context/)."""
-    parent = request.headers.get("traceparent", "")
-    trace_parent.set(parent if _TRACE_PARENT.fullmatch(parent) else None)
 
 
 def _token_problem(exc: TokenRefused) -> ProblemFound:

@@ -13,7 +13,6 @@
         AnswerNotUsable            -6, -11, -12
         NoConfigurationData        -12
         BindingNotFound                  withdrawal or confirmation of what is not there
-        TooManyRequests
         RefusedElsewhere                 the migration management server or the partner refused; passed on
 
 ``detail`` never holds a SIP identity or a token: it reaches the UE.
@@ -143,14 +142,6 @@ class BindingNotFound(Refusal):
     name = "unknown-binding"
     title = "No such binding"
     status = 404
-
-
-class TooManyRequests(Refusal):
-    """The caller asks too often."""
-
-    name = "too-many-requests"
-    title = "Too many requests"
-    status = 429
 
 
 class RefusedElsewhere(Refusal):

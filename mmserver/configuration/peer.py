@@ -5,7 +5,6 @@ which refusal of which step that is.
 """
 
 import asyncio
-import contextvars
 import json
 import ssl
 from collections.abc import AsyncIterator, Mapping
@@ -15,15 +14,13 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from mmserver.http.problems import MEDIA_TYPE
+from mmserver.http.trace import HEADER, child_traceparent
 from mmserver.messages import Problem
 
 if TYPE_CHECKING:
     import httpx2
 
 ANSWER_OCTETS_MAX: Final = 4 * 1024 * 1024
-
-trace_parent: contextvars.ContextVar[str | None] = contextvars.ContextVar("trace_parent", default=None)
-"""W3C traceparent of the request being served; goes along with what we ask for it."""
 
 T = TypeVar("T")
 
@@ -144,8 +141,8 @@ class Peer:
         content: bytes | None,
         query: Mapping[str, str] | None,
     ) -> tuple[int, str, bytes]:
-        parent = trace_parent.get()
-        all_headers = {**headers, **({"traceparent": parent} if parent else {})}
+        traceparent = child_traceparent()
+        all_headers = {**headers, **({HEADER: traceparent} if traceparent else {})}
         async with self._client().stream(method, path, headers=all_headers, content=content, params=query) as response:
             octets = bytearray()
             async for chunk in response.aiter_bytes():

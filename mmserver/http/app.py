@@ -1,17 +1,27 @@
-"""The FastAPI application that both servers build on: problem details, access by client name, health.
+"""The FastAPI application that both servers build on: problem details, access by client name, health, metrics.
 
-A program adds its routers and its own readiness check.  Routes outside every group answer 404.
+A program adds its routers, its own readiness check and what it counts.  Routes outside every group answer 404, and
+``/metrics`` is for the clients that the configuration names: nobody, unless told.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from starlette.responses import Response
 
+from mmserver.http import metrics as prometheus
 from mmserver.http.access import BODY_OCTETS_MAX, AccessControl, RouteGroup
-from mmserver.http.problems import ProblemFound, install_problem_handlers, problem_documentation
+from mmserver.http.metrics import Metrics
+from mmserver.http.observation import Observation
+from mmserver.http.problems import (
+    NOT_READY,
+    OF_EVERY_OPERATION,
+    ProblemFound,
+    install_problem_handlers,
+    problem_responses,
+)
 from mmserver.http.trace import TraceContext
 from mmserver.messages import Problem
 
@@ -42,30 +52,49 @@ def create_app(
     readiness: ReadinessCheck,
     version: str = "1",
     body_octets_max: int = BODY_OCTETS_MAX,
+    metrics: Metrics | None = None,
+    metrics_clients: Iterable[str] = (),
 ) -> FastAPI:
-    """Return an application with ``/health``, ``/ready``, ``/openapi.json`` and nothing else yet.
+    """Return an application with ``/health``, ``/ready``, ``/openapi.json``, ``/metrics`` and nothing else yet.
 
-    ``groups`` says who may call the routes that the caller adds; the three above ask for no client name.
+    ``groups`` says who may call the routes that the caller adds; the first three ask for no client name.
     """
+    metrics = metrics or Metrics()
     app = _Application(
         title=title,
         description=description,
         version=version,
         docs_url=None,
         redoc_url=None,
-        responses=problem_documentation(400, 403, 413, 422),
+        responses=problem_responses(*OF_EVERY_OPERATION),
     )
     install_problem_handlers(app)
     everybody = tuple(RouteGroup.for_anybody(path) for path in ("/health", "/ready", "/openapi.json"))
-    app.add_middleware(AccessControl, groups=(*groups, *everybody), body_octets_max=body_octets_max)
+    scrapers = RouteGroup.for_clients("/metrics", metrics_clients)
+    app.add_middleware(AccessControl, groups=(*groups, *everybody, scrapers), body_octets_max=body_octets_max)
+    app.add_middleware(Observation, metrics=metrics)
     app.add_middleware(TraceContext)
+    _add_operation_routes(app, readiness, metrics)
+    return app
 
+
+def create_metrics_app(metrics: Metrics, readiness: ReadinessCheck) -> FastAPI:
+    """Return what a listener of its own serves: ``/metrics``, ``/health`` and ``/ready`` to anybody who reaches it."""
+    app = _Application(title="Metrics", version="1", openapi_url=None, docs_url=None, redoc_url=None)
+    install_problem_handlers(app)
+    open_to_all = tuple(RouteGroup.for_anybody(path) for path in ("/health", "/ready", "/metrics"))
+    app.add_middleware(AccessControl, groups=open_to_all)
+    _add_operation_routes(app, readiness, metrics)
+    return app
+
+
+def _add_operation_routes(app: FastAPI, readiness: ReadinessCheck, metrics: Metrics) -> None:
     @app.get("/health", operation_id="health", tags=["operation"])
     async def health() -> dict[str, str]:
         """Say that the process runs its loop."""
         return {"status": "up"}
 
-    @app.get("/ready", operation_id="ready", tags=["operation"], responses=problem_documentation(503))
+    @app.get("/ready", operation_id="ready", tags=["operation"], responses=problem_responses(NOT_READY))
     async def ready() -> dict[str, Any]:
         """Say whether the program can serve now; 503 names what is missing."""
         missing = await readiness()
@@ -73,7 +102,12 @@ def create_app(
             raise ProblemFound(503, "not-ready", "Not ready", missing, headers={"Retry-After": "1"})
         return {"status": "ready"}
 
-    return app
+    text: dict[int | str, dict[str, Any]] = {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}}
+
+    @app.get("/metrics", operation_id="metrics", tags=["operation"], response_class=Response, responses=text)
+    async def read_metrics() -> Response:
+        """Return what is counted, in the Prometheus text format."""
+        return Response(await metrics.expose(), media_type=prometheus.MEDIA_TYPE)
 
 
 def no_content() -> Response:

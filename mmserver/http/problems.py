@@ -5,6 +5,7 @@ What the rules raise is turned into ``ProblemFound`` by each program's own api m
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -18,6 +19,38 @@ from mmserver.messages import Problem
 MEDIA_TYPE: Final = "application/problem+json"
 TYPE_PREFIX: Final = "urn:mc-migration:problem:"
 VIOLATIONS_MAX: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemKind:
+    """One problem that an operation may answer with, as the OpenAPI document shows it."""
+
+    status: int
+    name: str
+    title: str
+    step: str | None = None
+    detail: str = ""
+
+    def example(self) -> dict[str, Any]:
+        """Return an answer of this kind."""
+        kind = Problem(
+            type=TYPE_PREFIX + self.name, title=self.title, status=self.status, detail=self.detail, step=self.step
+        )
+        return kind.model_dump(exclude_none=True)
+
+
+# fmt: off
+INVALID_REQUEST: Final = ProblemKind(422, "invalid-request", "The request is not valid", detail="body: Field required")
+CLIENT_NOT_ALLOWED: Final = ProblemKind(403, "client-not-allowed", "This client may not call this operation")
+TOO_MANY_REQUESTS: Final = ProblemKind(429, "too-many-requests", "Too many requests", detail="try again later")
+NOT_READY: Final = ProblemKind(503, "not-ready", "Not ready", detail="the migration management server does not answer")
+OF_EVERY_OPERATION: Final = (
+    ProblemKind(400, "bad-request", "Bad Request", detail="There was an error parsing the body"),
+    CLIENT_NOT_ALLOWED,
+    ProblemKind(413, "body-too-large", "The body is too large", detail="at most 65536 octets"),
+    INVALID_REQUEST,
+)
+# fmt: on
 
 
 class ProblemFound(Exception):
@@ -48,6 +81,15 @@ def problem_documentation(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return the ``responses`` of an OpenAPI operation that may answer with these problem statuses."""
     schema = {"schema": {"$ref": "#/components/schemas/Problem"}}
     return {status: {"description": HTTPStatus(status).phrase, "content": {MEDIA_TYPE: schema}} for status in statuses}
+
+
+def problem_responses(*kinds: ProblemKind) -> dict[int | str, dict[str, Any]]:
+    """Return the ``responses`` of an OpenAPI operation that may answer with these problems, an example of each."""
+    documented = problem_documentation(*sorted({kind.status for kind in kinds}))
+    for kind in sorted(kinds, key=lambda kind: (kind.status, kind.step or "", kind.name)):
+        examples = documented[kind.status]["content"][MEDIA_TYPE].setdefault("examples", {})
+        examples[kind.name] = {"summary": kind.title, "value": kind.example()}
+    return documented
 
 
 def install_problem_handlers(app: FastAPI) -> None:

@@ -1,7 +1,8 @@
 """uvicorn as one part of a process: our own signals, our own TLS context, the client's names in the scope.
 
 uvicorn's ``serve()`` re-raises SIGTERM and would kill the drain of what runs beside it; its ssl options do not honour
-SSLKEYLOGFILE; its protocol drops the client certificate.  All three are mended here and nowhere else.
+SSLKEYLOGFILE; its protocol drops the client certificate and waits for ever for the rest of a request; asyncio grants a
+TLS handshake a minute.  All are mended here and nowhere else.
 """
 
 import asyncio
@@ -15,13 +16,19 @@ import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any, Final
 
+import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from mmserver.http.tls import ClientTrust
+from mmserver.http.tls import ClientTrust, VerifiedClient
 
 STOP_GRACE_S: Final = 2
 IDLE_S: Final = 75
+"""A connection may stay silent so long between two requests."""
+HANDSHAKE_S: Final = 5.0
+FIRST_REQUEST_S: Final = 10.0
+REQUEST_S: Final = 15.0
+"""From the first octet of a request to its last."""
 CONNECTIONS_MAX: Final = 1000
 
 
@@ -35,23 +42,45 @@ class PeerCertificateProtocol(H11Protocol):
     def __init__(self, *args: Any, trust: ClientTrust | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._trust = trust
+        self._rest_due: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn does
         """Learn who the client is, once per connection; a connection that stays silent is closed."""
         super().connection_made(transport)
         tls = transport.get_extra_info("ssl_object")
-        names: frozenset[str] = frozenset()
-        if self._trust is not None and tls is not None:
-            names = self._trust.verified_names(tls.getpeercert(binary_form=True))
+        certificate: bytes | None = None if tls is None else tls.getpeercert(binary_form=True)
+        client = VerifiedClient(self._trust, certificate)
         app = self.app
 
         async def with_client_names(scope: Any, receive: Any, send: Any) -> None:
             if scope["type"] == "http":
-                scope.setdefault("extensions", {})["tls"] = {"client_names": names}
+                scope.setdefault("extensions", {})["tls"] = {"client_names": client.names()}
             await app(scope, receive, send)
 
         self.app = with_client_names
-        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+        self.timeout_keep_alive_task = self.loop.call_later(FIRST_REQUEST_S, self.timeout_keep_alive_handler)
+
+    def data_received(self, data: bytes) -> None:
+        """Take octets; the rest of a request must come within ``REQUEST_S``."""
+        super().data_received(data)
+        if not self._request_is_half():
+            self._stop_waiting()
+        elif self._rest_due is None:
+            self._rest_due = self.loop.call_later(REQUEST_S, self.transport.close)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait for nothing more."""
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def _request_is_half(self) -> bool:
+        state = self.conn.their_state
+        return state is h11.SEND_BODY or (state is h11.IDLE and bool(self.conn.trailing_data[0]))
+
+    def _stop_waiting(self) -> None:
+        if self._rest_due is not None:
+            self._rest_due.cancel()
+            self._rest_due = None
 
 
 class _Uvicorn(uvicorn.Server):
@@ -59,12 +88,34 @@ class _Uvicorn(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         yield
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accept on ``sockets`` as uvicorn does, but grant a TLS handshake ``HANDSHAKE_S`` only."""
+        assert sockets, "we bind them ourselves"
+        await self.lifespan.startup()
+        loop, config = asyncio.get_running_loop(), self.config
+
+        def create_protocol() -> asyncio.Protocol:
+            make: Any = config.http_protocol_class
+            protocol: asyncio.Protocol = make(
+                config=config, server_state=self.server_state, app_state=self.lifespan.state
+            )
+            return protocol
+
+        handshake_s = HANDSHAKE_S if config.ssl else None
+        self.servers = [
+            await loop.create_server(
+                create_protocol, sock=one, ssl=config.ssl, backlog=config.backlog, ssl_handshake_timeout=handshake_s
+            )
+            for one in sockets
+        ]
+        self.started = True
+
 
 class HttpServer:
-    """An HTTPS server on one address; ``async with`` starts and stops it."""
+    """An HTTPS server on one address, or HTTP without ``context``; ``async with`` starts and stops it."""
 
     def __init__(
-        self, app: Any, *, address: str, port: int, context: ssl.SSLContext, trust: ClientTrust | None = None
+        self, app: Any, *, address: str, port: int, context: ssl.SSLContext | None, trust: ClientTrust | None = None
     ) -> None:
         self._address = address
         self._port = port
@@ -78,7 +129,7 @@ class HttpServer:
             access_log=False,
             proxy_headers=False,
             server_header=False,
-            ssl_context_factory=lambda _config, _default: context,
+            ssl_context_factory=None if context is None else lambda _config, _default: context,
             timeout_graceful_shutdown=STOP_GRACE_S,
             timeout_keep_alive=IDLE_S,
             limit_concurrency=CONNECTIONS_MAX,

@@ -57,6 +57,14 @@ class TlsTable(Table):
         return Credentials(self.certificate, self.private_key)
 
 
+class MetricsTable(Table):
+    """``[metrics]``: who may read them.  Nobody, unless told."""
+
+    clients: Annotated[tuple[str, ...], Field(description="Client names that may read /metrics beside the API.")] = ()
+    address: Annotated[str | None, Field(description="IP address of a listener for metrics alone, plain HTTP.")] = None
+    port: Port = 9464
+
+
 T = TypeVar("T", bound=BaseModel)
 
 

@@ -27,22 +27,44 @@ class Credentials:
 
 
 class ClientTrust:
-    """Which CA vouches for which client names."""
+    """Which CA vouches for which client names; may be replaced while connections are open.
 
-    def __init__(self, ca_files: Mapping[str, Path]) -> None:
-        """Read the CA file of each client name.
+    Attributes:
+        generation: changes with every ``replace``, so that a connection knows when to judge its client again.
+    """
+
+    def __init__(self, ca_files: Mapping[str, Path], more: Mapping[str, str] | None = None) -> None:
+        """Read the CA file of each client name; ``more`` holds CAs as PEM text.
 
         Raises:
-            TlsError: a file cannot be read or holds no certificate.
+            TlsError: a CA cannot be read or is no certificate.
         """
-        self.ca_files = dict(ca_files)
-        loaded = {path: load_certificates(path) for path in set(ca_files.values())}
-        self._authorities = {name.lower(): loaded[path] for name, path in ca_files.items()}
+        self.generation = 0
+        self.ca_texts: frozenset[str] = frozenset()
+        self._authorities: dict[str, tuple[x509.Certificate, ...]] = {}
+        self.replace(ca_files, more)
 
     @classmethod
     def of_one_ca(cls, names: Iterable[str], ca_file: Path) -> "ClientTrust":
         """Return a trust in which one CA vouches for all ``names``."""
         return cls(dict.fromkeys(names, ca_file))
+
+    def replace(self, ca_files: Mapping[str, Path], more: Mapping[str, str] | None = None) -> None:
+        """Trust these names and no others from now on, on open connections too.
+
+        Raises:
+            TlsError: a CA cannot be read or is no certificate; nothing has changed then.
+        """
+        texts: dict[Path, str] = {path: _read_text(path) for path in set(ca_files.values())}
+        by_name = [(name, texts[path]) for name, path in ca_files.items()] + list((more or {}).items())
+        authorities: dict[str, tuple[x509.Certificate, ...]] = {}
+        parsed = {text: parse_certificates(text) for text in {text for _, text in by_name}}
+        for name, text in by_name:
+            if authorities.setdefault(name.lower(), parsed[text]) != parsed[text]:
+                raise TlsError(f"{name.lower()}: two certificate authorities would vouch for one name")
+        self._authorities = authorities
+        self.ca_texts = frozenset(parsed)
+        self.generation += 1
 
     def verified_names(self, certificate: bytes | None) -> frozenset[str]:
         """Return the configured names that this certificate (DER) may claim: in its SAN, issued by that name's CA."""
@@ -53,6 +75,23 @@ class ClientTrust:
         return frozenset(
             name for name in claimed if any(_issued_by(leaf, ca) for ca in self._authorities.get(name, ()))
         )
+
+
+class VerifiedClient:
+    """Who is at the other end of one connection, judged again when the trust has changed."""
+
+    def __init__(self, trust: ClientTrust | None, certificate: bytes | None) -> None:
+        self._trust = trust
+        self._certificate = certificate
+        self._judged: tuple[int, frozenset[str]] = (-1, frozenset())
+
+    def names(self) -> frozenset[str]:
+        """Return the names that the client may claim now."""
+        if self._trust is None:
+            return frozenset()
+        if self._judged[0] != self._trust.generation:
+            self._judged = self._trust.generation, self._trust.verified_names(self._certificate)
+        return self._judged[1]
 
 
 def server_context(credentials: Credentials, trust: ClientTrust | None, *, required: bool = True) -> ssl.SSLContext:
@@ -66,41 +105,64 @@ def server_context(credentials: Credentials, trust: ClientTrust | None, *, requi
         context.minimum_version = ssl.TLSVersion.TLSv1_3
         context.load_cert_chain(credentials.certificate, credentials.private_key)
         if trust is not None:
-            for path in sorted(set(trust.ca_files.values())):
-                context.load_verify_locations(path)
+            for text in sorted(trust.ca_texts):
+                context.load_verify_locations(cadata=text)
             context.verify_mode = ssl.CERT_REQUIRED if required else ssl.CERT_OPTIONAL
     except OSError as exc:  # ssl.SSLError is one too
         raise TlsError(f"{credentials.certificate}: {exc}") from exc
     return context
 
 
-def client_context(ca_file: Path, credentials: Credentials | None = None) -> ssl.SSLContext:
-    """Return a TLS 1.3 client context that trusts this CA alone; with ``credentials`` for mutual TLS.
+def trust_also(context: ssl.SSLContext, trust: ClientTrust) -> None:
+    """Let handshakes of a server succeed for CAs that ``trust`` has come to know.
+
+    A CA that it no longer knows may still finish a handshake, under no name.
+    """
+    for text in sorted(trust.ca_texts):
+        context.load_verify_locations(cadata=text)
+
+
+def client_context(ca: Path | str, credentials: Credentials | None = None) -> ssl.SSLContext:
+    """Return a TLS 1.3 client context that trusts this CA alone, a file or PEM text; ``credentials`` for mutual TLS.
 
     Raises:
         TlsError: a file cannot be used.
     """
     try:
-        context = ssl.create_default_context(cafile=str(ca_file))
+        text = ca if isinstance(ca, str) else _read_text(ca)
+        parse_certificates(text)
+        context = ssl.create_default_context(cadata=text)
         context.minimum_version = ssl.TLSVersion.TLSv1_3
         context.hostname_checks_common_name = False
         if credentials is not None:
             context.load_cert_chain(credentials.certificate, credentials.private_key)
     except OSError as exc:
-        raise TlsError(f"{ca_file}: {exc}") from exc
+        raise TlsError(f"{ca if isinstance(ca, Path) else 'CA'}: {exc}") from exc
     return context
 
 
-def load_certificates(path: Path) -> tuple[x509.Certificate, ...]:
-    """Return the certificates of a PEM file.
+def parse_certificates(text: str) -> tuple[x509.Certificate, ...]:
+    """Return the certificates in PEM text.
 
     Raises:
-        TlsError: the file cannot be read or holds none.
+        TlsError: there are none, or one cannot be read.
     """
     try:
-        return tuple(x509.load_pem_x509_certificates(path.read_bytes()))
-    except (OSError, ValueError) as exc:
+        return tuple(x509.load_pem_x509_certificates(text.encode()))
+    except ValueError as exc:
+        raise TlsError(f"no certificate in PEM: {exc}") from exc
+
+
+def _read_text(path: Path) -> str:
+    try:
+        text = path.read_text()
+    except (OSError, UnicodeDecodeError) as exc:
         raise TlsError(f"{path}: {exc}") from exc
+    try:
+        parse_certificates(text)
+    except TlsError as exc:
+        raise TlsError(f"{path}: {exc}") from exc
+    return text
 
 
 def _dns_names(leaf: x509.Certificate) -> list[str]:

@@ -4,8 +4,10 @@ What a caller sends is taken over when it is well formed and made here when not;
 context variable, so that no rule has to carry it along.  Only the header's own format is judged.
 """
 
+import contextlib
 import re
 import secrets
+from collections.abc import Iterator
 from contextvars import ContextVar
 from typing import Final
 
@@ -36,6 +38,18 @@ def new_traceparent() -> str:
     return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
 
 
+@contextlib.contextmanager
+def trace(traceparent: str | None = None) -> Iterator[str]:
+    """Work within a trace, a new one unless told, that every event of the log names."""
+    current = traceparent or new_traceparent()
+    token = _current.set(current)
+    try:
+        with structlog.contextvars.bound_contextvars(traceparent=current):
+            yield current
+    finally:
+        _current.reset(token)
+
+
 class TraceContext:
     """ASGI middleware: each request runs in its trace, and every event of its log names it."""
 
@@ -47,13 +61,8 @@ class TraceContext:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        traceparent = _header_of(scope) or new_traceparent()
-        token = _current.set(traceparent)
-        try:
-            with structlog.contextvars.bound_contextvars(traceparent=traceparent):
-                await self._app(scope, receive, send)
-        finally:
-            _current.reset(token)
+        with trace(_header_of(scope)):
+            await self._app(scope, receive, send)
 
 
 def _header_of(scope: Scope) -> str | None:

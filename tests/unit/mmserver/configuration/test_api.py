@@ -11,10 +11,10 @@ from starlette.testclient import TestClient
 
 from mmserver.configuration.api import create_api
 from mmserver.configuration.errors import MmsUnreachable, PartnerUnreachable
-from mmserver.configuration.peer import trace_parent
 from mmserver.configuration.procedure import PartnerSide, PrimarySide
 from mmserver.configuration.ue_configuration import MEDIA_TYPE
 from mmserver.http.tokens import IssuerKeys, KeysUnavailable, TokenRules, TokenVerifier
+from mmserver.http.trace import current_traceparent
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 KEY = ECKey.generate_key("P-256", {"kid": "k"})
@@ -223,19 +223,21 @@ def test_a_caller_who_asks_too_often_is_told_so_and_others_are_not(ue: TestClien
     assert {ue.post(DETAILS, json=step_1()).status_code for _ in range(6)} == {401, 429}
 
 
-def test_a_traceparent_is_noted_if_it_is_one(servers: Servers, ue: TestClient) -> None:
-    seen: list[str | None] = []
+def test_a_trace_goes_on_and_one_begins_where_there_is_none(servers: Servers, ue: TestClient) -> None:
+    seen: list[str] = []
     access = servers.partner.access
 
     async def noting(request: Any) -> Any:
-        seen.append(trace_parent.get())
+        seen.append(current_traceparent())
         return await access(request)
 
     servers.partner.access = noting
     good = "00-" + "a" * 32 + "-" + "b" * 16 + "-01"
     for parent in (good, "junk"):
         ue.post(DETAILS, json=step_1(), headers={**bearer(), "traceparent": parent})
-    assert seen == [good, None]
+    continued, begun = seen
+    assert continued == good
+    assert len(begun) == len(good) and begun[:36] != good[:36]
 
 
 def test_step_7_is_answered_with_step_12(servers: Servers) -> None:

@@ -20,7 +20,6 @@ from mmserver.configuration import errors
         (errors.AnswerNotUsable, "answer-not-usable", 502, None),
         (errors.NoConfigurationData, "no-configuration-data", 502, "10.1.X.1-12"),
         (errors.BindingNotFound, "unknown-binding", 404, None),
-        (errors.TooManyRequests, "too-many-requests", 429, None),
     ],
 )
 def test_each_refusal_is_named(refusal: type[errors.Refusal], name: str, status: int, step: str | None) -> None:

@@ -3,7 +3,8 @@
 from starlette.testclient import TestClient
 
 from mmserver.http.access import RouteGroup
-from mmserver.http.app import create_app, no_content
+from mmserver.http.app import create_app, create_metrics_app, no_content
+from mmserver.http.metrics import Metrics
 
 
 def client(missing: str | None) -> TestClient:
@@ -36,3 +37,48 @@ def test_there_is_no_documentation_page_from_elsewhere() -> None:
 
 def test_no_content_is_empty() -> None:
     assert (no_content().status_code, no_content().body) == (204, b"")
+
+
+def as_client(name: str) -> TestClient:
+    async def readiness() -> str | None:
+        return None
+
+    app = create_app(title="T", description="D", groups=(), readiness=readiness, metrics_clients=["prometheus.mc1.lab"])
+
+    async def with_name(scope, receive, send) -> None:
+        scope.setdefault("extensions", {})["tls"] = {"client_names": frozenset({name})}
+        await app(scope, receive, send)
+
+    return TestClient(with_name)
+
+
+def test_metrics_are_for_those_who_are_named() -> None:
+    assert client(None).get("/metrics").status_code == 403
+    assert as_client("cms.mc1.lab").get("/metrics").status_code == 403
+    scrape = as_client("prometheus.mc1.lab")
+    scrape.get("/health")
+    scrape.get("/made-up")
+    text = scrape.get("/metrics").text
+    assert 'http_requests_total{operation="health",status="200"} 1.0' in text
+    assert 'http_requests_total{operation="none",status="404"} 1.0' in text
+    assert 'http_request_seconds_count{operation="health"} 1.0' in text
+
+
+def test_a_listener_of_its_own_serves_metrics_and_nothing_of_the_api() -> None:
+    async def readiness() -> str | None:
+        return "store"
+
+    metrics = Metrics()
+    metrics.counter("things", "Things.").add()
+    listener = TestClient(create_metrics_app(metrics, readiness))
+    assert "things_total 1.0" in listener.get("/metrics").text
+    assert (listener.get("/health").status_code, listener.get("/ready").status_code) == (200, 503)
+    assert (listener.get("/openapi.json").status_code, listener.get("/csc-x").status_code) == (404, 404)
+
+
+def test_every_operation_has_an_example_of_each_problem() -> None:
+    document = client(None).get("/openapi.json").json()
+    examples = document["paths"]["/health"]["get"]["responses"]["413"]["content"]["application/problem+json"][
+        "examples"
+    ]
+    assert examples["body-too-large"]["value"]["status"] == 413

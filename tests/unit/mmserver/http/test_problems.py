@@ -3,7 +3,15 @@
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
-from mmserver.http.problems import MEDIA_TYPE, ProblemFound, install_problem_handlers, install_translation
+from mmserver.http.problems import (
+    MEDIA_TYPE,
+    TOO_MANY_REQUESTS,
+    ProblemFound,
+    ProblemKind,
+    install_problem_handlers,
+    install_translation,
+    problem_responses,
+)
 from mmserver.messages import Coordinates, Problem
 
 
@@ -60,3 +68,18 @@ def test_an_unknown_route_and_a_wrong_method_are_problems() -> None:
     for response, name in ((client().get("/nowhere"), "not-found"), (client().put("/point"), "method-not-allowed")):
         assert response.headers["content-type"] == MEDIA_TYPE
         assert response.json()["type"] == f"urn:mc-migration:problem:{name}"
+
+
+def test_each_problem_is_documented_with_an_example() -> None:
+    other = ProblemKind(429, "quota-reached", "No more users", step="10.1.X.1-3")
+    documented = problem_responses(TOO_MANY_REQUESTS, other)
+    assert list(documented) == [429]
+    examples = documented[429]["content"][MEDIA_TYPE]["examples"]
+    assert set(examples) == {"too-many-requests", "quota-reached"}
+    assert examples["quota-reached"]["value"] == {
+        "type": "urn:mc-migration:problem:quota-reached",
+        "title": "No more users",
+        "status": 429,
+        "detail": "",
+        "step": "10.1.X.1-3",
+    }

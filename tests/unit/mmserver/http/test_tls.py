@@ -6,7 +6,15 @@ from pathlib import Path
 import pytest
 import trustme
 
-from mmserver.http.tls import ClientTrust, Credentials, TlsError, client_context, server_context
+from mmserver.http.tls import (
+    ClientTrust,
+    Credentials,
+    TlsError,
+    VerifiedClient,
+    client_context,
+    server_context,
+    trust_also,
+)
 
 
 @pytest.fixture(scope="module")
@@ -72,3 +80,33 @@ def test_files_that_cannot_be_used_are_named(tmp_path: Path) -> None:
         server_context(nothing, None)
     with pytest.raises(TlsError, match=r"no\.pem"):
         client_context(tmp_path / "no.pem")
+
+
+def test_an_open_connection_is_judged_again_when_the_trust_changes(
+    trust: ClientTrust, authorities: tuple[trustme.CA, trustme.CA]
+) -> None:
+    client = VerifiedClient(trust, leaf(authorities[0], "cms.mc1.lab", "cms.mc3.lab"))
+    assert client.names() == {"cms.mc1.lab"}
+    trust.replace({}, {"cms.mc3.lab": authorities[0].cert_pem.bytes().decode()})
+    assert client.names() == {"cms.mc3.lab"}
+    assert VerifiedClient(None, None).names() == frozenset()
+
+
+def test_one_name_has_one_authority(trust: ClientTrust, authorities: tuple[trustme.CA, trustme.CA]) -> None:
+    """Two configuration management servers that claim one system: the first authority keeps the name."""
+    first, second = (authority.cert_pem.bytes().decode() for authority in authorities)
+    trust.replace({}, {"cms.mc1.lab": first})
+    with pytest.raises(TlsError, match=r"cms\.mc1\.lab"):
+        ClientTrust({}, {"cms.mc1.lab": first, "CMS.mc1.lab": second})
+    with pytest.raises(TlsError, match="no certificate"):
+        trust.replace({}, {"cms.mc9.lab": "junk"})
+    assert trust.verified_names(leaf(authorities[0], "cms.mc1.lab")) == {"cms.mc1.lab"}
+
+
+def test_a_server_comes_to_know_an_authority(
+    tmp_path: Path, trust: ClientTrust, authorities: tuple[trustme.CA, ...]
+) -> None:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    assert context.get_ca_certs() == []
+    trust_also(context, trust)
+    assert len(context.get_ca_certs()) == 2

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import structlog
 
-from mmserver.http.trace import TraceContext, child_traceparent, current_traceparent, new_traceparent
+from mmserver.http.trace import TraceContext, child_traceparent, current_traceparent, new_traceparent, trace
 
 GOOD = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
@@ -68,3 +68,9 @@ async def test_other_than_http_passes() -> None:
 
     await TraceContext(app)({"type": "lifespan"}, None, None)  # type: ignore[arg-type]
     assert passed == ["lifespan"]
+
+
+def test_work_without_a_request_begins_a_trace_of_its_own() -> None:
+    with trace() as begun:
+        assert (current_traceparent(), structlog.contextvars.get_contextvars()["traceparent"]) == (begun, begun)
+    assert current_traceparent() == ""

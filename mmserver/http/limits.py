@@ -1,6 +1,9 @@
 """How often one caller may ask: a token bucket per caller, a bounded number of callers.  Time is an argument."""
 
+import math
 from collections import OrderedDict
+
+from mmserver.http.problems import ProblemFound
 
 
 class RateLimit:
@@ -22,3 +25,17 @@ class RateLimit:
         if len(self._buckets) > self._callers_max:
             self._buckets.popitem(last=False)
         return admitted
+
+    def admit(self, caller: str, now: float) -> None:
+        """Count a request of the caller.
+
+        Raises:
+            ProblemFound: 429, with the whole seconds to wait in Retry-After (RFC 6585 §4, RFC 9110 §10.2.3).
+        """
+        if self.admits(caller, now):
+            return
+        left, _ = self._buckets[caller]
+        wait_s = max(1, math.ceil((1.0 - left) / self._rate_per_s))
+        raise ProblemFound(
+            429, "too-many-requests", "Too many requests", "try again later", headers={"Retry-After": str(wait_s)}
+        )
