@@ -10,7 +10,7 @@ SIDE_BY_SIDE := -n 4 --dist loadfile
 ROOT   := $(if $(filter 0,$(shell id -u)),env,sudo env PYTHONDONTWRITEBYTECODE=1) PATH=$(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check unit conformance integration lab drill bench fuzz set-up set-up-python clean
+.PHONY: help demo test test-all check unit conformance integration lab drill bench fuzz set-up set-up-python set-up-tests clean
 
 help: ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -18,7 +18,7 @@ help: ## show the targets
 demo: set-up ## two IMS cores up, one user migrated, every step proved from the capture
 	@$(ROOT) .venv/bin/mclab run migration
 
-test: set-up ## everything that CI runs: check, unit, conformance, integration, each scenario once
+test: set-up-tests ## everything that CI runs: check, unit, conformance, integration, each scenario once
 	@$(MAKE) --no-print-directory check
 	$(PYTEST) $(SIDE_BY_SIDE) tests/unit tests/conformance tests/integration
 	$(ROOT) $(PYTEST) -p no:cacheprovider tests/lab
@@ -38,7 +38,7 @@ unit: set-up-python ## unit tests: under a minute, no root
 conformance: set-up-python ## one test per clause
 	$(PYTEST) $(SIDE_BY_SIDE) tests/conformance
 
-integration: set-up ## real sockets on loopback, real databases, tshark
+integration: set-up-tests ## real sockets on loopback, real databases, tshark
 	$(PYTEST) $(SIDE_BY_SIDE) tests/integration
 
 lab: set-up ## the lab's tests alone: real Kamailio, every scenario once, mutations
@@ -60,6 +60,9 @@ set-up: ## install what is missing, nothing else
 
 set-up-python:
 	@$(SETUP) python
+
+set-up-tests:
+	@$(SETUP) python lab browser
 
 clean: ## remove what was made here: environment, caches, runs
 	rm -rf .venv .set-up .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Install what is missing: Debian packages by group, and the Python environment in .venv.
 #
-#   packaging/set-up.sh [--packages-only] GROUP...     groups: python lab containers judges
+#   packaging/set-up.sh [--packages-only] GROUP...     groups: python lab browser
 #
 # Idempotent: a second run finds everything and takes well under a second.  Services that a package
 # brings are neither started nor left enabled.  Root, or a user who may sudo.
@@ -14,6 +14,7 @@ declare -A GROUPS_OF=(
   [lab]="kamailio:kamailio /usr/lib/x86_64-linux-gnu/kamailio/modules/ims_auth.so:kamailio-ims-modules
          /usr/lib/x86_64-linux-gnu/kamailio/modules/presence.so:kamailio-presence-modules /etc/protocols:netbase ip:iproute2
          nft:nftables tshark:tshark dumpcap:wireshark-common nsenter:util-linux"
+  [browser]="chromium:chromium /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf:fonts-dejavu-core"
 )
 
 say()  { printf 'set-up: %s\n' "$*" >&2; }

@@ -16,6 +16,7 @@ from lab.evidence.checks import expectations, secrecy
 from lab.evidence.checks.finding import Finding, absent
 from lab.evidence.dissect import dissect
 from lab.evidence.facts import RunFacts, load_facts, part_of
+from lab.evidence.ladder import Findings, draw
 from lab.evidence.report import (
     CheckReport,
     ExpectationReport,
@@ -84,7 +85,8 @@ def judge_capture(file: Path, facts: RunFacts, scenario: Promises, run_directory
 
 def report_on(evidence: Evidence, scenario: Promises, *, capture: str = "", run: str = "") -> Report:
     """Return the verdict on evidence: a pure function."""
-    steps = tuple(judge_step(step, evidence, scenario) for step in STEPS)
+    findings = {step.id: _findings(step, evidence) for step in STEPS}
+    steps = tuple(_judged(step, findings[step.id], evidence, scenario) for step in STEPS)
     checks = tuple(_always(evidence)) + tuple(_named(evidence, scenario))
     promises = (_carried_out(evidence.facts), *_promises(steps, checks, scenario))
     return Report(
@@ -97,6 +99,7 @@ def report_on(evidence: Evidence, scenario: Promises, *, capture: str = "", run:
         capture=capture,
         run=run,
         environment=evidence.facts.environment,
+        ladders=draw(evidence, findings),
     )
 
 
@@ -105,7 +108,14 @@ def judge_step(step: Step, evidence: Evidence, scenario: Promises) -> StepReport
 
     A step that the scenario promises must have taken place for each UE that the scenario took through it.
     """
-    findings = [(story, _careful(step.id, partial(step.check, story, evidence))) for story in evidence.stories]
+    return _judged(step, _findings(step, evidence), evidence, scenario)
+
+
+def _findings(step: Step, evidence: Evidence) -> Findings:
+    return [(story, _careful(step.id, partial(step.check, story, evidence))) for story in evidence.stories]
+
+
+def _judged(step: Step, findings: Findings, evidence: Evidence, scenario: Promises) -> StepReport:
     there = [(story, finding) for story, finding in findings if finding.verdict is not Verdict.NOT_EXPECTED]
     absences = [finding for _, finding in findings if finding.verdict is Verdict.NOT_EXPECTED]
     finding = _joined([finding for _, finding in there]) if there else _joined_absence(absences)

@@ -6,7 +6,7 @@ A verdict comes from the capture alone.  A check that crashed makes its line ``u
 from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -63,6 +63,35 @@ class ExpectationReport(Line):
     detail: str = ""
 
 
+class LadderRow(Line):
+    """One step of a ladder: a message between two lanes, work inside one, or something that spans all of them.
+
+    ``frame`` is the frame that is drawn, ``at_ms`` how long after the ladder's first frame it was captured; both are
+    absent for what no frame shows by itself.  ``fields`` are key AVPs or headers, without keys, vectors and tokens.
+    """
+
+    step: str
+    title: str
+    wire: str
+    kind: Literal["message", "inner", "span"]
+    source: Annotated[int, Field(ge=0, description="Index of the lane that it leaves.")]
+    destination: Annotated[int, Field(ge=0, description="Index of the lane that it reaches.")]
+    verdict: Verdict
+    frame: int | None = None
+    at_ms: float | None = None
+    fields: tuple[tuple[str, str], ...] = ()
+
+
+class Ladder(Line):
+    """One procedure as one UE went through it, drawn as the specification's figure of it is."""
+
+    procedure: str
+    title: str
+    ue: str
+    lanes: tuple[str, ...]
+    rows: tuple[LadderRow, ...]
+
+
 class Report(Line):
     """Everything that a run proves.  ``run`` and ``capture`` are absolute paths."""
 
@@ -76,6 +105,7 @@ class Report(Line):
     run: str
     environment: dict[str, str]
     security_association: str = NO_SECURITY_ASSOCIATION
+    ladders: tuple[Ladder, ...] = ()
 
     def step(self, step_id: str) -> StepReport:
         """Return one step.
