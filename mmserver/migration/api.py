@@ -9,7 +9,7 @@ from typing import Annotated, Final
 import structlog
 from fastapi import APIRouter, FastAPI, Path, Query, Request
 
-from mmserver.http.access import RouteGroup, client_names
+from mmserver.http.access import RouteGroup
 from mmserver.http.app import create_app
 from mmserver.http.problems import (
     TYPE_PREFIX,
@@ -21,8 +21,10 @@ from mmserver.messages import (
     BindingEntry,
     BindingPage,
     BindingReason,
+    BindingState,
     IdentitySet,
     ImpiText,
+    McServiceId,
     PartnerSipIdentitiesRequest,
     PartnerSipIdentitiesResponse,
     PrimarySipIdentitiesRequest,
@@ -31,12 +33,17 @@ from mmserver.messages import (
     Role,
     SystemName,
 )
+from mmserver.migration.api_actor import actor_of
+from mmserver.migration.api_audit import audit_router
 from mmserver.migration.api_feed import feed_router
+from mmserver.migration.api_withdrawals import withdrawals_router
 from mmserver.migration.bindings import IdentityBinding
 from mmserver.migration.config import ClientsTable
 from mmserver.migration.errors import Kind, Refusal, StoreUnavailable
 from mmserver.migration.feed import Feed, to_body, to_datetime
 from mmserver.migration.server import MigrationManagementServer
+from mmserver.migration.store import BindingStore
+from mmserver.migration.user_withdrawals import UserWithdrawals
 from mmserver.migration.withdrawal import Withdrawal
 from mmserver.references import CSC_X
 
@@ -52,7 +59,9 @@ log = structlog.get_logger()
 def create_api(
     server: MigrationManagementServer,
     withdrawal: Withdrawal,
+    user_withdrawals: UserWithdrawals,
     feed: Feed,
+    store: BindingStore,
     clients: ClientsTable,
     readiness: Callable[[], Awaitable[str | None]],
 ) -> FastAPI:
@@ -68,6 +77,8 @@ def create_api(
     app.include_router(_steps_router(server))
     app.include_router(_bindings_router(server, feed))
     app.include_router(_life_router(server, withdrawal))
+    app.include_router(withdrawals_router(user_withdrawals))
+    app.include_router(audit_router(store))
     app.include_router(feed_router(feed, withdrawal))
     return app
 
@@ -80,7 +91,7 @@ def _steps_router(server: MigrationManagementServer) -> APIRouter:
     )
     async def primary(body: PrimarySipIdentitiesRequest, request: Request) -> PrimarySipIdentitiesResponse:
         """Get primary MC system SIP identities (steps 4 to 6)."""
-        binding = await server.get_primary_sip_identities(body, _actor(request))
+        binding = await server.get_primary_sip_identities(body, actor_of(request))
         return PrimarySipIdentitiesResponse(
             binding=binding.handle,
             primary_mc_system_sip_identities=IdentitySet.from_identities(binding.identities),
@@ -94,7 +105,7 @@ def _steps_router(server: MigrationManagementServer) -> APIRouter:
     )
     async def partner(body: PartnerSipIdentitiesRequest, request: Request) -> PartnerSipIdentitiesResponse:
         """Get partner MC system SIP identities (steps 9 to 11)."""
-        binding = await server.get_partner_sip_identities(body, _actor(request))
+        binding = await server.get_partner_sip_identities(body, actor_of(request))
         return PartnerSipIdentitiesResponse(
             binding=binding.handle,
             partner_mc_system_sip_identities=IdentitySet.from_identities(binding.identities),
@@ -113,16 +124,27 @@ def _bindings_router(server: MigrationManagementServer, feed: Feed) -> APIRouter
         role: Role | None = None,
         other_mc_system: SystemName | None = None,
         private_user_identity: ImpiText | None = None,
+        mc_service_id: McServiceId | None = None,
+        state: BindingState | None = None,
+        enabled: bool | None = None,
         after: Annotated[str, Query(max_length=64, description="Continue after this binding.")] = "",
     ) -> list[Binding]:
         """Return bindings by handle, 1,000 at most."""
-        found = await server.find_all(role, other_mc_system, private_user_identity, after)
+        found = await server.find_all(
+            role,
+            other_mc_system,
+            private_user_identity,
+            after,
+            mc_service_id=mc_service_id,
+            state=state,
+            enabled=enabled,
+        )
         return [await _shown(server, binding) for binding in found]
 
     @router.put("", operation_id="enter_binding", responses=REFUSALS)
     async def enter(body: BindingEntry, request: Request) -> Binding:
         """Enter a binding by hand, allocated at once (pre-provisioned mode)."""
-        return await _shown(server, await server.enter(body, _actor(request)))
+        return await _shown(server, await server.enter(body, actor_of(request)))
 
     @router.get("/changes", operation_id="get_binding_changes", responses=REFUSALS)
     async def changes(
@@ -132,7 +154,7 @@ def _bindings_router(server: MigrationManagementServer, feed: Feed) -> APIRouter
         limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
     ) -> BindingPage:
         """Return the bindings that changed after a version, waiting while there are none."""
-        return await feed.binding_page(f"csc-x {_actor(request)}", after, limit, wait_s)
+        return await feed.binding_page(f"csc-x {actor_of(request)}", after, limit, wait_s)
 
     @router.get("/{binding}", operation_id="get_binding", responses=HANDLE_REFUSALS)
     async def get(binding: Handle) -> Binding:
@@ -148,32 +170,28 @@ def _life_router(server: MigrationManagementServer, withdrawal: Withdrawal) -> A
     @router.post("/confirm", operation_id="confirm_binding")
     async def confirm(binding: Handle, body: BindingReason, request: Request) -> Binding:
         """Confirm a held binding after step 12; without it the hold lapses."""
-        return await _shown(server, await server.confirm(binding, body.reason, _actor(request)))
+        return await _shown(server, await server.confirm(binding, body.reason, actor_of(request)))
 
     @router.post("/release", operation_id="release_binding")
     async def release(binding: Handle, body: BindingReason, request: Request) -> Binding:
         """Give a binding back: the S-CSCF gets an RTR, then the set is quarantined."""
-        return await _shown(server, await withdrawal.release(binding, body.reason, _actor(request)))
+        return await _shown(server, await withdrawal.release(binding, body.reason, actor_of(request)))
 
     @router.post("/disable", operation_id="disable_binding")
     async def disable(binding: Handle, body: BindingReason, request: Request) -> Binding:
         """Withdraw migration for this binding alone; its registration is ended."""
-        return await _shown(server, await withdrawal.disable(binding, body.reason, _actor(request)))
+        return await _shown(server, await withdrawal.disable(binding, body.reason, actor_of(request)))
 
     @router.post("/enable", operation_id="enable_binding")
     async def enable(binding: Handle, body: BindingReason, request: Request) -> Binding:
         """Let a disabled binding be used again."""
-        return await _shown(server, await withdrawal.enable(binding, body.reason, _actor(request)))
+        return await _shown(server, await withdrawal.enable(binding, body.reason, actor_of(request)))
 
     return router
 
 
 async def _shown(server: MigrationManagementServer, binding: IdentityBinding) -> Binding:
     return to_body(binding, await server.proxies_behind(binding))
-
-
-def _actor(request: Request) -> str:
-    return ",".join(sorted(client_names(request))) or "nobody"
 
 
 def _refusal_to_problem(exc: Exception) -> Problem:

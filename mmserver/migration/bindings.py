@@ -15,6 +15,8 @@ from mmserver.migration.errors import BindingNotLive, MigrationWithdrawn
 SERVED: Final = frozenset({BindingState.ALLOCATED, BindingState.REGISTERED})
 """States in which the Diameter proxies and the Cx server honour a binding."""
 
+PENDING_DUE_AT: Final = 0.0
+
 
 @dataclass(frozen=True, slots=True)
 class Registration:
@@ -67,13 +69,13 @@ class IdentityBinding:
 
     @property
     def due_at(self) -> float:
-        """When the sweep must look at it next."""
+        """When the sweep must look at it next; ``PENDING_DUE_AT`` while an RTR is to be sent."""
         if self.state is BindingState.HELD:
             return self.held_until or 0.0
         if self.state is BindingState.QUARANTINED:
             return self.quarantined_until or 0.0
         if self.deregistration is Deregistration.PENDING:
-            return 0.0
+            return PENDING_DUE_AT
         ageing = self.registration.until if self.registration else self.valid_until
         return min(self.valid_until, ageing)
 
@@ -122,14 +124,14 @@ def ask_again(
     return binding
 
 
-def disable(binding: IdentityBinding, now: float) -> IdentityBinding:
-    """Return it disabled; a registered set is to be de-registered next.
+def disable(binding: IdentityBinding, now: float, withdrawal: str = "") -> IdentityBinding:
+    """Return it disabled, by a withdrawal or alone; a registered set is to be de-registered next.
 
     Raises:
         BindingNotLive: it is neither allocated nor registered.
     """
     _require_live(binding)
-    return _with_deregistration_due(replace(binding, enabled=False), now)
+    return _with_deregistration_due(replace(binding, enabled=False, withdrawal=withdrawal), now)
 
 
 def enable(binding: IdentityBinding) -> IdentityBinding:
@@ -139,7 +141,7 @@ def enable(binding: IdentityBinding) -> IdentityBinding:
         BindingNotLive: it is neither allocated nor registered, or being released.
     """
     _require_live(binding)
-    return replace(binding, enabled=True, deregistration=Deregistration.NONE)
+    return replace(binding, enabled=True, deregistration=Deregistration.NONE, withdrawal="")
 
 
 def begin_release(binding: IdentityBinding, now: float) -> IdentityBinding:

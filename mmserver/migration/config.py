@@ -52,6 +52,7 @@ class DiameterTable(Table):
     scscf: Annotated[tuple[ServerName, ...], Field(min_length=1, description="Server-Names to choose from.")]
     rtr_deadline_s: Seconds = 2.0
     rtr_tries: Annotated[int, Field(ge=1, le=10)] = 3
+    rtr_rate_per_s: Annotated[float, Field(ge=1, le=10_000)] = 50.0
 
 
 class StoreTable(Table):

@@ -14,6 +14,7 @@ MigrationError
     MigrationWithdrawn            -5, -10    the binding is disabled
     ValidityOver                  -5, -10
     BindingUnknown, BindingNotLive, BindingExists, BindingNotPaired
+    WithdrawalUnknown, StillWithdrawn
   IdentityTaken                   a constraint of the store said no: the rules choose again
   StoreUnavailable                ours: disk full, locked, gone; nothing was changed
   SchemaOutdated                  ours: ``mmserver migration upgrade`` has not run
@@ -162,6 +163,22 @@ class BindingNotPaired(Refusal):
     code = "identities-not-paired"
     title = "The two identity sets cannot be paired"
     kind = Kind.INVALID
+
+
+class WithdrawalUnknown(Refusal):
+    """Migration is not withdrawn for that user and system, nor for that agreement."""
+
+    code = "unknown-withdrawal"
+    title = "No such withdrawal"
+    kind = Kind.UNKNOWN
+
+
+class StillWithdrawn(Refusal):
+    """A single binding cannot be enabled while migration is withdrawn for its user or its agreement."""
+
+    code = "still-withdrawn"
+    title = "A withdrawal stands over the binding"
+    kind = Kind.CONFLICT
 
 
 class IdentityTaken(MigrationError):

@@ -7,7 +7,7 @@ import base64
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 import structlog
 
@@ -38,6 +38,7 @@ from mmserver.migration.errors import (
     ForeignMigrationManagementServer,
     IdentitiesAlreadyLent,
     IdentityTaken,
+    MigrationWithdrawn,
     NoPrimarySetForPartner,
     Refusal,
     UnknownPartner,
@@ -49,6 +50,16 @@ TRIES_MAX: Final = 3
 LISTED_MAX: Final = 1000
 
 Clock = Callable[[], float]
+
+
+class Whom(NamedTuple):
+    """Whom a request concerns: our role, the other MC system, the MC service user."""
+
+    role: Role
+    other_mc_system: str
+    mc_service_ids: tuple[str, ...]
+
+
 T = TypeVar("T")
 log = structlog.get_logger()
 
@@ -101,7 +112,8 @@ class MigrationManagementServer:
                 scope=partner if self._config.allocation.primary.mode == "default" else "",
             )
 
-        return await self._allocate(Role.PRIMARY, key, request.valid_until, PRIMARY_STEP, actor, choose)
+        whom = Whom(Role.PRIMARY, partner, request.mc_service_ids)
+        return await self._allocate(whom, key, request.valid_until, PRIMARY_STEP, actor, choose)
 
     async def get_partner_sip_identities(self, request: PartnerSipIdentitiesRequest, actor: str) -> IdentityBinding:
         """Allocate a partner set bound to (primary MMS, primary migration set), or return the one it has (step 10).
@@ -129,7 +141,8 @@ class MigrationManagementServer:
                 valid_until=0.0,
             )
 
-        return await self._allocate(Role.PARTNER, key, request.valid_until, PARTNER_STEP, actor, choose)
+        whom = Whom(Role.PARTNER, request.primary_mc_system, request.mc_service_ids)
+        return await self._allocate(whom, key, request.valid_until, PARTNER_STEP, actor, choose)
 
     async def confirm(self, handle: str, reason: str, actor: str) -> IdentityBinding:
         """Make a held binding valid: the CMS has got as far as step 12.
@@ -186,11 +199,28 @@ class MigrationManagementServer:
             return await self._required(transaction, handle)
 
     async def find_all(
-        self, role: Role | None, other_mc_system: str | None, impi: str | None, after: str = ""
+        self,
+        role: Role | None,
+        other_mc_system: str | None,
+        impi: str | None,
+        after: str = "",
+        *,
+        mc_service_id: str | None = None,
+        state: BindingState | None = None,
+        enabled: bool | None = None,
     ) -> list[IdentityBinding]:
         """Return bindings by handle, at most ``LISTED_MAX``."""
         async with self._store.reading() as transaction:
-            return await transaction.find_all(role, other_mc_system, impi, after, LISTED_MAX)
+            return await transaction.find_all(
+                role,
+                other_mc_system,
+                impi,
+                after,
+                LISTED_MAX,
+                mc_service_id=mc_service_id,
+                state=state,
+                enabled=enabled,
+            )
 
     async def proxies_behind(self, binding: IdentityBinding) -> tuple[str, ...]:
         """Return the proxies that have not acknowledged this version of the binding."""
@@ -200,7 +230,7 @@ class MigrationManagementServer:
 
     async def _allocate(
         self,
-        role: Role,
+        whom: Whom,
         key: str,
         asked_until: datetime | None,
         step: str,
@@ -212,7 +242,8 @@ class MigrationManagementServer:
         async def run(transaction: Transaction) -> IdentityBinding:
             now = self._clock()
             valid_until = self._valid_until(asked_until, now, step)
-            old = await transaction.find_live(role, key)
+            await _require_not_withdrawn(transaction, whom, step)
+            old = await transaction.find_live(whom.role, key)
             if old is None:
                 held = replace(await choose(transaction), held_until=now + lifetime.held_s, valid_until=valid_until)
                 return await transaction.add(held, Change("binding.held", actor, now))
@@ -335,6 +366,13 @@ class MigrationManagementServer:
         if binding is None:
             raise BindingUnknown(f"there is no binding {handle[:64]}")
         return binding
+
+
+async def _require_not_withdrawn(transaction: Transaction, whom: Whom, step: str) -> None:
+    standing = await transaction.withdrawals.find(*whom)
+    if standing:
+        of = "this user" if standing[0].mc_service_id else "all users"
+        raise MigrationWithdrawn(f"withdrawn for {of} and {whom.other_mc_system} by {standing[0].id}", step=step)
 
 
 def _is_equal(identities: SipIdentities, counterpart: SipIdentities) -> bool:

@@ -20,6 +20,7 @@ from mmserver.migration.errors import MigrationError
 from mmserver.migration.feed import Feed
 from mmserver.migration.server import MigrationManagementServer
 from mmserver.migration.store import BindingStore
+from mmserver.migration.user_withdrawals import UserWithdrawals, sweep_withdrawals_for_ever
 from mmserver.migration.withdrawal import Withdrawal, sweep_for_ever
 
 log = structlog.get_logger()
@@ -39,7 +40,16 @@ class Service:
             clock=time.time,
             quarantine_s=config.lifetime.quarantine_s,
             deregisterer=self.cx.deregistration,
+            rtr_rate_per_s=config.diameter.rtr_rate_per_s,
             on_change=self.feed.notify,
+        )
+        self.user_withdrawals = UserWithdrawals(
+            self.store,
+            self.withdrawal,
+            clock=time.time,
+            randomness=secrets.token_bytes,
+            partners=frozenset(partner.name for partner in config.partners),
+            proxies=config.http.clients.feed,
         )
         self.server = MigrationManagementServer(
             config, self.store, clock=time.time, randomness=secrets.token_bytes, on_change=self.feed.notify
@@ -47,7 +57,15 @@ class Service:
         clients = (*config.http.clients.csc_x, *config.http.clients.feed)
         trust = ClientTrust.of_one_ca(clients, config.http.client_ca)
         self.http = HttpServer(
-            create_api(self.server, self.withdrawal, self.feed, config.http.clients, self.missing),
+            create_api(
+                self.server,
+                self.withdrawal,
+                self.user_withdrawals,
+                self.feed,
+                self.store,
+                config.http.clients,
+                self.missing,
+            ),
             address=config.http.address,
             port=config.http.port,
             context=server_context(config.tls.credentials(), trust),
@@ -83,7 +101,8 @@ class Service:
             await self.http.start()
             stack.push_async_callback(self.http.stop)
             stack.callback(self.feed.close)  # waiting readers go first
-            stack.push_async_callback(_cancel, self._start_sweep())
+            for sweep in self._start_sweeps():
+                stack.push_async_callback(_cancel, sweep)
             self._parts = stack.pop_all()
         return self
 
@@ -91,9 +110,12 @@ class Service:
         """Stop: waiting readers go, requests and RTRs under way end, peers get a DPR."""
         await self._parts.aclose()
 
-    def _start_sweep(self) -> "asyncio.Task[None]":
-        interval_s = self._config.lifetime.sweep_s
-        return asyncio.get_running_loop().create_task(sweep_for_ever(self.withdrawal, interval_s))
+    def _start_sweeps(self) -> "list[asyncio.Task[None]]":
+        interval_s, loop = self._config.lifetime.sweep_s, asyncio.get_running_loop()
+        return [
+            loop.create_task(sweep_for_ever(self.withdrawal, interval_s)),
+            loop.create_task(sweep_withdrawals_for_ever(self.user_withdrawals, interval_s)),
+        ]
 
 
 async def _cancel(task: "asyncio.Task[None]") -> None:
@@ -124,4 +146,4 @@ def openapi_document() -> dict[str, Any]:
     async def ready() -> str | None:
         return None
 
-    return create_api(nothing, nothing, nothing, clients, ready).openapi()
+    return create_api(nothing, nothing, nothing, nothing, nothing, clients, ready).openapi()

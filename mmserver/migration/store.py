@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from mmserver.identity import Impi, Impu, SipIdentities
 from mmserver.messages import BindingState, Deregistration, Role
-from mmserver.migration.bindings import SERVED, IdentityBinding, Registration
+from mmserver.migration.bindings import PENDING_DUE_AT, SERVED, IdentityBinding, Registration
 from mmserver.migration.errors import IdentityTaken, SchemaOutdated, StoreUnavailable
 from mmserver.migration.schema import (
     HEAD,
@@ -76,7 +76,16 @@ class Transaction:
         return await self._many(select(bindings).where((mine | theirs) & (bindings.c.role == role.value) & LIVE))
 
     async def find_all(
-        self, role: Role | None, other_mc_system: str | None, impi: str | None, after: str, limit: int
+        self,
+        role: Role | None,
+        other_mc_system: str | None,
+        impi: str | None,
+        after: str,
+        limit: int,
+        *,
+        mc_service_id: str | None = None,
+        state: BindingState | None = None,
+        enabled: bool | None = None,
     ) -> list[IdentityBinding]:
         """Return bindings by handle, in its order, from after ``after``; at most ``limit``."""
         query = select(bindings).where(bindings.c.handle > after).order_by(bindings.c.handle).limit(limit)
@@ -87,6 +96,13 @@ class Transaction:
         if impi is not None:
             counterpart = bindings.c.counterpart_private_user_identity == impi
             query = query.where((bindings.c.private_user_identity == impi) | counterpart)
+        if mc_service_id is not None:
+            theirs = select(binding_users.c.handle).where(binding_users.c.mc_service_id == mc_service_id)
+            query = query.where(bindings.c.handle.in_(theirs))
+        if state is not None:
+            query = query.where(bindings.c.state == state.value)
+        if enabled is not None:
+            query = query.where(bindings.c.enabled.is_(enabled))
         return await self._many(query)
 
     async def find_live_of(
@@ -112,8 +128,13 @@ class Transaction:
         return await self._many(query.order_by(bindings.c.id).limit(limit))
 
     async def find_due(self, now: float, limit: int = ROWS_MAX) -> list[IdentityBinding]:
-        """Return bindings for which something falls due by ``now``, the longest due first."""
-        query = select(bindings).where(bindings.c.due_at <= now).order_by(bindings.c.due_at).limit(limit)
+        """Return bindings for which something falls due by ``now``, the longest due first, pending RTRs left out."""
+        query = select(bindings).where(bindings.c.due_at <= now, bindings.c.due_at > PENDING_DUE_AT)
+        return await self._many(query.order_by(bindings.c.due_at).limit(limit))
+
+    async def find_pending(self, limit: int) -> list[IdentityBinding]:
+        """Return bindings whose RTR has not been carried out yet."""
+        query = select(bindings).where(bindings.c.due_at == PENDING_DUE_AT).order_by(bindings.c.id).limit(limit)
         return await self._many(query)
 
     async def taken(self, identities: Iterable[str], scope: str) -> set[str]:

@@ -6,11 +6,11 @@ A withdrawal outlives the bindings that it disables: whoever comes later is refu
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mmserver.messages import Role
-from mmserver.migration.schema import withdrawals
+from mmserver.migration.schema import binding_users, bindings, withdrawals
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +87,22 @@ class WithdrawalTable:
         """Lift one."""
         await self._connection.execute(delete(withdrawals).where(withdrawals.c.id == withdrawal))
 
+    async def outcomes(self, row: WithdrawalRow) -> tuple[dict[str, int], int]:
+        """Return how many bindings it has disabled by the outcome of their RTR, and the newest feed version of them."""
+        query = select(bindings.c.deregistration, func.count(), func.max(bindings.c.version)).where(
+            *_agreement(row), bindings.c.withdrawal == row.id
+        )
+        rows = list(await self._connection.execute(query.group_by(bindings.c.deregistration)))
+        return {found[0]: found[1] for found in rows}, max((found[2] for found in rows), default=0)
+
+    async def count_remaining(self, row: WithdrawalRow) -> int:
+        """Return how many live bindings that it concerns are still enabled."""
+        query = select(func.count()).select_from(bindings).where(*_agreement(row), bindings.c.enabled.is_(True))
+        if row.mc_service_id:
+            theirs = select(binding_users.c.handle).where(binding_users.c.mc_service_id == row.mc_service_id)
+            query = query.where(bindings.c.handle.in_(theirs))
+        return (await self._connection.execute(query)).scalar_one()
+
     async def _many(self, condition: Any, limit: int = 1000) -> list[WithdrawalRow]:
         query = select(withdrawals).where(condition).order_by(withdrawals.c.id).limit(limit)
         return [
@@ -102,3 +118,7 @@ class WithdrawalTable:
             )
             for row in await self._connection.execute(query)
         ]
+
+
+def _agreement(row: WithdrawalRow) -> tuple[Any, ...]:
+    return (bindings.c.other_mc_system == row.other_mc_system, bindings.c.role == row.role.value)

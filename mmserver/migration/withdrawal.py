@@ -5,7 +5,7 @@ an RTR, then the set is quarantined.  What a crash leaves pending the sweep take
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from typing import Final, Protocol
 
@@ -22,11 +22,13 @@ from mmserver.migration.bindings import (
     finish_deregistration,
     finish_release,
 )
-from mmserver.migration.errors import BindingUnknown, MigrationError, StoreUnavailable
+from mmserver.migration.errors import BindingUnknown, MigrationError, StillWithdrawn, StoreUnavailable
 from mmserver.migration.server import Clock
 from mmserver.migration.store import BindingStore, Change, Transaction
 
 CLOSE_GRACE_S: Final = 2.5
+PENDING_MAX: Final = 200
+"""RTRs that one sweep takes up; the next one comes for the rest."""
 
 log = structlog.get_logger()
 
@@ -36,6 +38,21 @@ class Deregisterer(Protocol):
 
     async def __call__(self, binding: IdentityBinding) -> bool:
         """Send the RTR; return whether an RTA confirmed it.  Never raises, and ends by itself."""
+
+
+class Pace:
+    """Gives turns at a bounded rate; whoever comes after a pause waits for nothing."""
+
+    def __init__(self, rate_per_s: float) -> None:
+        self._interval_s = 1.0 / rate_per_s
+        self._next = 0.0
+
+    async def turn(self) -> None:
+        """Wait for the next turn."""
+        now = asyncio.get_running_loop().time()
+        at = max(now, self._next)
+        self._next = at + self._interval_s
+        await asyncio.sleep(at - now)
 
 
 class Withdrawal:
@@ -48,6 +65,7 @@ class Withdrawal:
         clock: Clock,
         quarantine_s: float,
         deregisterer: Deregisterer,
+        rtr_rate_per_s: float = 50.0,
         on_change: Callable[[], None] = lambda: None,
     ) -> None:
         self._store = store
@@ -55,6 +73,7 @@ class Withdrawal:
         self._quarantine_s = quarantine_s
         self._deregister = deregisterer
         self._on_change = on_change
+        self._pace = Pace(rtr_rate_per_s)
         self._under_way: dict[str, asyncio.Task[None]] = {}
 
     async def release(self, handle: str, reason: str, actor: str) -> IdentityBinding:
@@ -83,11 +102,21 @@ class Withdrawal:
 
         return await self._settled(await self._write(run))
 
+    def changed(self, transaction: Transaction) -> None:
+        """Wake the feed's readers if this committed transaction has something for them."""
+        if transaction.changed_feed:
+            self._on_change()
+
+    async def settle(self, handles: Iterable[str]) -> None:
+        """Send the RTRs that these bindings wait for, now, and wait for what comes of them."""
+        await asyncio.gather(*(self._complete(handle) for handle in handles))
+
     async def enable(self, handle: str, reason: str, actor: str) -> IdentityBinding:
         """Let a disabled binding be used again.
 
         Raises:
             BindingUnknown, BindingNotLive: it is neither allocated nor registered.
+            StillWithdrawn: migration is withdrawn for its user or for the whole agreement.
         """
         if handle in self._under_way:
             await self._complete(handle)
@@ -97,6 +126,9 @@ class Withdrawal:
             new = enable(old)
             if new == old:
                 return old
+            standing = await transaction.withdrawals.find(old.role, old.other_mc_system, old.mc_service_ids)
+            if standing:
+                raise StillWithdrawn(f"withdrawal {standing[0].id} stands: restore that")
             return await transaction.save(old, new, Change("binding.enabled", actor, self._clock(), reason))
 
         return await self._write(run)
@@ -128,6 +160,8 @@ class Withdrawal:
         now = self._clock()
         async with self._store.reading() as transaction:
             due = await transaction.find_due(now)
+            # Apart, so that thousands of RTRs of a withdrawn agreement keep nothing else from its time.
+            due += await transaction.find_pending(PENDING_MAX)
         for binding in due:
             await self._sweep_one(binding, now)
         return len(due)
@@ -148,10 +182,10 @@ class Withdrawal:
         elif binding.state is BindingState.QUARANTINED:
             await self._remove_if(binding, "quarantine.ended")
         elif binding.deregistration is Deregistration.PENDING:
-            self._start(handle)
+            self._start(handle, self._pace)
         elif now >= binding.valid_until:
             await self._begin_end(handle, "binding.expired", "", "sweep")
-            self._start(handle)
+            self._start(handle, self._pace)
         else:
             await self._age_registration(handle)
 
@@ -187,16 +221,18 @@ class Withdrawal:
         # The caller may go away; the RTR and what follows from it must not.
         await asyncio.shield(self._start(handle))
 
-    def _start(self, handle: str) -> asyncio.Task[None]:
+    def _start(self, handle: str, pace: "Pace | None" = None) -> asyncio.Task[None]:
         task = self._under_way.get(handle)
         if task is None:
-            task = asyncio.get_running_loop().create_task(self._deregister_one(handle))
+            task = asyncio.get_running_loop().create_task(self._deregister_one(handle, pace))
             self._under_way[handle] = task
             task.add_done_callback(lambda _: self._under_way.pop(handle, None))
         return task
 
-    async def _deregister_one(self, handle: str) -> None:
+    async def _deregister_one(self, handle: str, pace: "Pace | None") -> None:
         try:
+            if pace is not None:
+                await pace.turn()
             async with self._store.reading() as transaction:
                 binding = await transaction.find(handle)
             if binding is None or binding.deregistration is not Deregistration.PENDING:
@@ -250,8 +286,7 @@ class Withdrawal:
     async def _write(self, run: Callable[[Transaction], Awaitable[IdentityBinding]]) -> IdentityBinding:
         async with self._store.writing() as transaction:
             binding = await run(transaction)
-        if transaction.changed_feed:
-            self._on_change()
+        self.changed(transaction)
         log.info(
             "binding.written",
             binding=binding.handle,

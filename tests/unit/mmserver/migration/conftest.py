@@ -12,13 +12,14 @@ import pytest
 
 from mmserver.http.settings import validate
 from mmserver.messages import LentRange, PartnerSipIdentitiesRequest, PrimarySipIdentitiesRequest
-from mmserver.migration.bindings import IdentityBinding
+from mmserver.migration.bindings import IdentityBinding, Registration, register
 from mmserver.migration.config import MmsConfig
 from mmserver.migration.cx import CxServer
 from mmserver.migration.feed import Feed
 from mmserver.migration.schema.upgrade import upgrade
 from mmserver.migration.server import MigrationManagementServer
-from mmserver.migration.store import BindingStore
+from mmserver.migration.store import BindingStore, Change
+from mmserver.migration.user_withdrawals import UserWithdrawals
 from mmserver.migration.withdrawal import Withdrawal
 
 NOW = 1_800_000_000.0
@@ -103,6 +104,14 @@ class Mms:
             deregisterer=self.deregister,
             on_change=self.notify,
         )
+        self.user_withdrawals = UserWithdrawals(
+            self.store,
+            self.withdrawal,
+            clock=self.clock,
+            randomness=self.randomness,
+            partners=frozenset(partner.name for partner in self.config.partners),
+            proxies=self.config.http.clients.feed,
+        )
         self.feed = Feed(self.store, lent_range, clock=self.clock)
         self.cx = CxServer(self.config, self.store, clock=self.clock)
 
@@ -126,6 +135,17 @@ class Mms:
 
     async def primary(self, user: str = "a", **changes: Any) -> IdentityBinding:
         return await self.server.get_primary_sip_identities(primary_request(user, **changes), "cms.mc2.lab")
+
+    async def lent(self, user: str = "a", **changes: Any) -> IdentityBinding:
+        held = await self.primary(user, **changes)
+        return await self.server.confirm(held.handle, "", "cms.mc2.lab")
+
+    async def registered(self, user: str = "a") -> IdentityBinding:
+        old = await self.allocated(user)
+        registration = Registration("sip:scscf.mc2.lab:6060", "scscf.mc2.lab", "ims.mc2.lab", self.now + 600)
+        async with self.store.writing() as transaction:
+            change = Change("registration.stored", "test", self.now)
+            return await transaction.save(old, register(old, registration), change)
 
     async def allocated(self, user: str = "a", **changes: Any) -> IdentityBinding:
         held = await self.partner(user, **changes)

@@ -1,5 +1,6 @@
 """The end of bindings: RTR first, then quarantine; what is due is swept."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from mmserver.messages import BindingState, Deregistration
 from mmserver.migration.bindings import IdentityBinding, Registration, register
 from mmserver.migration.errors import BindingNotLive, BindingUnknown
 from mmserver.migration.store import Change
+from mmserver.migration.withdrawal import Pace
 
 
 async def registered(mms: Any, user: str = "a") -> IdentityBinding:
@@ -159,3 +161,12 @@ async def test_home_deregistration_of_a_lent_set_withdraws_that_one(mms: Any) ->
     await mms.withdrawal.home_deregistration(first.identities.private_user_identity, "proxy1.mc2.lab")
     assert not (await mms.server.get(first.handle)).enabled
     assert (await mms.server.get(second.handle)).enabled
+
+
+async def test_turns_come_at_a_bounded_rate_and_the_first_at_once() -> None:
+    loop, pace = asyncio.get_running_loop(), Pace(200.0)
+    began = loop.time()
+    await pace.turn()
+    assert loop.time() - began < 0.005
+    await asyncio.gather(*(pace.turn() for _ in range(10)))
+    assert loop.time() - began >= 0.049
