@@ -4,25 +4,18 @@ The decisions are the leaf's (``peer``, ``watchdog``, ``capabilities``); here ar
 words to the program.  No Cx, no routing, no identities.
 """
 
-import asyncio
 from collections.abc import Callable
 from math import inf
-from typing import Final, Protocol
+from typing import Final
 
 import structlog
 
-from diameter_proxy.diameter import dictionary as d
 from diameter_proxy.diameter.capabilities import Capabilities
-from diameter_proxy.diameter.commands import CER, DPR, DWR
 from diameter_proxy.diameter.errors import (
-    AnswerableError,
     DiameterError,
     FramingLost,
-    PermanentFailure,
-    ProtocolFailure,
     UnexpectedEvent,
 )
-from diameter_proxy.diameter.grammar import check_command
 from diameter_proxy.diameter.message import Message
 from diameter_proxy.diameter.peer import (
     Action,
@@ -33,30 +26,21 @@ from diameter_proxy.diameter.peer import (
     second_connection,
     wins_election,
 )
-from diameter_proxy.diameter.result_codes import ResultCode
 from diameter_proxy.diameter.values import DisconnectCause
 from diameter_proxy.diameter.watchdog import Watchdog, WatchdogAction, WatchdogActions, WatchdogState
 from diameter_proxy.diameter.wire import ERROR, REQUEST
+from diameter_proxy.node.availability import Availability
+from diameter_proxy.node.base_messages import BaseMessages
 from diameter_proxy.node.config import NodeConfig, PeerConfig
 from diameter_proxy.node.connection import Connection
-from diameter_proxy.node.errors import PeerLost
-from diameter_proxy.node.events import PeerEvent, PeerEventKind, PeerStatus
+from diameter_proxy.node.events import PeerStatus
+from diameter_proxy.node.program import Program
 from diameter_proxy.node.reconnection import Reconnection
+from diameter_proxy.node.second_connection import HeldConnection, has_restarted
 from diameter_proxy.node.sender import Candidate, Sender
+from diameter_proxy.node.transports import Transports
 
 _BASE_APPLICATION: Final = bytes(4)
-_BAD_REQUEST_BITS: Final = REQUEST | ERROR
-
-
-class Program(Protocol):
-    """What a link asks of its node."""
-
-    def now(self) -> float: ...
-    def connect(self, link: "Link") -> "asyncio.Task[None]": ...
-    def on_request(self, peer: str, octets: bytes) -> None: ...
-    def on_answer(self, peer: str, octets: bytes) -> None: ...
-    def on_peer(self, event: PeerEvent) -> None: ...
-    def on_closed(self) -> None: ...
 
 
 class Link:
@@ -83,19 +67,17 @@ class Link:
         self._program = program
         self._machine = Peer()
         self._watchdog = Watchdog(node.watchdog_s, jitter, probe_s=node.watchdog_probe_s)
-        self._initiator: Connection | None = None
-        self._responder: Connection | None = None
+        self._transports = Transports(peer.host)
         self._candidate: Candidate | None = None
-        self._held: Candidate | None = None
-        self._held_until = inf
-        self._connecting: asyncio.Task[None] | None = None
-        self._announced = PeerEventKind.CLOSED
         self._state_due = inf
         self._reconnection = Reconnection(node, connects=peer.connect)
+        self._availability = Availability(peer, program.on_peer, self._reconnection.succeeded)
         self._cause = DisconnectCause.REBOOTING
         self._dpr: Message | None = None
         self._connections_opened = 0
         self._log = structlog.get_logger().bind(peer=peer.host)
+        self._held = HeldConnection(sender, self._log)
+        self._base_messages = BaseMessages(sender.base, self, self._log)
 
     # What the node asks.
 
@@ -142,7 +124,7 @@ class Link:
         self._reconnection.stop()
         self._cause = cause
         self.reason = "the node stops"
-        self._reject_held(self.reason)
+        self._held.reject(self.reason)
         if self._machine.state is not State.CLOSING:
             self._handle(Event.STOP)
 
@@ -159,8 +141,8 @@ class Link:
         if now >= self._state_due:
             self.reason = f"no progress in {self._machine.state.name}"
             self._handle(Event.TIMEOUT)
-        if now >= self._held_until and self._held is not None:
-            self._replace(self._held)
+        if now >= self._held.due:
+            self._replace_by_held()
         if now >= self._watchdog.due:
             if self.connection is not None and self.connection.is_paused_for_others:
                 self._watchdog.postpone(now)
@@ -171,14 +153,14 @@ class Link:
 
     def connected(self, connection: Connection) -> None:
         """Take the transport that we initiated (I-Rcv-Conn-Ack)."""
-        self._connecting = None
-        self._initiator = connection
+        self._transports.connecting = None
+        self._transports.initiator = connection
         connection.owner = self
         self._handle(Event.I_RCV_CONN_ACK)
 
     def connect_failed(self, reason: str) -> None:
         """Take note that no transport came up (I-Rcv-Conn-Nack)."""
-        self._connecting = None
+        self._transports.connecting = None
         self.reason = reason
         self._handle(Event.I_RCV_CONN_NACK)
 
@@ -189,16 +171,12 @@ class Link:
             self._candidate = candidate
             self._handle(Event.R_CONN_CER)
             return
-        verdict = second_connection(
-            self._machine.state, self._watchdog.state, has_restarted=self._has_restarted(candidate)
-        )
+        restarted = has_restarted(candidate, self.remote, self.connection)
+        verdict = second_connection(self._machine.state, self._watchdog.state, has_restarted=restarted)
         if verdict is SecondConnection.REPLACE:
             self._replace(candidate)
             return
-        self._reject_held("a third connection came")
-        self._held = candidate
-        self._held_until = self._program.now() + self._node.hold_s
-        self._log.info("connection.held", remote=candidate.connection.remote_address)
+        self._held.hold(candidate, self._program.now() + self._node.hold_s)
         if self.connection is not None:
             self._sender.dwr(self.connection)
 
@@ -219,12 +197,12 @@ class Link:
         program = self._program
         for octets in messages:
             if octets[8:12] == _BASE_APPLICATION or len(octets) & 3:
-                self._base_message(connection, octets)
+                self._base_messages.receive(connection, octets)
                 if connection.is_closed:
                     return
             elif octets[4] & REQUEST:
                 if octets[4] & ERROR:
-                    connection.write(self._base.failure(octets, _invalid_bits()))
+                    self._base_messages.receive(connection, octets)
                 else:
                     program.on_request(host, octets)
             else:
@@ -248,10 +226,11 @@ class Link:
             reason = f"closed before CEA: {reason}"
         self._disconnected(connection, reason)
 
-    # Messages of the base protocol.
+    # What messages of the base protocol say.
 
     def _before_open(self, connection: Connection, messages: list[bytes]) -> None:
-        if connection is not self._initiator or self._machine.state not in (State.WAIT_I_CEA, State.WAIT_RETURNS):
+        awaits_cea = self._machine.state in (State.WAIT_I_CEA, State.WAIT_RETURNS)
+        if connection is not self._transports.initiator or not awaits_cea:
             return  # accepted, and not answered yet: nothing may follow a CER before its CEA (RFC 6733 §5.6)
         try:
             cea = Message.decode(messages[0])
@@ -265,45 +244,23 @@ class Link:
         if messages[1:] and connection is self.connection:
             self.receive(connection, messages[1:])
 
-    def _base_message(self, connection: Connection, octets: bytes) -> None:
-        is_request = bool(octets[4] & REQUEST)
-        try:
-            if octets[4] & _BAD_REQUEST_BITS == _BAD_REQUEST_BITS:
-                raise _invalid_bits()
-            message = Message.decode(octets)
-            if is_request:
-                self._base_request(connection, message)
-            else:
-                self._base_answer(connection, message)
-        except AnswerableError as error:
-            self._log.info("message.refused", code=error.code, reason=str(error))
-            if is_request:
-                connection.write(self._base.failure(octets, error))
+    def dpr_received(self, connection: Connection, dpr: Message, cause: DisconnectCause) -> None:
+        """Answer the good-bye and close (I-Rcv-DPR, R-Rcv-DPR)."""
+        self._dpr = dpr
+        self.reason = f"DPR with cause {cause.name}"
+        self._handle(Event.I_RCV_DPR if connection is self._transports.initiator else Event.R_RCV_DPR)
+        if cause is not DisconnectCause.REBOOTING and self.peer.connect:
+            self._reconnection.unwanted()
 
-    def _base_request(self, connection: Connection, message: Message) -> None:
-        match message.header.command_code:
-            case DWR.code:
-                check_command(message, DWR)
-                connection.write(self._base.dwa(message))
-            case DPR.code:
-                check_command(message, DPR)
-                cause = message.require(d.DISCONNECT_CAUSE)
-                self._dpr = message
-                self.reason = f"DPR with cause {cause.name}"
-                self._handle(Event.I_RCV_DPR if connection is self._initiator else Event.R_RCV_DPR)
-                if cause is not DisconnectCause.REBOOTING and self.peer.connect:
-                    self._reconnection.unwanted()
-            case CER.code:
-                raise PermanentFailure(ResultCode.UNABLE_TO_COMPLY, "the capabilities exchange is over")
-            case code:
-                raise ProtocolFailure(ResultCode.COMMAND_UNSUPPORTED, f"command {code} of the base protocol")
+    def dpa_received(self, connection: Connection) -> None:
+        """Close after our good-bye (I-Rcv-DPA, R-Rcv-DPA)."""
+        if self._machine.state is State.CLOSING:
+            self._handle(Event.I_RCV_DPA if connection is self._transports.initiator else Event.R_RCV_DPA)
 
-    def _base_answer(self, connection: Connection, message: Message) -> None:
-        if message.header.command_code == DWR.code:
-            self._watch(self._watchdog.received_dwa(self._program.now()))
-            self._reject_held("the first connection lives")
-        elif message.header.command_code == DPR.code and self._machine.state is State.CLOSING:
-            self._handle(Event.I_RCV_DPA if connection is self._initiator else Event.R_RCV_DPA)
+    def dwa_received(self) -> None:
+        """Take note that the peer lives; a second connection of it then has no place."""
+        self._watch(self._watchdog.received_dwa(self._program.now()))
+        self._held.reject("the first connection lives")
 
     # The machine.
 
@@ -328,12 +285,12 @@ class Link:
     def _perform(self, action: Action) -> None:
         match action:
             case Action.I_SND_CONN_REQ:
-                self._connecting = self._program.connect(self)
+                self._transports.connecting = self._program.connect(self)
             case Action.I_SND_CER:
-                assert self._initiator is not None, "a CER goes out on the transport that we initiated"
-                self._sender.cer(self._initiator)
+                assert self._transports.initiator is not None, "a CER goes out on the transport that we initiated"
+                self._sender.cer(self._transports.initiator)
             case Action.R_ACCEPT:
-                self._responder = self._accepted().connection
+                self._transports.responder = self._accepted().connection
             case Action.PROCESS_CER:
                 self.remote = self._accepted().capabilities
             case Action.PROCESS_CEA:
@@ -348,13 +305,11 @@ class Link:
                 if wins_election(self._node.origin_host, self.peer.host):
                     self._handle(Event.WIN_ELECTION)
             case Action.I_DISC:
-                self._closed(self._initiator)
-                self._initiator = None
+                self._transports.close_initiator(self.reason)
             case Action.R_DISC:
-                self._closed(self._responder)
-                self._responder = None
+                self._transports.close_responder(self.reason)
             case Action.CLEANUP | Action.ERROR:
-                self._clean_up()
+                self._transports.clean_up(self.reason)
             case Action.I_SND_DPR | Action.R_SND_DPR:
                 if self.connection is not None:
                     self._sender.dpr(self.connection, self._cause)
@@ -363,7 +318,7 @@ class Link:
                     self.connection.write(self._base.dpa(self._dpr))
 
     def _entered_open(self) -> None:
-        connection = self._initiator if self._machine.state is State.I_OPEN else self._responder
+        connection = self._transports.initiator if self._machine.state is State.I_OPEN else self._transports.responder
         assert connection is not None, "an open state has its transport"
         self.connection = connection
         self._connections_opened += 1
@@ -391,7 +346,7 @@ class Link:
             return
         self.connection = None
         self._program.on_closed()
-        held, self._held, self._held_until = self._held, None, inf
+        held = self._held.take()
         if held is not None:
             self.offer(held)
         elif self._reconnection.failed(now, self.reason):
@@ -418,22 +373,7 @@ class Link:
                         connection.abort()
 
     def _announce(self) -> None:
-        """Tell the program whether the peer may be used, when that has changed."""
-        kind = self._kind()
-        if kind is self._announced:
-            return
-        self._announced = kind
-        if kind is PeerEventKind.OPEN:
-            self._reconnection.succeeded()
-        state_id = self.remote.origin_state_id if self.remote else None
-        self._program.on_peer(PeerEvent(self.peer.host, self.peer.group, kind, self.reason, state_id))
-
-    def _kind(self) -> PeerEventKind:
-        if self.is_open:
-            return PeerEventKind.OPEN
-        if self._machine.state.is_open and self._watchdog.state is WatchdogState.SUSPECT:
-            return PeerEventKind.SUSPECT
-        return PeerEventKind.CLOSED
+        self._availability.announce(self._machine.state, self._watchdog.state, self.reason, self.remote)
 
     # What the actions need.
 
@@ -441,55 +381,24 @@ class Link:
         assert self._candidate is not None, "an action on a CER follows a CER"
         return self._candidate
 
+    def _replace_by_held(self) -> None:
+        held = self._held.take()
+        if held is not None:
+            self._replace(held)
+
     def _replace(self, candidate: Candidate) -> None:
         self._log.info("connection.replaced", remote=candidate.connection.remote_address)
-        self._held, self._held_until = None, inf
+        self._held.take()
         self.reason = "replaced by a new connection of the peer"
         self._candidate = candidate
         self._handle(Event.R_CONN_CER_REPLACES)
 
-    def _has_restarted(self, candidate: Candidate) -> bool:
-        known = self.remote.origin_state_id if self.remote else None
-        new = candidate.capabilities.origin_state_id
-        address = self.connection.remote_address if self.connection else ""
-        return new is not None and new != known and candidate.connection.remote_address == address
-
-    def _reject_held(self, reason: str) -> None:
-        held, self._held, self._held_until = self._held, None, inf
-        if held is not None:
-            self._log.warning("connection.refused", reason=reason, remote=held.connection.remote_address)
-            self._sender.refuse(held, reason)
-
     def _disconnected(self, connection: Connection, reason: str) -> None:
-        if self._held is not None and connection is self._held.connection:
-            self._held, self._held_until = None, inf
-            connection.close()
+        if self._held.forget(connection):
             return
         self.reason = reason
-        if connection is self._initiator:
+        if connection is self._transports.initiator:
             self._handle(Event.I_PEER_DISC)
-        elif connection is self._responder:
+        elif connection is self._transports.responder:
             self._handle(Event.R_PEER_DISC)
         connection.close()
-
-    def _closed(self, connection: Connection | None) -> None:
-        """Close a transport of ours, fail what waits on it."""
-        if connection is None:
-            return
-        connection.close()
-        for future in connection.pending.drain():
-            if not future.done():
-                future.set_exception(PeerLost(f"{self.peer.host}: {self.reason}"))
-
-    def _clean_up(self) -> None:
-        """Free all transports (Cleanup and Error, RFC 6733 §5.6.3)."""
-        if self._connecting is not None:
-            self._connecting.cancel()
-            self._connecting = None
-        for connection in (self._initiator, self._responder):
-            self._closed(connection)
-        self._initiator = self._responder = None
-
-
-def _invalid_bits() -> ProtocolFailure:
-    return ProtocolFailure(ResultCode.INVALID_HDR_BITS, "R and E bits together")
