@@ -6,8 +6,6 @@ What belongs to no pending request is discarded.  A failing Result-Code is never
 from collections.abc import Callable
 from typing import Final
 
-import structlog
-
 from diameter_proxy.counters import Counters
 from diameter_proxy.diameter.result_codes import ResultCode
 from diameter_proxy.diameter.wire import ERROR
@@ -20,6 +18,7 @@ from diameter_proxy.server_names import ServerNames
 from diameter_proxy.splice import (
     DESTINATION_HOST,
     DESTINATION_REALM,
+    ORIGIN_HOST,
     PROXY_INFO,
     RESULT_CODE,
     SERVER_ASSIGNMENT_TYPE,
@@ -57,7 +56,6 @@ class AnswerPath:
         self._counters: Final = counters
         self._clock: Final = clock
         self._wall_clock: Final = wall_clock
-        self._log: Final = structlog.get_logger()
 
     def receive(self, peer: str, data: bytes) -> None:
         """Handle an answer of an open peer; what waits for nothing is discarded (RFC 6733 §3, Hop-by-Hop)."""
@@ -95,7 +93,8 @@ class AnswerPath:
             made = Refusal(f"answer: {exc}", result_code=ResultCode.UNABLE_TO_COMPLY, step="10.6.2-9")
         if isinstance(made, Refusal):
             self._counters.answers_refused += 1
-            self._log.error("answer.refused", **self._forwarder.described(pending), reason=made.reason, step=made.step)
+            described = self._forwarder.described(pending, made.reason)
+            self._forwarder.limited_log.error("answer.refused", **described, step=made.step)
             self._forwarder.refuse_pending(pending, made)
             return
         self._forwarder.settle(pending, made.octets if made.is_success else None)
@@ -128,7 +127,10 @@ class AnswerPath:
             if start and int.from_bytes(value_at(pending.asked, start), "big") in DEREGISTRATIONS:
                 self._server_names.forget(pending.learns)
             else:
-                self._server_names.learn(pending.learns, avp_at(pending.asked, pending.found[SERVER_NAME]))
+                asked, places = pending.asked, pending.found
+                origin_host = value_at(asked, places[ORIGIN_HOST]).lower() if places[ORIGIN_HOST] else b""
+                server_name = avp_at(asked, places[SERVER_NAME])
+                self._server_names.learn(pending.learns, server_name, origin_host.decode("ascii", "replace"))
 
 
 def _is_success(data: bytes) -> bool:

@@ -20,6 +20,8 @@ import structlog
 from diameter_proxy.config import Config, FeedTable
 from diameter_proxy.feed_page import FeedError, FeedPage, parse_entry, parse_page
 from diameter_proxy.identity_map import IdentityMap
+from diameter_proxy.lent_range_file import LentRange, LentRangeFile
+from diameter_proxy.node.certificate import CertificateUnusable, load_own_certificate
 from diameter_proxy.proxy import Proxy
 
 if TYPE_CHECKING:
@@ -42,7 +44,7 @@ class BindingsFeed:
         """Read the certificates.
 
         Raises:
-            OSError: one of them cannot be used.
+            FeedError: one of them cannot be used.
         """
         assert config.feed is not None
         self._table: Final[FeedTable] = config.feed
@@ -54,13 +56,15 @@ class BindingsFeed:
         self._log: Final = structlog.get_logger().bind(mms=config.feed.url.host)
         self._tasks: Final[set[asyncio.Task[None]]] = set()
         self._client: httpx2.AsyncClient | None = None
-        self._context: Final = _context(config, self._table)
+        self._context: Final = feed_context(config, self._table)
         self._is_ready: Final = asyncio.Event()
         self._is_loaded: Final = asyncio.Event()
         self._fresh: IdentityMap | None = None
         self._acknowledged: int | None = None
         self._retry_s = RETRY_S
         self._is_failing = False
+        self._range_file: Final = LentRangeFile(self._table.state) if self._table.state is not None else None
+        self._begin_with_known_range()
 
     def start(self) -> None:
         """Begin to follow."""
@@ -97,6 +101,14 @@ class BindingsFeed:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    def _begin_with_known_range(self) -> None:
+        """Know our lent identities from natives before the first page: they wait (3002), nobody's HSS is asked."""
+        known = self._range_file.read() if self._range_file is not None else None
+        if known is None and self._table.lent_prefix:
+            known = LentRange(self._table.lent_domain or self._config.node.origin_realm, self._table.lent_prefix)
+        if known is not None:
+            self._proxy.identities.set_range(*known)
+
     # --- following -------------------------------------------------------------------------------------------
 
     async def _run(self) -> None:
@@ -131,6 +143,8 @@ class BindingsFeed:
             self._log.warning("feed.reset", version=reading.version)
             self._fresh = reading = IdentityMap()
         apply_page(reading, page, time.monotonic())
+        if self._range_file is not None:
+            await asyncio.to_thread(self._range_file.write, LentRange(page.range_domain, page.range_prefix))
         if self._fresh is not None and page.complete:
             self._proxy.identities.replace_by(self._fresh)
             self._fresh = None
@@ -236,10 +250,18 @@ def _failures() -> tuple[type[Exception], ...]:
     return (httpx.HTTPError, httpx.InvalidURL, TimeoutError, FeedError)
 
 
-def _context(config: Config, table: FeedTable) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=str(table.ca) if table.ca else None)
+def feed_context(config: Config, table: FeedTable) -> ssl.SSLContext:
+    """Return the context to ask the MMS with.
+
+    Raises:
+        FeedError: the CA file or our certificate cannot be used.
+    """
+    try:
+        context = ssl.create_default_context(cafile=str(table.ca) if table.ca else None)
+        if config.tls is not None:
+            load_own_certificate(context, config.tls.certificate, config.tls.private_key)
+    except (OSError, CertificateUnusable) as exc:  # ssl.SSLError is an OSError
+        raise FeedError(f"feed: {exc}") from exc
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.hostname_checks_common_name = False
-    if config.tls is not None:
-        context.load_cert_chain(config.tls.certificate, config.tls.private_key)
     return context

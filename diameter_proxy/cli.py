@@ -1,9 +1,12 @@
 """``diameter-proxy``: run, check, decode, peers.  No logic here; each command imports what it needs."""
 
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
+
+if TYPE_CHECKING:
+    from diameter_proxy.config import Config
 
 app = typer.Typer(
     help="Diameter proxy for MC migration: maps lent identities on Cx (TS 23.280), relays everything else (RFC 6733).",
@@ -57,8 +60,11 @@ def check(config: ConfigFile) -> None:
 
     try:
         loaded = load_config(config)
+        _check_certificates(loaded)
     except ConfigError as exc:
         _fail(str(exc), 2)
+    for line in loaded.warnings():
+        typer.echo(f"warning: {line}", err=True)
     groups = ", ".join(f"{peer.host} ({peer.group})" for peer in loaded.peers)
     kind = "migration proxy" if loaded.feed else "plain relay"
     typer.echo(f"ok: {loaded.node.origin_host}, {kind}; peers: {groups}")
@@ -136,6 +142,23 @@ def explain(
         return
     code = decision.result_code if decision.result_code is not None else f"experimental {decision.experimental}"
     typer.echo(f"refused: {code} ({decision.reason}, step {decision.step})")
+
+
+def _check_certificates(config: "Config") -> None:
+    """Load what ``run`` would load: certificates, private key, authorities."""
+    if config.tls is None:
+        return
+    from diameter_proxy.bindings_feed import feed_context
+    from diameter_proxy.config import ConfigError
+    from diameter_proxy.feed_page import FeedError
+    from diameter_proxy.node.tls import TlsIdentities, TlsMisconfigured
+
+    try:
+        TlsIdentities(config.node_config())
+        if config.feed is not None:
+            feed_context(config, config.feed)
+    except (TlsMisconfigured, FeedError) as exc:
+        raise ConfigError(f"tls: {exc}") from exc
 
 
 def _fail(reason: str, code: int) -> NoReturn:

@@ -16,6 +16,7 @@ from pydantic import (
     ConfigDict,
     Field,
     IPvAnyAddress,
+    IPvAnyNetwork,
     ValidationError,
     ValidationInfo,
     model_validator,
@@ -101,6 +102,9 @@ class PeerTable(Table):
     address: IPvAnyAddress | None = None
     port: Port = 3868
     source_address: IPvAnyAddress | None = None
+    addresses: Annotated[
+        tuple[IPvAnyNetwork, ...], Field(max_length=64, description="Where its connections may come from.")
+    ] = ()
     allow_plain: Annotated[bool, Field(description="A partner without TLS: its link is protected otherwise.")] = False
 
     @model_validator(mode="after")
@@ -121,6 +125,15 @@ class FeedTable(Table):
     ca: ConfigFile | None = None
     wait_s: Annotated[float, Field(ge=0, le=60, description="How long the MMS may hold a poll.")] = 20.0
     retry_max_s: Annotated[Seconds, Field(description="The longest wait after a failed poll.")] = 5.0
+    state: Annotated[
+        ConfigPath | None, Field(description="A file of ours: the last known lent range, for a start without an MMS.")
+    ] = None
+    lent_prefix: Annotated[
+        str, Field(max_length=64, pattern=r"^[a-z0-9._\-]*$", description="As at the MMS; until the first page.")
+    ] = ""
+    lent_domain: Annotated[DiameterIdentity | None, Field(description="As at the MMS; default: the origin realm.")] = (
+        None
+    )
 
 
 class HssTable(Table):
@@ -180,6 +193,9 @@ class LimitsTable(Table):
     look_ups_per_s: Annotated[float, Field(gt=0)] = 500.0
     duplicates: Annotated[int, Field(ge=1)] = 10_000
     duplicates_s: Annotated[float, Field(gt=0, le=10)] = 10.0
+    log_lines_per_s: Annotated[
+        int, Field(ge=1, le=10_000, description="Of one refusal of one peer; the rest is counted.")
+    ] = 10
     max_map_age_s: Annotated[Seconds, Field(description="An older map tells nothing about lent identities.")] = 300.0
 
 
@@ -235,6 +251,14 @@ class Config(Table):
             raise ValueError(f"routing.default_route: no peer {self.routing.default_route}")
         return self
 
+    def warnings(self) -> list[str]:
+        """Return what is allowed and should not stay so, a line each."""
+        return [
+            f"peers: {peer.host} comes without TLS from any address: set tls, or addresses"
+            for peer in self.peers
+            if not peer.tls and not peer.connect and not peer.addresses
+        ]
+
     def node_config(self) -> NodeConfig:
         """Return what the Diameter node is told."""
         limits = self.limits
@@ -252,6 +276,7 @@ class Config(Table):
             limit_octets=limits.message_octets,
             max_unsent_octets=limits.unsent_octets,
             max_connections=limits.connections,
+            log_lines_per_s=limits.log_lines_per_s,
         )
 
     def neighbours(self) -> Neighbours:
@@ -285,6 +310,7 @@ class Config(Table):
             look_ups_per_s=limits.look_ups_per_s,
             duplicates_max=limits.duplicates,
             duplicates_s=limits.duplicates_s,
+            log_lines_per_s=limits.log_lines_per_s,
         )
 
 
@@ -330,6 +356,7 @@ def _peer_config(peer: PeerTable) -> PeerConfig:
         ca_file=peer.ca,
         source_address=None if peer.source_address is None else str(peer.source_address),
         group=peer.group,
+        addresses=peer.addresses,
     )
 
 

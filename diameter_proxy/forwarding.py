@@ -16,6 +16,7 @@ from diameter_proxy.diameter.result_codes import ResultCode
 from diameter_proxy.diameter.wire import REQUEST, RETRANSMITTED
 from diameter_proxy.duplicates import Duplicates
 from diameter_proxy.node.errors import NodeError, PeerCongested
+from diameter_proxy.node.limited_log import LimitedLog
 from diameter_proxy.pending import Pending, PendingRequests
 from diameter_proxy.routing import NAMES, Refusal
 from diameter_proxy.settings import Settings
@@ -48,6 +49,7 @@ class Forwarder:
         self._answers: Final = Answers(settings.origin_host, settings.origin_realm)
         self._deadlines: Final[DeadlineQueue[Pending]] = DeadlineQueue()
         self._log: Final = structlog.get_logger()
+        self.limited_log: Final = LimitedLog(clock, settings.log_lines_per_s)
 
     def peer_lost(self, peer: str, *, is_closed: bool) -> None:
         """Send what waits for this peer to its alternate, with T (RFC 6733 §5.5.4, RFC 3539 §3.4.1 Failover)."""
@@ -67,11 +69,13 @@ class Forwarder:
                 continue
             if now_s >= pending.deadline_s:
                 self._counters.expired += 1
-                self._log.warning("request.expired", **self.described(pending), waited_s=now_s - pending.started_s)
+                described = self.described(pending)
+                self.limited_log.warning("request.expired", **described, waited_s=now_s - pending.started_s)
                 self.give_up(pending)
             else:
                 self.forward(pending, retransmitted=True)
         self.duplicates.forget_old(now_s)
+        self.limited_log.sweep(now_s)
 
     def start(self, pending: Pending) -> None:
         if self.pending.is_full:
@@ -106,7 +110,7 @@ class Forwarder:
             self.pending.sent(pending, peer, hop_by_hop)
             if retransmitted:
                 self._counters.resent += 1
-                self._log.warning("request.resent", **self.described(pending), to=peer)
+                self.limited_log.warning("request.resent", **self.described(pending), to=peer)
             return True
         return False
 
@@ -136,7 +140,7 @@ class Forwarder:
 
     def refuse(self, peer: str, data: bytes, refusal: Refusal) -> None:
         self._counters.refusal(refusal.result_code, refusal.experimental)
-        self._log.warning(
+        self.limited_log.warning(
             "request.refused",
             peer=peer,
             command=_command_name(data),
@@ -153,9 +157,11 @@ class Forwarder:
         self._counters.faults += 1
         self._log.exception(f"{what}.failed", peer=peer, command=_command_name(data), end_to_end=data[16:20].hex())
 
-    def described(self, pending: Pending) -> dict[str, str]:
+    def described(self, pending: Pending, reason: str = "no answer in time") -> dict[str, str]:
+        """Return what an event says of a request under way."""
         described = {
             "peer": pending.source,
+            "reason": reason,
             "command": _command_name(pending.asked),
             "route": pending.route.name.lower(),
             "end_to_end": pending.asked[16:20].hex(),

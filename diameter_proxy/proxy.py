@@ -30,7 +30,9 @@ from diameter_proxy.splice import (
     DESTINATION_HOST,
     PUBLIC_IDENTITY,
     ROUTE_RECORD,
+    SLOTS,
     USER_NAME,
+    Edit,
     splice,
     starts_of,
     value_at,
@@ -151,6 +153,8 @@ class Proxy:
         validation.check(data, found, self._origin_host, self._neighbours)
         command = int.from_bytes(data[5:8], "big")
         self.counters.request(peer.source, command)
+        if len(found) > SLOTS and self._settings.has_feed:
+            validation.check_once(data, found, command)
         claim = self._claim(peer, command, data, found)
         source = peer.source
         if source is Source.HSS and claim.owner is Owner.LENT and self._settings.lent_database is Source.HSS:
@@ -280,6 +284,11 @@ class Proxy:
                 return
             raise validation.Refused(_NO_HOST)
         named = value_at(data, found[DESTINATION_HOST]).lower().decode("ascii", "replace")
+        edits: list[Edit] = []
+        if named == self._settings.origin_host and claim.user_name is not None:
+            # An HSS that keeps the Origin-Host of a MAR has kept ours (TS 29.228 §6.3, MAR of a migrated user).
+            named = self.server_names.origin_host_of(claim.user_name)
+            edits = [(found[DESTINATION_HOST], d.DESTINATION_HOST.encode(named))]
         if named not in self._databases(Source.CSCF) or not self._wire.is_open(named):
             if is_migrated:
                 self._forwarder.succeed(peer.host, data)
@@ -293,7 +302,7 @@ class Proxy:
                 found=found,
                 route=Route.SCSCF,
                 command=command,
-                sent=splice(data, data[4], 0, (), self._route_records[peer.host]),
+                sent=splice(data, data[4], 0, edits, self._route_records[peer.host]),
                 candidates=(named,),
                 started_s=started_s,
                 deadline_s=self._clock() + budget_s,

@@ -16,6 +16,7 @@ from diameter_proxy.bindings_feed import BindingsFeed
 from diameter_proxy.config import Config
 from diameter_proxy.deadlines import TICK_S
 from diameter_proxy.diameter.values import DisconnectCause
+from diameter_proxy.feed_page import FeedError
 from diameter_proxy.node.events import PeerEvent, PeerEventKind
 from diameter_proxy.node.listener import ListenFailed
 from diameter_proxy.node.node import Node
@@ -68,8 +69,8 @@ class ProxyServer:
         if self._config.feed is not None:
             try:
                 self._feed = BindingsFeed(self._config, self.proxy)
-            except OSError as exc:  # ssl.SSLError is one
-                raise StartFailed(f"feed: {exc}") from exc
+            except FeedError as exc:
+                raise StartFailed(str(exc)) from exc
             self._feed.start()
             if not await self._feed.wait_until_loaded(FIRST_LOAD_S):
                 self._log.warning("feed.awaited", within_s=FIRST_LOAD_S)

@@ -11,19 +11,21 @@ from diameter_proxy.diameter import dictionary as d
 
 
 class ServerNames:
-    """Server-Name AVPs by IMPI; the configured one where nothing was learnt."""
+    """Server-Name AVPs, and the S-CSCFs' Origin-Hosts, by IMPI; the configured name where nothing was learnt."""
 
     def __init__(self, configured: str, entries_max: int = 65536) -> None:
         self._configured: Final = d.SERVER_NAME.encode(configured) if configured else b""
         self._entries_max: Final = entries_max
-        self._by_impi: dict[bytes, bytes] = {}
+        self._by_impi: dict[bytes, tuple[bytes, str]] = {}
 
-    def learn(self, impi: bytes, server_name: bytes) -> None:
-        """Note the whole Server-Name AVP of the S-CSCF that serves this IMPI."""
-        self._by_impi.pop(impi, None)
+    def learn(self, impi: bytes, server_name: bytes, origin_host: str = "") -> None:
+        """Note the whole Server-Name AVP of the S-CSCF that serves this IMPI, and its Origin-Host where it is known."""
+        known = self._by_impi.pop(impi, (b"", ""))
+        if not origin_host and known[0] == server_name:
+            origin_host = known[1]
         while len(self._by_impi) >= self._entries_max:
             del self._by_impi[next(iter(self._by_impi))]
-        self._by_impi[impi] = server_name
+        self._by_impi[impi] = (server_name, origin_host)
 
     def forget(self, impi: bytes) -> None:
         """Note that no S-CSCF serves this IMPI any more."""
@@ -34,5 +36,9 @@ class ServerNames:
         for impi in impis:
             learnt = self._by_impi.get(impi)
             if learnt is not None:
-                return learnt
+                return learnt[0]
         return self._configured
+
+    def origin_host_of(self, impi: bytes) -> str:
+        """Return the Origin-Host, in lower case, of the S-CSCF that serves this IMPI, else an empty text."""
+        return self._by_impi.get(impi, (b"", ""))[1]

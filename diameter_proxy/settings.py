@@ -29,3 +29,4 @@ class Settings:
     look_ups_per_s: float = 500.0
     duplicates_max: int = 10_000
     duplicates_s: float = 10.0
+    log_lines_per_s: int = 10

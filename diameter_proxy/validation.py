@@ -6,17 +6,24 @@
 from typing import Final
 
 from diameter_proxy.diameter import dictionary as d
-from diameter_proxy.diameter.commands import CX
+from diameter_proxy.diameter.commands import CX, LIR, MAR, PPR, RTR, SAR, UAR
 from diameter_proxy.diameter.errors import PermanentFailure
 from diameter_proxy.diameter.result_codes import ResultCode
 from diameter_proxy.diameter.wire import ERROR, PROXIABLE, walk_avps
 from diameter_proxy.peers import Neighbours
 from diameter_proxy.routing import Refusal
 from diameter_proxy.splice import (
+    ASSOCIATED_IDENTITIES,
     DESTINATION_HOST,
     DESTINATION_REALM,
+    PUBLIC_IDENTITY,
     ROUTE_RECORD,
+    SLOTS,
+    USER_NAME,
+    WILDCARDED_IMPU,
+    WILDCARDED_PUBLIC_IDENTITY,
     Unreadable,
+    avp_at,
     locate,
     starts_of,
     value_at,
@@ -24,6 +31,7 @@ from diameter_proxy.splice import (
 
 STEP: Final = "10.6.2-3"
 _HDR_BITS: Final = Refusal("request with E bit", result_code=ResultCode.INVALID_HDR_BITS, step=STEP)
+_LENGTH: Final = Refusal("length is no multiple of 4", result_code=ResultCode.INVALID_MESSAGE_LENGTH, step=STEP)
 _NO_PROXY_BIT: Final = Refusal(
     "P bit clear: not to be forwarded", result_code=ResultCode.COMMAND_UNSUPPORTED, step=STEP
 )
@@ -43,6 +51,21 @@ _LOCAL_APPLICATION: Final = Refusal(
 )
 
 
+_TOO_MANY: Final = Refusal("identity stands twice", result_code=ResultCode.AVP_OCCURS_TOO_MANY_TIMES, step=STEP)
+_IDENTITIES: Final = {
+    USER_NAME: d.USER_NAME,
+    PUBLIC_IDENTITY: d.PUBLIC_IDENTITY,
+    WILDCARDED_PUBLIC_IDENTITY: d.WILDCARDED_PUBLIC_IDENTITY,
+    WILDCARDED_IMPU: d.WILDCARDED_IMPU,
+    ASSOCIATED_IDENTITIES: d.ASSOCIATED_IDENTITIES,
+}
+_ONCE: Final = {
+    command.code: frozenset(slot for slot, avp in _IDENTITIES.items() if avp in (*command.required, *command.once))
+    for command in (UAR, SAR, LIR, MAR, RTR, PPR)
+}
+"""Identities that a command may name once, by its grammar."""
+
+
 class Refused(Exception):
     """The request is answered by us, with this refusal."""
 
@@ -58,8 +81,7 @@ def read(data: bytes, avps_max: int) -> list[int]:
         Refused: 5015, 3008, 5014 with Failed-AVP, or 5012 when there are too many.
     """
     if len(data) & 3:
-        reason = f"length {len(data)} is no multiple of 4"
-        raise Refused(Refusal(reason, result_code=ResultCode.INVALID_MESSAGE_LENGTH, step=STEP))
+        raise Refused(_LENGTH)
     if data[4] & ERROR:
         raise Refused(_HDR_BITS)
     try:
@@ -91,6 +113,20 @@ def check(data: bytes, found: list[int], origin_host: bytes, neighbours: Neighbo
     if int.from_bytes(data[8:12], "big") != CX:
         is_ours = found[DESTINATION_HOST] and value_at(data, found[DESTINATION_HOST]).lower() == origin_host
         raise Refused(_LOCAL_APPLICATION if is_ours else _OTHER_APPLICATION)
+
+
+def check_once(data: bytes, found: list[int], command: int) -> None:
+    """Return when no identity stands more often than the command's grammar allows (TS 29.229 §6.1).
+
+    Two User-Names would be read as one by us and as the other by the HSS.
+
+    Raises:
+        Refused: 5009 with the first that is too many.
+    """
+    once = _ONCE.get(command, ())
+    for index in range(SLOTS, len(found), 2):
+        if found[index] in once:
+            raise Refused(_TOO_MANY._replace(failed_avp=avp_at(data, found[index + 1])))
 
 
 def _invalid_length(data: bytes, start: int) -> Refusal:

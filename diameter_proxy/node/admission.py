@@ -17,8 +17,10 @@ from diameter_proxy.diameter.errors import (
 from diameter_proxy.diameter.message import Message
 from diameter_proxy.diameter.result_codes import ResultCode
 from diameter_proxy.diameter.wire import REQUEST
+from diameter_proxy.node.base_messages import check_bits
 from diameter_proxy.node.base_protocol import BaseProtocol
 from diameter_proxy.node.connection import Connection
+from diameter_proxy.node.limited_log import LimitedLog
 from diameter_proxy.node.link import Link
 from diameter_proxy.node.sender import Candidate
 
@@ -37,6 +39,7 @@ class Admission:
         links: Mapping[str, Link],
         base: BaseProtocol,
         authenticator: Authenticator | None,
+        limited_log: LimitedLog,
         *,
         connections_max: int,
         capabilities_s: float,
@@ -51,6 +54,7 @@ class Admission:
         self._now = now
         self._waiting: dict[Connection, float] = {}
         self._log = structlog.get_logger()
+        self._limited_log = limited_log
         self.accepted: set[Connection] = set()
 
     def connection_made(self, connection: Connection) -> None:
@@ -76,6 +80,7 @@ class Admission:
     def receive(self, connection: Connection, messages: list[bytes]) -> None:
         """Take the first message, which must be a CER, and hand the connection to its peer's link."""
         try:
+            check_bits(messages[0])
             cer = Message.decode(messages[0])
             if cer.header.command_code != CER.code or not cer.header.is_request:
                 self._refuse(connection, f"command {cer.header.command_code} before a CER")
@@ -117,6 +122,12 @@ class Admission:
         link = self._links.get(remote.origin_host.lower())
         if link is None:
             raise ProtocolFailure(ResultCode.UNKNOWN_PEER, f"{remote.origin_host} is no peer of ours")
+        if remote.origin_realm.lower() != link.peer.realm.lower():
+            who = f"{remote.origin_host} of realm {remote.origin_realm}"
+            raise ProtocolFailure(ResultCode.UNKNOWN_PEER, f"{who} is no peer of ours")
+        if not link.peer.may_come_from(connection.remote_address):
+            who = f"{remote.origin_host} at {connection.remote_address}"
+            raise ProtocolFailure(ResultCode.UNKNOWN_PEER, f"{who} is no peer of ours")
         if link.peer.tls and not connection.is_secured:
             raise PermanentFailure(ResultCode.NO_COMMON_SECURITY, f"{remote.origin_host} has to come over TLS")
         if connection.is_secured and link.peer.host.lower() not in connection.authenticated:
@@ -128,8 +139,9 @@ class Admission:
         self, connection: Connection, reason: str, request: bytes = b"", error: Exception | None = None
     ) -> None:
         self._waiting.pop(connection, None)
-        self._log.warning(
+        self._limited_log.warning(
             "connection.refused",
+            peer=connection.remote_address,
             reason=reason,
             remote=connection.remote_address,
             authenticated=sorted(connection.authenticated),

@@ -5,8 +5,6 @@ What cannot be taken is answered here; what moves the peer goes to its link.
 
 from typing import Final, Protocol
 
-import structlog
-
 from diameter_proxy.diameter import dictionary as d
 from diameter_proxy.diameter.commands import CER, DPR, DWR
 from diameter_proxy.diameter.errors import AnswerableError, PermanentFailure, ProtocolFailure
@@ -17,6 +15,7 @@ from diameter_proxy.diameter.values import DisconnectCause
 from diameter_proxy.diameter.wire import ERROR, REQUEST
 from diameter_proxy.node.base_protocol import BaseProtocol
 from diameter_proxy.node.connection import Connection
+from diameter_proxy.node.limited_log import LimitedLog
 
 BAD_REQUEST_BITS: Final = REQUEST | ERROR
 
@@ -32,9 +31,10 @@ class Moved(Protocol):
 class BaseMessages:
     """Takes the base messages of one open peer."""
 
-    def __init__(self, base: BaseProtocol, moved: Moved, log: structlog.typing.FilteringBoundLogger) -> None:
+    def __init__(self, base: BaseProtocol, moved: Moved, peer: str, log: LimitedLog) -> None:
         self._base = base
         self._moved = moved
+        self._peer = peer
         self._log = log
 
     def receive(self, connection: Connection, octets: bytes) -> None:
@@ -48,7 +48,7 @@ class BaseMessages:
             else:
                 self._answer(connection, message)
         except AnswerableError as error:
-            self._log.info("message.refused", code=error.code, reason=str(error))
+            self._log.warning("message.refused", peer=self._peer, code=error.code, reason=str(error))
             if is_request:
                 connection.write(self._base.failure(octets, error))
 

@@ -112,6 +112,8 @@ class BaseProtocol:
         remote = decode_capabilities(cea)
         if remote.origin_host.lower() != peer.host.lower():
             raise PermanentFailure(ResultCode.UNKNOWN_PEER, f"it calls itself {remote.origin_host}")
+        if remote.origin_realm.lower() != peer.realm.lower():
+            raise PermanentFailure(ResultCode.UNKNOWN_PEER, f"it is of realm {remote.origin_realm}")
         check_common(self.local, remote, is_secured=peer.tls)
         return remote
 

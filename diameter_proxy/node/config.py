@@ -1,7 +1,10 @@
 """What a node is told at its start: who it is, where it listens, whom it knows, and every limit."""
 
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from pathlib import Path
+
+Network = IPv4Network | IPv6Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +22,13 @@ class PeerConfig:
 
     Attributes:
         host: its DiameterIdentity, which its certificate must name when ``tls`` is set.
+        realm: its Origin-Realm; a CER or CEA that names another is not this peer's.
         connect: we initiate; a peer without it is only accepted.
         address: where to connect to; ``host`` when None.
         tls: TLS 1.3 with certificates on both sides, before the CER (RFC 6733 §13.1).
         ca_file: this peer's own authority: nobody else's leaf is taken for it.
         source_address: local address to connect from.
+        addresses: where its connections may come from; anywhere when empty.
         group: what the program calls peers of this kind; the node only carries it.
     """
 
@@ -36,6 +41,18 @@ class PeerConfig:
     ca_file: Path | None = None
     source_address: str | None = None
     group: str = ""
+    addresses: tuple[Network, ...] = ()
+
+    def may_come_from(self, address: str) -> bool:
+        """Say whether a connection of this peer may have this remote address."""
+        if not self.addresses:
+            return True
+        try:
+            remote = ip_address(address.partition("%")[0])
+        except ValueError:
+            return False  # gone before it was looked at
+        mapped = remote.ipv4_mapped if isinstance(remote, IPv6Address) else None
+        return any((mapped or remote) in network for network in self.addresses)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +72,7 @@ class NodeConfig:
         max_unsent_octets: per connection; beyond it ``send`` raises PeerCongested and the peer is not read.
         max_connections: accepted at one time.
         sweep_s: how often deadlines are looked at.
+        log_lines_per_s: of what a peer can cause, for each peer and reason; the rest is counted.
     """
 
     origin_host: str
@@ -78,3 +96,4 @@ class NodeConfig:
     max_unsent_octets: int = 1 << 20
     max_connections: int = 1024
     sweep_s: float = 0.05
+    log_lines_per_s: int = 10

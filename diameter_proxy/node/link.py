@@ -34,6 +34,7 @@ from diameter_proxy.node.base_messages import BaseMessages
 from diameter_proxy.node.config import NodeConfig, PeerConfig
 from diameter_proxy.node.connection import Connection
 from diameter_proxy.node.events import PeerStatus
+from diameter_proxy.node.limited_log import LimitedLog
 from diameter_proxy.node.program import Program
 from diameter_proxy.node.reconnection import Reconnection
 from diameter_proxy.node.second_connection import HeldConnection, has_restarted
@@ -53,6 +54,7 @@ class Link:
         sender: Sender,
         program: Program,
         jitter: Callable[[], float],
+        limited_log: LimitedLog,
     ) -> None:
         self.peer = peer
         self.remote: Capabilities | None = None
@@ -77,7 +79,7 @@ class Link:
         self._connections_opened = 0
         self._log = structlog.get_logger().bind(peer=peer.host)
         self._held = HeldConnection(sender, self._log)
-        self._base_messages = BaseMessages(sender.base, self, self._log)
+        self._base_messages = BaseMessages(sender.base, self, peer.host, limited_log)
 
     # What the node asks.
 

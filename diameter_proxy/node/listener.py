@@ -9,6 +9,7 @@ import structlog
 
 from diameter_proxy.node.config import ListenerConfig
 from diameter_proxy.node.connection import Connection
+from diameter_proxy.node.limited_log import LimitedLog
 
 BACKLOG = 256
 PAUSE_S = 0.1
@@ -27,6 +28,7 @@ class Listener:
         config: ListenerConfig,
         factory: Callable[[], Connection],
         context: ssl.SSLContext | None,
+        limited_log: LimitedLog,
         *,
         handshake_s: float,
         handshakes_max: int,
@@ -38,6 +40,7 @@ class Listener:
         self._handshakes_max = handshakes_max
         self._handshakes: set[asyncio.Task[None]] = set()
         self._log = structlog.get_logger()
+        self._limited_log = limited_log
         self._socket = self._bind()
         self._task: asyncio.Task[None] | None = None
 
@@ -79,7 +82,7 @@ class Listener:
                 await asyncio.sleep(PAUSE_S)
                 continue
             if len(self._handshakes) >= self._handshakes_max:
-                self._log.warning("connection.refused", reason="too many handshakes", remote=remote[0])
+                self._refused(remote[0], "too many handshakes")
                 accepted.close()
                 continue
             task = loop.create_task(self._take(accepted, remote[0]))
@@ -100,4 +103,7 @@ class Listener:
                     ssl_shutdown_timeout=1.0,
                 )
         except OSError as exc:  # ssl.SSLError and TimeoutError are some
-            self._log.warning("connection.refused", reason=f"TLS handshake: {exc}", remote=remote)
+            self._refused(remote, f"TLS handshake: {exc}")
+
+    def _refused(self, remote: str, reason: str) -> None:
+        self._limited_log.warning("connection.refused", peer=remote, reason=reason, remote=remote)

@@ -24,6 +24,7 @@ from diameter_proxy.node.config import NodeConfig
 from diameter_proxy.node.connection import Connection, ConnectionOwner, Output
 from diameter_proxy.node.errors import PeerCongested, PeerNotOpen, RequestTimeout
 from diameter_proxy.node.events import PeerEvent, PeerStatus
+from diameter_proxy.node.limited_log import LimitedLog
 from diameter_proxy.node.link import Link
 from diameter_proxy.node.listener import Listener
 from diameter_proxy.node.sender import Sender
@@ -50,9 +51,11 @@ class Node:
         now_s = int(time.time())
         self._base = BaseProtocol(config, origin_state_id=now_s)
         self._end_to_end = EndToEnd(now_s, _random.getrandbits(20))
+        self._limited_log = LimitedLog(self.now, config.log_lines_per_s)
         sender = Sender(self._base, self._end_to_end)
         self._links = {
-            peer.host.lower(): Link(peer, config, sender, self, lambda: _random.uniform(-1, 1)) for peer in config.peers
+            peer.host.lower(): Link(peer, config, sender, self, lambda: _random.uniform(-1, 1), self._limited_log)
+            for peer in config.peers
         }
         self._by_name = {link.peer.host: link for link in self._links.values()}
         self._identities: TlsIdentities | None = None
@@ -82,6 +85,7 @@ class Node:
             self._links,
             self._base,
             self._identities,
+            self._limited_log,
             connections_max=config.max_connections,
             capabilities_s=config.capabilities_s,
             now=self.now,
@@ -94,6 +98,7 @@ class Node:
                         listener,
                         lambda: self._connection(self._admission),
                         context,
+                        self._limited_log,
                         handshake_s=config.connect_s,
                         handshakes_max=config.max_connections,
                     )
@@ -291,6 +296,7 @@ class Node:
         """Sweep all deadlines: no message has a timer of its own."""
         now = self.now()
         self._admission.tick(now)
+        self._limited_log.sweep(now)
         for link in self._by_name.values():
             link.tick(now)
             if link.connection is not None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 
+from diameter_proxy.node.certificate import CertificateUnusable, load_own_certificate
 from diameter_proxy.node.config import NodeConfig, PeerConfig
 
 
@@ -46,7 +47,7 @@ class TlsIdentities:
             self._authorities = tuple(_load_authority(peer) for peer in self._peers)
             self._client_contexts = {peer.host: self._client_context(peer) for peer in self._peers if peer.connect}
             self.server_context = self._server_context()
-        except (OSError, ValueError) as exc:
+        except (OSError, ValueError, CertificateUnusable) as exc:
             raise TlsMisconfigured(str(exc)) from exc
 
     def client_context(self, peer: PeerConfig) -> ssl.SSLContext:
@@ -86,7 +87,7 @@ class TlsIdentities:
         context.minimum_version = ssl.TLSVersion.TLSv1_3
         if self._config.certificate is None:
             raise ValueError("TLS is asked for, and there is no certificate")
-        context.load_cert_chain(self._config.certificate, self._config.private_key)
+        load_own_certificate(context, self._config.certificate, self._config.private_key)
         return context
 
 

@@ -295,7 +295,7 @@ class Lab:
             origin_realm=realm,
             listeners=() if connect else (ListenerConfig("127.0.0.1", 0),),
             peers=tuple(
-                PeerConfig(name, realm, connect=connect, address="127.0.0.1", port=port or 0) for name in peers
+                PeerConfig(name, realm_of(name), connect=connect, address="127.0.0.1", port=port or 0) for name in peers
             ),
             reconnect_s=0.05,
             reconnect_max_s=0.1,
@@ -358,6 +358,7 @@ class Lab:
                 "ca": self.authority(system),
                 "wait_s": 5,
                 "retry_max_s": 0.2,
+                **rendered.get("feed", {}),
             }
             rendered["hss"] = {"server_name": f"sip:scscf.{system}.lab:6060", **rendered.get("hss", {})}
         return rendered
@@ -371,6 +372,11 @@ class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self):
         yield
+
+
+def realm_of(host):
+    """Return the realm of a node by its name: proxy1.mc1.lab is of ims.mc1.lab."""
+    return f"ims.{host.partition('.')[2]}"
 
 
 def port_of(listening, number=0):

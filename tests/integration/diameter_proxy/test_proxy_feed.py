@@ -132,3 +132,43 @@ async def test_without_a_csc_y_connection_it_is_3002_at_once(migration, tools):
     assert (await lab.ask(lab.mar())).get(d.RESULT_CODE) == 3002
     assert time.monotonic() - began < 0.9
     assert lab.hss.requests(MAR) == []
+
+
+async def start_without_mms(lab, tools, feed_table):
+    """Start the proxy of mc2 while its MMS answers 503: an HSS behind it, an S-CSCF before it."""
+    feed, port = await lab.feed("mc2", REALM)
+    feed.is_down = True
+    hss = await lab.station("hss.mc2.lab", REALM, [PROXY])
+    hss.answer = hss.multimedia_auth
+    peers = [
+        tools.peer("scscf.mc2.lab", REALM, "cscf"),
+        tools.peer("hss.mc2.lab", REALM, "hss", connect=True, address="127.0.0.1", port=tools.port_of(hss.node)),
+    ]
+    proxy = await lab.proxy(lab.tables("mc2", peers=peers, feed_port=port, feed=feed_table))
+    scscf = await lab.station("scscf.mc2.lab", REALM, [PROXY], port=tools.port_of(proxy))
+    await lab.open(scscf, PROXY)
+    await tools.until(lambda: proxy.node.is_open("hss.mc2.lab"))
+    return feed, hss, proxy, scscf
+
+
+async def test_a_proxy_that_starts_without_its_mms_keeps_lent_identities_from_the_hss(lab, tools, tmp_path):
+    """3002, also for what only looks lent, until the first page has come; the range is that of the last run."""
+    state = tmp_path / "lent-range.json"
+    feed, hss, proxy, scscf = await start_without_mms(lab, tools, {"lent_prefix": "mig-", "state": str(state)})
+    for asked in (scscf.mar(*SET), scscf.mar("MIG-%78@" + REALM, "sip:MIG-%78@" + REALM), scscf.uar(*SET)):
+        assert (await scscf.ask(PROXY, asked)).result() == (0, 3002)
+    assert hss.got == []
+    assert (await scscf.ask(PROXY, scscf.mar(*BOB))).get(d.RESULT_CODE) == 2001
+    feed.is_down = False
+    await tools.until(state.exists)
+    await tools.until(lambda: proxy.proxy.identities.age_s(0) is not None)
+    assert (await scscf.ask(PROXY, scscf.mar(*SET))).result() == (10415, 5001)
+
+
+async def test_the_range_of_the_last_run_is_known_at_the_start(lab, tools, tmp_path):
+    state = tmp_path / "lent-range.json"
+    state.write_text('{"lent_range": {"domain": "ims.mc2.lab", "prefix": "m-"}}')
+    _, hss, _, scscf = await start_without_mms(lab, tools, {"lent_prefix": "mig-", "state": str(state)})
+    asked = scscf.mar("m-1@" + REALM, "sip:m-1@" + REALM)
+    assert (await scscf.ask(PROXY, asked)).result() == (0, 3002)
+    assert hss.got == []

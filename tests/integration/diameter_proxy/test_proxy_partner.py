@@ -213,3 +213,22 @@ async def test_without_an_hss_it_is_3002_at_once_with_the_identities_as_asked(pr
     assert answer.get(d.RESULT_CODE) == 3002
     assert (answer.get(d.USER_NAME), answer.get(d.PUBLIC_IDENTITY)) == LENT[:2]
     assert time.monotonic() - began < 0.9
+
+
+async def test_an_rtr_addressed_to_the_proxy_goes_to_the_s_cscf_that_serves_the_user(primary, lab, tools):
+    """An HSS that keeps the Origin-Host of a MAR (FHoSS) has kept the proxy's, and sends its RTR there."""
+    cscf = await lab.station("scscf.mc1.lab", REALM, [PROXY], port=tools.port_of(primary.proxy))
+    cscf.answer = cscf.success
+    await lab.open(cscf, PROXY)
+    native = ("001010000000009@" + REALM, "sip:zoe@" + REALM)
+    asked = primary.hss.rtr(*native, host=PROXY)
+    assert (await primary.hss.ask(PROXY, asked)).get(d.RESULT_CODE) == 3002
+    primary.hss.answer = primary.hss_b.answer = primary.hss.success
+    for identities in (native, DEFAULT):
+        assert (await cscf.ask(PROXY, cscf.sar(*identities[:2]))).get(d.RESULT_CODE) == 2001
+        asked = primary.hss.rtr(*identities[:2], host=PROXY)
+        assert (await primary.hss.ask(PROXY, asked)).get(d.RESULT_CODE) == 2001
+    got = cscf.requests(RTR)
+    assert [rtr.get(d.USER_NAME) for rtr in got] == [native[0], DEFAULT[0]]
+    assert {rtr.get(d.DESTINATION_HOST) for rtr in got} == {"scscf.mc1.lab"}
+    await tools.until(lambda: [event["private_user_identity"] for event in primary.feed.events] == [DEFAULT[0]])

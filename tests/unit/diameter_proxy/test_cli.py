@@ -1,6 +1,7 @@
 """``diameter-proxy``: exit 0 done, 1 failed, 2 misused; one line for an error."""
 
 import pytest
+import trustme
 from typer.testing import CliRunner
 
 from diameter_proxy.cli import app
@@ -30,6 +31,41 @@ def run(tmp_path):
 def test_check_says_what_it_makes_of_the_file(run):
     result = run("check", "--config", "DIR/proxy.toml")
     assert (result.exit_code, result.stdout) == (0, "ok: proxy1.mc1.lab, plain relay; peers: hss.mc1.lab (hss)\n")
+
+
+TLS = (
+    FILE
+    + """
+tls = true
+ca = "ca.pem"
+[tls]
+certificate = "ours.pem"
+private_key = "{key}"
+"""
+)
+
+
+def test_check_loads_the_private_key_and_compares_it(run, tmp_path):
+    ca = trustme.CA()
+    ca.cert_pem.write_to_path(tmp_path / "ca.pem")
+    for name in ("ours", "other"):
+        leaf = ca.issue_cert(f"{name}.lab")
+        leaf.cert_chain_pems[0].write_to_path(tmp_path / f"{name}.pem")
+        leaf.private_key_pem.write_to_path(tmp_path / f"{name}.key")
+        (tmp_path / f"{name}.toml").write_text(TLS.format(key=f"{name}.key"))
+    assert run("check", "--config", "DIR/ours.toml").exit_code == 0
+    result = run("check", "--config", "DIR/other.toml")
+    assert (result.exit_code, result.stderr) == (
+        2,
+        "error: tls: ours.pem and other.key: the private key is not that of the certificate\n",
+    )
+
+
+def test_check_warns_of_a_peer_that_is_known_by_its_name_alone(run, tmp_path):
+    result = run("check", "--config", "DIR/proxy.toml")
+    assert result.stderr == "warning: peers: hss.mc1.lab comes without TLS from any address: set tls, or addresses\n"
+    (tmp_path / "bound.toml").write_text(FILE + 'addresses = ["10.77.1.0/24", "fd00::5"]\n')
+    assert run("check", "--config", "DIR/bound.toml").stderr == ""
 
 
 @pytest.mark.parametrize("command", ["check", "run", "peers"])

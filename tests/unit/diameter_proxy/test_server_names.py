@@ -19,3 +19,12 @@ def test_memory_is_bounded_and_the_oldest_goes_first():
     for name in (b"a", b"b", b"a", b"c"):
         names.learn(name, name)
     assert [names.of([name]) for name in (b"a", b"b", b"c")] == [b"a", b"", b"c"]
+
+
+def test_the_diameter_name_of_the_s_cscf_is_kept_as_long_as_it_serves_the_user():
+    names = ServerNames("")
+    names.learn(b"u", b"s1", "scscf.mc1.lab")
+    names.learn(b"u", b"s1")  # a UAA names the same S-CSCF, not its Origin-Host
+    assert names.origin_host_of(b"u") == "scscf.mc1.lab"
+    names.learn(b"u", b"s2")
+    assert names.origin_host_of(b"u") == names.origin_host_of(b"x") == ""

@@ -8,9 +8,9 @@ import pytest
 
 from diameter_proxy.diameter import dictionary as d
 from diameter_proxy.diameter.commands import CER, CX
-from diameter_proxy.diameter.message import Message, encode_request
+from diameter_proxy.diameter.message import Message
 from diameter_proxy.diameter.transactions import EndToEnd
-from diameter_proxy.diameter.wire import FrameBuffer
+from diameter_proxy.diameter.wire import FrameBuffer, encode_message
 from diameter_proxy.node.base_protocol import BaseProtocol
 from diameter_proxy.node.config import NodeConfig
 from diameter_proxy.node.connection import Connection, Output
@@ -84,13 +84,13 @@ def sender(config: NodeConfig) -> Sender:
 
 
 @pytest.fixture
-def cer() -> Callable[[str], bytes]:
+def cer() -> Callable[..., bytes]:
     """Return a maker of acceptable CERs."""
 
-    def make(host: str) -> bytes:
+    def make(host: str, realm: str = "ims.mc1.lab", flags: int = 0x80) -> bytes:
         application = d.VENDOR_ID.encode(10415) + d.AUTH_APPLICATION_ID.encode(CX)
-        avps = [d.ORIGIN_HOST.encode(host), d.ORIGIN_REALM.encode("ims.mc1.lab"), d.VENDOR_ID.encode(0)]
+        avps = [d.ORIGIN_HOST.encode(host), d.ORIGIN_REALM.encode(realm), d.VENDOR_ID.encode(0)]
         avps += [d.PRODUCT_NAME.encode("test"), d.VENDOR_SPECIFIC_APPLICATION_ID.encode(application)]
-        return encode_request(CER, hop_by_hop=3, end_to_end=4, avps=avps)
+        return encode_message(flags, CER.code, CER.application_id, 3, 4, avps)
 
     return make

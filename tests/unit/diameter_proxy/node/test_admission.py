@@ -1,12 +1,15 @@
 """Who is let in, and who hears what."""
 
 from collections.abc import Callable
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
 
+from diameter_proxy.diameter.wire import encode_message
 from diameter_proxy.node.admission import Admission
 from diameter_proxy.node.config import NodeConfig, PeerConfig
+from diameter_proxy.node.limited_log import LimitedLog
 from diameter_proxy.node.link import Link
 from diameter_proxy.node.sender import Sender
 
@@ -32,10 +35,12 @@ def program() -> Program:
 
 @pytest.fixture
 def admission(program: Program, config: NodeConfig, sender: Sender) -> Admission:
-    peer = PeerConfig("scscf.mc1.lab", "ims.mc1.lab")
-    link = Link(peer, config, sender, program, lambda: 0.0)  # type: ignore[arg-type] # what is not asked is not there
+    peer = PeerConfig("scscf.mc1.lab", "ims.mc1.lab", addresses=(ip_network("10.77.1.0/24"),))
+    link = Link(peer, config, sender, program, lambda: 0.0, LimitedLog(program.now, 10))  # type: ignore[arg-type] # what is not asked is not there
     links = {"scscf.mc1.lab": link}
-    return Admission(links, sender.base, None, connections_max=2, capabilities_s=5.0, now=program.now)
+    return Admission(
+        links, sender.base, None, LimitedLog(program.now, 10), connections_max=2, capabilities_s=5.0, now=program.now
+    )
 
 
 async def test_known_peer_is_let_in_whatever_the_case_of_its_name(
@@ -69,3 +74,32 @@ async def test_connections_over_the_limit_are_closed(admission: Admission, conne
     assert [connection.is_closed for connection in made] == [False, False, True]
     admission.close()
     assert made[0].is_closed
+
+
+async def test_peer_that_names_another_realm_is_a_stranger(
+    admission: Admission, connected: Any, cer: Callable[..., bytes]
+) -> None:
+    connection, transport = connected(admission)
+    connection.data_received(cer("scscf.mc1.lab", "ims.mc9.lab"))
+    assert (transport.messages()[0].result(), connection.is_closed) == ((0, 3010), True)
+    connection, transport = connected(admission)
+    connection.data_received(cer("scscf.mc1.lab", "IMS.mc1.lab"))
+    assert transport.messages()[0].result() == (0, 2001)
+
+
+async def test_peer_from_another_address_is_a_stranger(
+    admission: Admission, connected: Any, cer: Callable[..., bytes]
+) -> None:
+    connection, transport = connected(admission)
+    connection.remote_address = "10.77.2.12"
+    connection.data_received(cer("scscf.mc1.lab"))
+    assert (transport.messages()[0].result(), connection.is_closed) == ((0, 3010), True)
+
+
+async def test_cer_with_r_and_e_hears_3008(admission: Admission, connected: Any, cer: Callable[..., bytes]) -> None:
+    """RFC 6733 §7.1.3: the bits are judged before what the message lacks."""
+    for octets in (cer("scscf.mc1.lab", flags=0xA0), encode_message(0xA0, 257, 0, 3, 4, ())):
+        connection, transport = connected(admission)
+        connection.data_received(octets)
+        answer = transport.messages()[0]
+        assert (answer.result(), answer.header.is_error, connection.is_closed) == ((0, 3008), True, True)

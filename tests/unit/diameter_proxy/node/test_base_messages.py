@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-import structlog
 
 from diameter_proxy.diameter import dictionary as d
 from diameter_proxy.diameter.commands import CER, DPR, DWR
@@ -12,6 +11,7 @@ from diameter_proxy.diameter.message import encode_request
 from diameter_proxy.diameter.values import DisconnectCause
 from diameter_proxy.diameter.wire import encode_message
 from diameter_proxy.node.base_messages import BaseMessages
+from diameter_proxy.node.limited_log import LimitedLog
 from diameter_proxy.node.sender import Sender
 
 ORIGIN = [d.ORIGIN_HOST.encode("a.lab"), d.ORIGIN_REALM.encode("lab")]
@@ -44,7 +44,7 @@ def take(sender: Sender, connected: Any) -> Callable[[bytes], tuple[list[object]
     def take(octets: bytes) -> tuple[list[object], list[Any]]:
         moved = Moved()
         connection, transport = connected(moved)
-        BaseMessages(sender.base, moved, structlog.get_logger()).receive(connection, octets)
+        BaseMessages(sender.base, moved, "a.lab", LimitedLog(lambda: 0.0, 10)).receive(connection, octets)
         connection.flush()
         return moved.heard, [answer.result() for answer in transport.messages()]
 

@@ -9,6 +9,7 @@ from diameter_proxy.diameter.capabilities import decode_capabilities
 from diameter_proxy.diameter.message import Message
 from diameter_proxy.diameter.wire import encode_message
 from diameter_proxy.node.config import NodeConfig, PeerConfig
+from diameter_proxy.node.limited_log import LimitedLog
 from diameter_proxy.node.link import Link
 from diameter_proxy.node.sender import Candidate, Sender
 
@@ -54,7 +55,7 @@ def program() -> Program:
 @pytest.fixture
 def link(program: Program, config: NodeConfig, sender: Sender) -> Link:
     peer = PeerConfig("scscf.mc1.lab", "ims.mc1.lab")
-    return Link(peer, config, sender, program, lambda: 0.0)  # type: ignore[arg-type] # connect makes no task
+    return Link(peer, config, sender, program, lambda: 0.0, LimitedLog(program.now, 10))  # type: ignore[arg-type] # connect makes no task
 
 
 @pytest.fixture

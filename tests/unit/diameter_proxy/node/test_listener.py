@@ -4,6 +4,7 @@ import pytest
 
 from diameter_proxy.node.config import ListenerConfig
 from diameter_proxy.node.connection import Connection
+from diameter_proxy.node.limited_log import LimitedLog
 from diameter_proxy.node.listener import Listener, ListenFailed
 
 
@@ -13,4 +14,11 @@ def no_connection() -> Connection:
 
 async def test_address_of_another_machine_is_refused_in_a_sentence() -> None:
     with pytest.raises(ListenFailed, match=r"^192\.0\.2\.1:3868: "):
-        Listener(ListenerConfig("192.0.2.1"), no_connection, None, handshake_s=1, handshakes_max=1)
+        Listener(
+            ListenerConfig("192.0.2.1"),
+            no_connection,
+            None,
+            LimitedLog(lambda: 0.0, 10),
+            handshake_s=1,
+            handshakes_max=1,
+        )
