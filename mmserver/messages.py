@@ -68,12 +68,21 @@ McServiceId = Annotated[
     Field(
         min_length=3,
         max_length=255,
-        pattern=r"^[A-Za-z][A-Za-z0-9+.\-]*:\S+$",
+        pattern=r"^[A-Za-z][A-Za-z0-9+.\-]*:[^\s\x00-\x1f\x7f]+$",
         examples=["sip:alice@mc1.lab"],
     ),
 ]
 McServiceIds = Annotated[tuple[McServiceId, ...], Field(min_length=1, max_length=16)]
-MmsIdentifier = Annotated[str, Field(min_length=1, max_length=253, examples=["mms.mc1.lab"])]
+MmsIdentifier = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[!-~]+$", examples=["mms.mc1.lab"])]
+Reason = Annotated[
+    str,
+    Field(
+        max_length=200,
+        pattern=r"^[^\x00-\x1f\x7f]*$",
+        description="Why; goes to the audit trail.",
+        examples=["UE reported lost"],
+    ),
+]
 
 
 class IdentitySet(Body):
@@ -311,7 +320,7 @@ class BindingPage(Body):
 class BindingReason(Body):
     """Why a binding is confirmed, released, disabled or enabled; goes to the audit trail."""
 
-    reason: Annotated[str, Field(max_length=200)] = ""
+    reason: Reason = ""
 
 
 # --- CSC-17, steps 7 and 12 ---------------------------------------------------------------------------------
@@ -339,7 +348,7 @@ class PartnerAccessRelease(Body):
 
     migration_management_server: MmsIdentifier
     primary_mc_system_sip_identities: IdentitySet
-    reason: Annotated[str, Field(max_length=200)] = ""
+    reason: Reason = ""
 
 
 # --- feed: MMS -> Diameter proxies --------------------------------------------------------------------------
@@ -385,9 +394,9 @@ class FeedAcknowledgement(Body):
 
 
 class ProxyEvent(Body):
-    """What a proxy tells the MMS: an RTR of our HSS names a set with a live lent binding."""
+    """What a proxy tells the MMS of a lent set: an RTR of our HSS names it, or a first vector was fetched for it."""
 
-    event: Literal["home-deregistration"]
+    event: Literal["home-deregistration", "first-use"]
     private_user_identity: ImpiText
     public_user_identities: tuple[ImpuText, ...] = ()
 

@@ -11,10 +11,8 @@ from typing import Final
 from mmserver.identity import Impi, Impu, SipIdentities, domain_of
 from mmserver.migration.errors import (
     IdentitiesOutsideRealm,
-    NoFreePartnerSet,
     NoFreePrimarySet,
     NoSipIdentity,
-    PartnerSetTooSmall,
 )
 
 RANDOM_OCTETS: Final = 16
@@ -47,18 +45,18 @@ def sip_only(identities: SipIdentities, step: str) -> SipIdentities:
     return SipIdentities(identities.private_user_identity, identities.sip_uris)
 
 
-def free_primary_set(
+def free_primary_sets(
     configured: Iterable[SipIdentities], taken: Callable[[SipIdentities], bool], default: SipIdentities
-) -> SipIdentities:
-    """Return the first set configured for the user and partner that is not taken (7.4.2.2.X).
+) -> list[SipIdentities]:
+    """Return the sets configured for the user and partner that are not taken and can be paired (7.4.2.2.X).
 
     Raises:
         NoFreePrimarySet: all are lent or quarantined, or have another number of IMPUs than the default set.
     """
     free = [candidate for candidate in configured if not taken(candidate)]
-    for candidate in free:
-        if len(candidate.sip_uris) <= len(default.sip_uris):
-            return candidate
+    fitting = [candidate for candidate in free if len(candidate.sip_uris) <= len(default.sip_uris)]
+    if fitting:
+        return fitting
     if free:
         raise NoFreePrimarySet(
             f"each free set has more SIP URIs than the default set's {len(default.sip_uris)}", step=PRIMARY_STEP
@@ -66,26 +64,14 @@ def free_primary_set(
     raise NoFreePrimarySet("all sets of this user for that partner are lent or quarantined", step=PRIMARY_STEP)
 
 
-def free_partner_set(
-    pool: Iterable[SipIdentities], taken: Callable[[SipIdentities], bool], wanted: int
-) -> SipIdentities:
-    """Return a free set of the pool with ``wanted`` SIP URIs: the first ones of the smallest set that has enough.
+def first_free(candidates: Iterable[SipIdentities], taken: Callable[[SipIdentities], bool]) -> SipIdentities | None:
+    """Return the first set that is not taken."""
+    return next((candidate for candidate in candidates if not taken(candidate)), None)
 
-    Raises:
-        NoFreePartnerSet: all are lent or quarantined.
-        PartnerSetTooSmall: the free ones have fewer public user identities than the primary set received.
-    """
-    free = [candidate for candidate in pool if not taken(candidate)]
-    if not free:
-        raise NoFreePartnerSet("all sets of the pool are lent or quarantined", step=PARTNER_STEP)
-    large = [candidate for candidate in free if len(candidate.sip_uris) >= wanted]
-    if not large:
-        most = max(len(candidate.sip_uris) for candidate in free)
-        raise PartnerSetTooSmall(
-            f"{wanted} public user identities were received, a free set has {most} at most", step=PARTNER_STEP
-        )
-    chosen = min(large, key=lambda candidate: len(candidate.sip_uris))
-    return SipIdentities(chosen.private_user_identity, chosen.sip_uris[:wanted])
+
+def cut(identities: SipIdentities, count: int) -> SipIdentities:
+    """Return the set with its first ``count`` SIP URIs: as many as the set that it is paired with."""
+    return SipIdentities(identities.private_user_identity, identities.sip_uris[:count])
 
 
 def require_realms(identities: SipIdentities, realms: Iterable[str], step: str | None) -> None:

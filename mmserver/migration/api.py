@@ -4,6 +4,7 @@ Only HTTP lives here: bodies in, bodies out, refusals as problem details.  ``api
 """
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Annotated, Final
 
 import structlog
@@ -33,53 +34,62 @@ from mmserver.messages import (
     Role,
     SystemName,
 )
-from mmserver.migration.api_actor import actor_of
+from mmserver.migration.api_actor import HANDLE, HANDLE_OR_NONE, actor_of
 from mmserver.migration.api_audit import audit_router
 from mmserver.migration.api_feed import feed_router
+from mmserver.migration.api_provisioning import dry_run_router, provisioning_router
 from mmserver.migration.api_withdrawals import withdrawals_router
 from mmserver.migration.bindings import IdentityBinding
 from mmserver.migration.config import ClientsTable
 from mmserver.migration.errors import Kind, Refusal, StoreUnavailable
 from mmserver.migration.feed import Feed, to_body, to_datetime
+from mmserver.migration.provisioning import Provisioning
 from mmserver.migration.server import MigrationManagementServer
 from mmserver.migration.store import BindingStore
 from mmserver.migration.user_withdrawals import UserWithdrawals
 from mmserver.migration.withdrawal import Withdrawal
 from mmserver.references import CSC_X
 
-Handle = Annotated[str, Path(min_length=1, max_length=64)]
+Handle = Annotated[str, Path(min_length=1, max_length=64, pattern=HANDLE)]
 
-STATUSES: Final = {Kind.FORBIDDEN: 403, Kind.UNKNOWN: 404, Kind.CONFLICT: 409, Kind.INVALID: 422}
+STATUSES: Final = {Kind.FORBIDDEN: 403, Kind.UNKNOWN: 404, Kind.CONFLICT: 409, Kind.INVALID: 422, Kind.UNAVAILABLE: 503}
 REFUSALS: Final = problem_documentation(403, 409, 422, 503)
 HANDLE_REFUSALS: Final = problem_documentation(403, 404, 409, 422, 503)
 
 log = structlog.get_logger()
 
 
-def create_api(
-    server: MigrationManagementServer,
-    withdrawal: Withdrawal,
-    user_withdrawals: UserWithdrawals,
-    feed: Feed,
-    store: BindingStore,
-    clients: ClientsTable,
-    readiness: Callable[[], Awaitable[str | None]],
-) -> FastAPI:
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the HTTP application serves."""
+
+    server: MigrationManagementServer
+    withdrawal: Withdrawal
+    user_withdrawals: UserWithdrawals
+    provisioning: Provisioning
+    feed: Feed
+    store: BindingStore
+    readiness: Callable[[], Awaitable[str | None]]
+
+
+def create_api(parts: Parts, clients: ClientsTable) -> FastAPI:
     """Return the whole HTTP application of the MMS."""
     app = create_app(
         title="Migration management server",
         description=f"{CSC_X} for the configuration management server, and the feed for the Diameter proxies.",
         groups=(RouteGroup.for_clients("/csc-x", clients.csc_x), RouteGroup.for_clients("/feed", clients.feed)),
-        readiness=readiness,
+        readiness=parts.readiness,
     )
     install_translation(app, Refusal, _refusal_to_problem)
     install_translation(app, StoreUnavailable, _unavailable_to_problem)
-    app.include_router(_steps_router(server))
-    app.include_router(_bindings_router(server, feed))
-    app.include_router(_life_router(server, withdrawal))
-    app.include_router(withdrawals_router(user_withdrawals))
-    app.include_router(audit_router(store))
-    app.include_router(feed_router(feed, withdrawal))
+    app.include_router(_steps_router(parts.server))
+    app.include_router(dry_run_router(parts.server))
+    app.include_router(_bindings_router(parts.server, parts.provisioning, parts.feed))
+    app.include_router(_life_router(parts.server, parts.withdrawal))
+    app.include_router(withdrawals_router(parts.user_withdrawals))
+    app.include_router(provisioning_router(parts.provisioning))
+    app.include_router(audit_router(parts.store))
+    app.include_router(feed_router(parts.feed, parts.withdrawal))
     return app
 
 
@@ -116,7 +126,7 @@ def _steps_router(server: MigrationManagementServer) -> APIRouter:
     return router
 
 
-def _bindings_router(server: MigrationManagementServer, feed: Feed) -> APIRouter:
+def _bindings_router(server: MigrationManagementServer, provisioning: Provisioning, feed: Feed) -> APIRouter:
     router = APIRouter(prefix="/csc-x/v1/bindings", tags=[CSC_X])
 
     @router.get("", operation_id="list_bindings", responses=REFUSALS)
@@ -127,7 +137,9 @@ def _bindings_router(server: MigrationManagementServer, feed: Feed) -> APIRouter
         mc_service_id: McServiceId | None = None,
         state: BindingState | None = None,
         enabled: bool | None = None,
-        after: Annotated[str, Query(max_length=64, description="Continue after this binding.")] = "",
+        after: Annotated[
+            str, Query(max_length=64, pattern=HANDLE_OR_NONE, description="Continue after this binding.")
+        ] = "",
     ) -> list[Binding]:
         """Return bindings by handle, 1,000 at most."""
         found = await server.find_all(
@@ -144,7 +156,7 @@ def _bindings_router(server: MigrationManagementServer, feed: Feed) -> APIRouter
     @router.put("", operation_id="enter_binding", responses=REFUSALS)
     async def enter(body: BindingEntry, request: Request) -> Binding:
         """Enter a binding by hand, allocated at once (pre-provisioned mode)."""
-        return await _shown(server, await server.enter(body, actor_of(request)))
+        return await _shown(server, await provisioning.enter(body, actor_of(request)))
 
     @router.get("/changes", operation_id="get_binding_changes", responses=REFUSALS)
     async def changes(

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query
 
 from mmserver.http.problems import problem_documentation
 from mmserver.messages import McServiceId, Moment, SystemName
+from mmserver.migration.api_actor import HANDLE_OR_NONE
 from mmserver.migration.bodies import AuditRow, audit_row
 from mmserver.migration.feed import to_datetime
 from mmserver.migration.store import BindingStore
@@ -21,7 +22,9 @@ def audit_router(store: BindingStore) -> APIRouter:
 
     @router.get("/audit", operation_id="get_audit_trail")
     async def audit(
-        binding: Annotated[str | None, Query(max_length=64, description="A binding or a withdrawal.")] = None,
+        binding: Annotated[
+            str | None, Query(max_length=64, pattern=HANDLE_OR_NONE, description="A binding or a withdrawal.")
+        ] = None,
         mc_service_id: McServiceId | None = None,
         other_mc_system: SystemName | None = None,
         since: Annotated[Moment | None, Query(description="From this moment on.")] = None,

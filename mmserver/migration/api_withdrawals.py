@@ -6,13 +6,13 @@ from fastapi import APIRouter, Path, Query, Request
 
 from mmserver.http.problems import problem_documentation
 from mmserver.messages import BindingReason, McServiceId, Role, SystemName
-from mmserver.migration.api_actor import actor_of
+from mmserver.migration.api_actor import HANDLE, HANDLE_OR_NONE, actor_of
 from mmserver.migration.bodies import RestoreResult, WithdrawalRequest, WithdrawalStatus
 from mmserver.migration.feed import to_datetime
 from mmserver.migration.user_withdrawals import Progress, UserWithdrawals
 from mmserver.references import CSC_X
 
-Name = Annotated[str, Path(min_length=1, max_length=64)]
+Name = Annotated[str, Path(min_length=1, max_length=64, pattern=HANDLE)]
 
 
 def withdrawals_router(withdrawals: UserWithdrawals) -> APIRouter:
@@ -37,7 +37,9 @@ def withdrawals_router(withdrawals: UserWithdrawals) -> APIRouter:
         role: Role | None = None,
         other_mc_system: SystemName | None = None,
         mc_service_id: McServiceId | None = None,
-        after: Annotated[str, Query(max_length=64, description="Continue after this withdrawal.")] = "",
+        after: Annotated[
+            str, Query(max_length=64, pattern=HANDLE_OR_NONE, description="Continue after this withdrawal.")
+        ] = "",
     ) -> list[WithdrawalStatus]:
         """Return the withdrawals that stand, by name, 1,000 at most."""
         found = await withdrawals.find_all(role, other_mc_system, mc_service_id, after)

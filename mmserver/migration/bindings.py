@@ -77,7 +77,8 @@ class IdentityBinding:
         if self.deregistration is Deregistration.PENDING:
             return PENDING_DUE_AT
         ageing = self.registration.until if self.registration else self.valid_until
-        return min(self.valid_until, ageing)
+        unused = self.valid_until if self.unused_until is None else self.unused_until
+        return min(self.valid_until, ageing, unused)
 
 
 def primary_key(mc_service_ids: tuple[str, ...], default: SipIdentities, partner: str) -> str:
@@ -91,8 +92,10 @@ def partner_key(migration_management_server: str, primary: SipIdentities) -> str
     return json.dumps([migration_management_server, primary.private_user_identity, *primary.public_user_identities])
 
 
-def confirm(binding: IdentityBinding, now: float) -> IdentityBinding:
+def confirm(binding: IdentityBinding, now: float, unused_s: float = 0.0) -> IdentityBinding:
     """Return it allocated: the CMS has finished steps 6 to 12.  Confirming twice changes nothing.
+
+    With ``unused_s`` it ends by itself if nobody has used it by then.
 
     Raises:
         BindingNotLive: the hold has lapsed, or it is released.
@@ -101,7 +104,8 @@ def confirm(binding: IdentityBinding, now: float) -> IdentityBinding:
         return binding
     if binding.state is not BindingState.HELD or now >= (binding.held_until or 0.0):
         raise BindingNotLive(f"binding {binding.handle} is {binding.state.value} and cannot be confirmed")
-    return replace(binding, state=BindingState.ALLOCATED, held_until=None)
+    unused_until = now + unused_s if unused_s > 0 else None
+    return replace(binding, state=BindingState.ALLOCATED, held_until=None, unused_until=unused_until)
 
 
 def ask_again(
@@ -169,7 +173,11 @@ def finish_deregistration(binding: IdentityBinding, *, confirmed: bool) -> Ident
 def register(binding: IdentityBinding, registration: Registration) -> IdentityBinding:
     """Return it registered at that S-CSCF (SAR 1 and 2)."""
     return replace(
-        binding, state=BindingState.REGISTERED, registration=registration, deregistration=Deregistration.NONE
+        binding,
+        state=BindingState.REGISTERED,
+        registration=registration,
+        deregistration=Deregistration.NONE,
+        unused_until=None,
     )
 
 

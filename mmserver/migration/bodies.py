@@ -6,13 +6,9 @@ What the CMS, its partner and the proxies exchange is in ``mmserver.messages``.
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from mmserver.messages import Body, McServiceId, Role, SystemName
-
-Reason = Annotated[
-    str, Field(max_length=200, description="Why; goes to the audit trail.", examples=["UE reported lost"])
-]
+from mmserver.messages import Body, IdentitySet, McServiceId, Reason, Role, SystemName
 
 
 class WithdrawalRequest(Body):
@@ -24,11 +20,6 @@ class WithdrawalRequest(Body):
     other_mc_system: SystemName
     mc_service_id: Annotated[McServiceId | None, Field(description="The user; absent: the whole agreement.")] = None
     reason: Reason = ""
-
-    @field_validator("other_mc_system", "mc_service_id", "reason")
-    @classmethod
-    def _printable(cls, value: str | None) -> str | None:
-        return _without_control(value)
 
 
 class WithdrawalStatus(Body):
@@ -83,7 +74,32 @@ def audit_row(row: dict[str, Any], at: datetime) -> AuditRow:
     return AuditRow.model_validate(values)
 
 
-def _without_control(value: str | None) -> str | None:
-    if value is not None and any(ord(character) < 32 or ord(character) == 127 for character in value):
-        raise ValueError("a control character")
-    return value
+class RefusedImport(Body):
+    """A line that was not taken."""
+
+    line: Annotated[int, Field(description="Its number in the file.")]
+    type: Annotated[str, Field(examples=["urn:mc-migration:problem:identities-already-lent"])]
+    detail: str
+
+
+class ImportResult(Body):
+    """What an import did; with ``dry_run`` nothing was written, and this is what it would have done."""
+
+    dry_run: bool
+    lines: int
+    entered: int
+    changed: int
+    unchanged: int
+    refused: tuple[RefusedImport, ...]
+
+
+class DryRunResult(Body):
+    """Whether step 5 or 10 would lend a set now, and if not, why not.  Nothing was written."""
+
+    possible: bool
+    step: Annotated[str, Field(examples=["10.1.X.1-5"])]
+    binding: Annotated[str | None, Field(description="The binding that there is already; absent: a new one.")] = None
+    identities: Annotated[IdentitySet | None, Field(description="Of the binding that there is already.")] = None
+    type: Annotated[str | None, Field(examples=["urn:mc-migration:problem:migration-withdrawn"])] = None
+    title: str | None = None
+    detail: str | None = None

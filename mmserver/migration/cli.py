@@ -38,6 +38,8 @@ def run(config: ConfigOption) -> None:
     loaded = _load(config)
     try:
         asyncio.run(serve(loaded))
+    except ConfigError as exc:
+        _fail(2, f"{config.name}: {exc}")
     except (ListenFailed, TlsError, MigrationError) as exc:
         _fail(1, f"{exc}")
 

@@ -1,20 +1,34 @@
 """``mms.toml`` as a frozen value.
 
-What the constraints cannot say alone is checked here too: one lent range per core, pool sets inside it, names once.
+What the constraints cannot say alone is checked here too; ``pools`` checks the configured sets.
 """
 
+import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from mmserver.http.settings import ConfigFile, Port, Seconds, Table, TlsTable, load_toml
-from mmserver.identity import domain_of
 from mmserver.messages import DomainText, IdentitySet, ImpiText, ImpuText, McServiceId, MmsIdentifier, SystemName
 
 Prefix = Annotated[str, Field(min_length=1, max_length=32, pattern=r"^[a-z0-9\-]+$")]
 HostName = DomainText
 ServerName = Annotated[str, Field(pattern=r"^sips?:\S+$", max_length=255)]
+
+
+NUMBER: Final = re.compile(r"\{number(:0[1-9])?\}")
+
+
+def _numbered(text: str) -> str:
+    """Hold a pattern to one kind of place, so that it can only be filled with a number."""
+    rest = NUMBER.sub("", text)
+    if rest == text or "{" in rest or "}" in rest:
+        raise ValueError("wanted {number} or {number:05} in it, and no other braces")
+    return text
+
+
+NumberedText = Annotated[str, Field(min_length=3, max_length=255), AfterValidator(_numbered)]
 
 
 class SystemTable(Table):
@@ -55,6 +69,20 @@ class DiameterTable(Table):
     rtr_rate_per_s: Annotated[float, Field(ge=1, le=10_000)] = 50.0
 
 
+class SipDatabaseTable(Table):
+    """``[sip_database]``: the HSS, or an agent before it, that is asked over Cx whether it knows a set."""
+
+    host: Annotated[HostName, Field(description="Origin-Host of the peer that we connect to.")]
+    realm: Annotated[DomainText | None, Field(description="Destination-Realm; diameter.origin_realm when absent.")] = (
+        None
+    )
+    address: str
+    port: Port = 3868
+    ca: Annotated[ConfigFile | None, Field(description="Mutual TLS with [tls]; the peer's CA.  Absent: TCP.")] = None
+    deadline_s: Seconds = 1.0
+    sets_max: Annotated[int, Field(ge=1, le=100, description="Sets asked for in one step.")] = 8
+
+
 class StoreTable(Table):
     """``[store]``."""
 
@@ -78,8 +106,9 @@ class PrimarySet(Table):
 
 
 class PartnerSet(Table):
-    """A partner set of the pool for all inbound users."""
+    """A partner set of the pool for inbound users: of one MC system, or of all."""
 
+    partner: Annotated[SystemName | None, Field(description="For inbound users of this system alone.")] = None
     private_user_identity: ImpiText
     public_user_identities: Annotated[tuple[ImpuText, ...], Field(min_length=1, max_length=16)]
 
@@ -90,18 +119,32 @@ class PartnerSet(Table):
         )
 
 
+class PartnerRange(Table):
+    """The whole inbound range of a system: numbered sets, ``{number}`` or ``{number:05}`` in each identity."""
+
+    partner: Annotated[SystemName | None, Field(description="For inbound users of this system alone.")] = None
+    first: Annotated[int, Field(ge=0)] = 0
+    count: Annotated[int, Field(ge=1, le=1_000_000)]
+    private_user_identity: NumberedText
+    public_user_identities: Annotated[tuple[NumberedText, ...], Field(min_length=1, max_length=16)]
+
+
 class PrimaryAllocation(Table):
     """``[allocation.primary]``: how step 5 chooses."""
 
     mode: Annotated[
-        Literal["random", "pool", "default"],
-        Field(description="random: opaque and mapped; pool: sets configured per user and partner; default: ISIM's own"),
+        Literal["random", "pool", "sip-database", "default", "pre-provisioned"],
+        Field(
+            description="random: opaque and mapped; pool: sets configured per user and partner; sip-database: those of "
+            "them that the HSS knows; default: ISIM's own; pre-provisioned: bindings that were imported"
+        ),
     ] = "random"
     prefix: Prefix = "mig-"
     provisioned: Annotated[bool | None, Field(description="The HSS knows the lent sets (default: all but random).")] = (
         None
     )
     sets: tuple[PrimarySet, ...] = ()
+    file: Annotated[ConfigFile | None, Field(description="More sets, JSON lines with the members of sets.")] = None
 
     @property
     def is_provisioned(self) -> bool:
@@ -112,9 +155,11 @@ class PrimaryAllocation(Table):
 class PartnerAllocation(Table):
     """``[allocation.partner]``: how step 10 chooses."""
 
-    mode: Literal["random", "pool"] = "random"
+    mode: Literal["random", "pool", "sip-database", "pre-provisioned"] = "random"
     prefix: Prefix = "mig-"
     sets: tuple[PartnerSet, ...] = ()
+    file: Annotated[ConfigFile | None, Field(description="More sets, JSON lines with the members of sets.")] = None
+    ranges: tuple[PartnerRange, ...] = ()
 
 
 class AllocationTable(Table):
@@ -127,11 +172,6 @@ class AllocationTable(Table):
     def _one_range(self) -> "AllocationTable":
         if self.primary.prefix != self.partner.prefix:
             raise ValueError(f"prefix {self.partner.prefix!r} is not allocation.primary's {self.primary.prefix!r}")
-        for role, sets in (("primary", self.primary.sets), ("partner", self.partner.sets)):
-            texts = [text for entry in sets for text in (entry.private_user_identity, *entry.public_user_identities)]
-            twice = next((text for text in texts if texts.count(text) > 1), None) if len(texts) < 1000 else None
-            if twice is not None or len(set(texts)) != len(texts):
-                raise ValueError(f"{role}.sets: {twice or 'an identity'} stands twice")
         return self
 
 
@@ -146,6 +186,9 @@ class LifetimeTable(Table):
     quarantine_s: Annotated[float, Field(ge=0, le=366 * 86400, description="How long an ended set stays unused.")] = (
         3600
     )
+    unused_s: Annotated[
+        float, Field(ge=0, le=366 * 86400, description="A binding never used for so long is given back; 0: never.")
+    ] = 0
     sweep_s: Seconds = 1.0
 
 
@@ -180,6 +223,7 @@ class MmsConfig(Table):
     tls: TlsTable
     diameter: DiameterTable
     store: StoreTable
+    sip_database: SipDatabaseTable | None = None
     allocation: AllocationTable = AllocationTable()
     lifetime: LifetimeTable = LifetimeTable()
     partners: tuple[PartnerTable, ...] = ()
@@ -189,18 +233,9 @@ class MmsConfig(Table):
         names = [partner.name for partner in self.partners]
         if len(set(names)) != len(names):
             raise ValueError("partners: a name stands twice")
-        domain, prefix = self.system.home_domain, self.allocation.partner.prefix
-        for index, pool_set in enumerate(self.allocation.partner.sets):
-            identities = pool_set.identity_set().to_identities()
-            for identity in identities.mapped:
-                user = identity.removeprefix("sip:")
-                if not user.startswith(prefix) or domain_of(identity) != domain:
-                    raise ValueError(f"allocation.partner.sets.{index}: {identity} is not {prefix}...@{domain}")
-        for index, primary_set in enumerate(self.allocation.primary.sets):
-            if domain_of(primary_set.identity_set().to_identities().private_user_identity) != domain:
-                raise ValueError(f"allocation.primary.sets.{index}: not in the home domain {domain}")
-            if primary_set.partner not in names:
-                raise ValueError(f"allocation.primary.sets.{index}: no partner {primary_set.partner!r}")
+        modes = (self.allocation.primary.mode, self.allocation.partner.mode)
+        if "sip-database" in modes and self.sip_database is None:
+            raise ValueError("sip_database: is missing, and an allocation of mode sip-database asks it")
         return self
 
 

@@ -1,6 +1,6 @@
 """The Cx server on a Diameter node: requests in, answers out, RTRs with their deadline.
 
-Joins ``cx`` and ``deregistration`` to the shell; decides nothing about Cx.
+Joins ``cx``, ``deregistration`` and ``sip_database`` to the shell; decides nothing about Cx.
 """
 
 import asyncio
@@ -15,9 +15,10 @@ from diameter_proxy.node.events import PeerEvent
 from diameter_proxy.node.listener import ListenFailed as NodeListenFailed
 from diameter_proxy.node.node import Node
 from mmserver.http.server import ListenFailed
-from mmserver.migration.config import DiameterTable
+from mmserver.migration.config import DiameterTable, MmsConfig, SipDatabaseTable
 from mmserver.migration.cx import CxServer
 from mmserver.migration.deregistration import Deregistration, RequestFailed
+from mmserver.migration.sip_database import SipDatabase
 
 UNDER_WAY_MAX: Final = 1000
 """Requests being answered at one time; more are told TOO_BUSY."""
@@ -30,26 +31,34 @@ log = structlog.get_logger()
 class CxNode:
     """Listens for our own Diameter proxies and speaks Cx with them."""
 
-    def __init__(self, config: DiameterTable, server: CxServer) -> None:
+    def __init__(self, config: MmsConfig, server: CxServer) -> None:
+        ours, asked = config.diameter, config.sip_database
         self._server = server
-        self._peers = config.peers
+        self._peers = ours.peers
         self._under_way: set[asyncio.Task[None]] = set()
+        peers = [PeerConfig(peer, ours.origin_realm, group="proxy") for peer in ours.peers]
+        if asked is not None:
+            peers.append(_sip_database_peer(asked, ours))
         self._node = Node(
             NodeConfig(
-                origin_host=config.origin_host,
-                origin_realm=config.origin_realm,
-                listeners=(ListenerConfig(config.address, config.port),),
-                peers=tuple(PeerConfig(peer, config.origin_realm, group="proxy") for peer in config.peers),
+                origin_host=ours.origin_host,
+                origin_realm=ours.origin_realm,
+                listeners=(ListenerConfig(ours.address, ours.port),),
+                peers=tuple(peers),
+                certificate=config.tls.certificate,
+                private_key=config.tls.private_key,
             ),
             self._on_request,
             self._on_peer,
         )
+        next_end_to_end = self._node.next_end_to_end
         self.deregistration = Deregistration(
-            config,
-            request=self._request,
-            open_peers=self.open_peers,
-            next_end_to_end=self._node.next_end_to_end,
+            ours, request=self._request, open_peers=self.open_peers, next_end_to_end=next_end_to_end
         )
+        self.sip_database: SipDatabase | None = None
+        if asked is not None:
+            domain = config.system.home_domain
+            self.sip_database = SipDatabase(asked, ours, domain, request=self._request, next_end_to_end=next_end_to_end)
 
     @property
     def listen(self) -> list[str]:
@@ -59,6 +68,10 @@ class CxNode:
     def open_peers(self) -> tuple[str, ...]:
         """Return the proxies that are connected now."""
         return tuple(peer for peer in self._peers if self._node.is_open(peer))
+
+    def is_open(self, peer: str) -> bool:
+        """Say whether that peer, a proxy or the SIP database, is connected now."""
+        return self._node.is_open(peer)
 
     async def start(self) -> None:
         """Bind and accept.
@@ -104,3 +117,16 @@ class CxNode:
             return await self._node.request(peer, octets, deadline_s)
         except NodeError as exc:
             raise RequestFailed(f"{type(exc).__name__}: {exc}") from exc
+
+
+def _sip_database_peer(asked: SipDatabaseTable, ours: DiameterTable) -> PeerConfig:
+    return PeerConfig(
+        host=asked.host,
+        realm=asked.realm or ours.origin_realm,
+        connect=True,
+        address=asked.address,
+        port=asked.port,
+        tls=asked.ca is not None,
+        ca_file=asked.ca,
+        group="sip-database",
+    )

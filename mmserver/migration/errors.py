@@ -5,6 +5,9 @@ MigrationError
     UnknownPartner                -5, -10
     NoPrimarySetForPartner        -5     the user has none configured for that partner
     NoFreePrimarySet              -5     all are lent or quarantined
+    NotPreProvisioned             -5, -10    mode pre-provisioned, and no binding was imported
+    SetsNotKnown                  -5, -10    mode sip-database: the HSS knows none of the free sets
+    SipDatabaseUnreachable        -5, -10    mode sip-database: no answer before the deadline
     NoSipIdentity                 -5, -10
     NoFreePartnerSet              -10
     PartnerSetTooSmall            -10    a pool set has fewer IMPUs than the primary set
@@ -31,6 +34,7 @@ class Kind(Enum):
     UNKNOWN = "unknown"
     CONFLICT = "conflict"
     INVALID = "invalid"
+    UNAVAILABLE = "unavailable"
 
 
 class MigrationError(Exception):
@@ -70,6 +74,29 @@ class NoFreePrimarySet(Refusal):
     code = "no-free-primary-set"
     title = "No free set of primary MC system SIP identities"
     kind = Kind.CONFLICT
+
+
+class NotPreProvisioned(Refusal):
+    """Only bindings that were imported are honoured here, and this one was not."""
+
+    code = "not-pre-provisioned"
+    title = "No binding was provisioned beforehand"
+
+
+class SetsNotKnown(Refusal):
+    """The SIP database knows none of the free sets, so none of them could be registered."""
+
+    code = "sets-not-known-to-sip-database"
+    title = "The SIP database knows none of the free sets"
+    kind = Kind.CONFLICT
+
+
+class SipDatabaseUnreachable(Refusal):
+    """The SIP database did not say whether it knows the set; nothing is lent on a guess."""
+
+    code = "sip-database-unreachable"
+    title = "The SIP database does not answer"
+    kind = Kind.UNAVAILABLE
 
 
 class NoSipIdentity(Refusal):

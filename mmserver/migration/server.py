@@ -1,49 +1,34 @@
-"""The migration management server's answers to the CMS: steps 5 and 10 of 10.1.X.1, confirmation, entry by hand.
+"""The migration management server's answers to the CMS: steps 5 and 10 of 10.1.X.1, confirmation, dry run.
 
 Rules without HTTP and without SQL.  One request is one transaction; a lost race for an identity is run again.
 """
 
 import base64
-from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple
 
 import structlog
 
-from mmserver.identity import Impi, SipIdentities
-from mmserver.messages import (
-    BindingEntry,
-    BindingState,
-    PartnerSipIdentitiesRequest,
-    PrimarySipIdentitiesRequest,
-    Role,
-)
-from mmserver.migration.allocation import (
-    PARTNER_STEP,
-    PRIMARY_STEP,
-    Randomness,
-    free_partner_set,
-    free_primary_set,
-    random_set,
-    require_realms,
-    sip_only,
-)
+from mmserver.identity import SipIdentities
+from mmserver.messages import BindingState, PartnerSipIdentitiesRequest, PrimarySipIdentitiesRequest, Role
+from mmserver.migration.agreements import Agreements
+from mmserver.migration.allocation import PARTNER_STEP, PRIMARY_STEP, Randomness
 from mmserver.migration.bindings import IdentityBinding, ask_again, confirm, partner_key, primary_key
-from mmserver.migration.config import MmsConfig, PartnerTable
+from mmserver.migration.candidates import Candidates, KnowsSets
+from mmserver.migration.config import MmsConfig
 from mmserver.migration.errors import (
-    BindingExists,
-    BindingNotPaired,
+    BindingNotLive,
     BindingUnknown,
-    ForeignMigrationManagementServer,
     IdentitiesAlreadyLent,
     IdentityTaken,
     MigrationWithdrawn,
-    NoPrimarySetForPartner,
     Refusal,
-    UnknownPartner,
     ValidityOver,
 )
+from mmserver.migration.pools import Pools, load_pools
 from mmserver.migration.store import BindingStore, Change, Transaction
 
 TRIES_MAX: Final = 3
@@ -60,7 +45,6 @@ class Whom(NamedTuple):
     mc_service_ids: tuple[str, ...]
 
 
-T = TypeVar("T")
 log = structlog.get_logger()
 
 
@@ -74,6 +58,8 @@ class MigrationManagementServer:
         *,
         clock: Clock,
         randomness: Randomness,
+        pools: Pools | None = None,
+        sip_database: KnowsSets | None = None,
         on_change: Callable[[], None] = lambda: None,
     ) -> None:
         self._config = config
@@ -81,8 +67,10 @@ class MigrationManagementServer:
         self._clock = clock
         self._randomness = randomness
         self._on_change = on_change
-        self._partners = {partner.name: partner for partner in config.partners}
-        self._pool = tuple(entry.identity_set().to_identities() for entry in config.allocation.partner.sets)
+        self._agreements = Agreements(config.partners)
+        self._candidates = Candidates(
+            config, pools or load_pools(config), randomness=randomness, sip_database=sip_database
+        )
 
     async def get_primary_sip_identities(self, request: PrimarySipIdentitiesRequest, actor: str) -> IdentityBinding:
         """Allocate a primary migration set for the MC user and partner, or return the one it has (step 5).
@@ -91,29 +79,7 @@ class MigrationManagementServer:
             Refusal: with step 10.1.X.1-5.
             StoreUnavailable: nothing was changed.
         """
-        default = request.default_identities.to_identities()
-        partner = request.partner_mc_system
-        self._partner(partner, PRIMARY_STEP)
-        key = primary_key(request.mc_service_ids, default, partner)
-
-        async def choose(transaction: Transaction) -> IdentityBinding:
-            identities = await self._choose_primary(transaction, request, sip_only(default, PRIMARY_STEP))
-            return IdentityBinding(
-                handle=self._handle(),
-                role=Role.PRIMARY,
-                key=key,
-                other_mc_system=partner,
-                migration_management_server=self._config.system.identifier,
-                mc_service_ids=request.mc_service_ids,
-                identities=identities,
-                counterpart=default,
-                valid_until=0.0,
-                provisioned=self._config.allocation.primary.is_provisioned,
-                scope=partner if self._config.allocation.primary.mode == "default" else "",
-            )
-
-        whom = Whom(Role.PRIMARY, partner, request.mc_service_ids)
-        return await self._allocate(whom, key, request.valid_until, PRIMARY_STEP, actor, choose)
+        return await self._allocate(self._asked_by_primary(request), actor)
 
     async def get_partner_sip_identities(self, request: PartnerSipIdentitiesRequest, actor: str) -> IdentityBinding:
         """Allocate a partner set bound to (primary MMS, primary migration set), or return the one it has (step 10).
@@ -122,27 +88,23 @@ class MigrationManagementServer:
             Refusal: with step 10.1.X.1-10.
             StoreUnavailable: nothing was changed.
         """
-        primary = request.primary_mc_system_sip_identities.to_identities()
-        identifier = request.migration_management_server.lower()
-        self._require_agreed(request.primary_mc_system, identifier, primary, PARTNER_STEP)
-        key = partner_key(identifier, primary)
+        return await self._allocate(self._asked_by_partner(request), actor)
 
-        async def choose(transaction: Transaction) -> IdentityBinding:
-            wanted = len(sip_only(primary, PARTNER_STEP).sip_uris)
-            return IdentityBinding(
-                handle=self._handle(),
-                role=Role.PARTNER,
-                key=key,
-                other_mc_system=request.primary_mc_system,
-                migration_management_server=identifier,
-                mc_service_ids=request.mc_service_ids,
-                identities=await self._choose_partner(transaction, wanted),
-                counterpart=primary,
-                valid_until=0.0,
-            )
+    async def try_primary(self, request: PrimarySipIdentitiesRequest) -> IdentityBinding | None:
+        """Do all of step 5 but write: return the binding that the user has already, or None for a new one.
 
-        whom = Whom(Role.PARTNER, request.primary_mc_system, request.mc_service_ids)
-        return await self._allocate(whom, key, request.valid_until, PARTNER_STEP, actor, choose)
+        Raises:
+            Refusal: what step 5 would refuse with now.
+        """
+        return await self._try(self._asked_by_primary(request))
+
+    async def try_partner(self, request: PartnerSipIdentitiesRequest) -> IdentityBinding | None:
+        """Do all of step 10 but write: return the binding that there is already, or None for a new one.
+
+        Raises:
+            Refusal: what step 10 would refuse with now.
+        """
+        return await self._try(self._asked_by_partner(request))
 
     async def confirm(self, handle: str, reason: str, actor: str) -> IdentityBinding:
         """Make a held binding valid: the CMS has got as far as step 12.
@@ -153,39 +115,10 @@ class MigrationManagementServer:
 
         async def run(transaction: Transaction) -> IdentityBinding:
             old = await self._required(transaction, handle)
-            new = confirm(old, self._clock())
+            new = confirm(old, self._clock(), self._config.lifetime.unused_s)
             if new == old:
                 return old
             return await transaction.save(old, new, Change("binding.confirmed", actor, self._clock(), reason))
-
-        return await self._write(run)
-
-    async def enter(self, entry: BindingEntry, actor: str) -> IdentityBinding:
-        """Enter a binding by hand (pre-provisioned mode); the same entry again changes validity and ``enabled`` only.
-
-        Raises:
-            Refusal: the sets cannot be paired, lie outside their realms, or are lent in another binding.
-        """
-        wanted = self._entered(entry)
-
-        async def run(transaction: Transaction) -> IdentityBinding:
-            old = await transaction.find_live(wanted.role, wanted.key)
-            named = await transaction.find(wanted.handle)
-            if named is not None and (old is None or named.handle != old.handle):
-                raise BindingExists(f"binding {wanted.handle} is another one")
-            if old is None:
-                return await transaction.add(wanted, Change("binding.entered", actor, self._clock()))
-            if old.identities != wanted.identities or old.releasing:
-                raise BindingExists(f"binding {old.handle} of the same key has other identities or is being released")
-            new = replace(
-                old,
-                state=BindingState.ALLOCATED if old.state is BindingState.HELD else old.state,
-                held_until=None,
-                enabled=wanted.enabled,
-                provisioned=wanted.provisioned,
-                valid_until=wanted.valid_until,
-            )
-            return await transaction.save(old, new, Change("binding.entered", actor, self._clock()))
 
         return await self._write(run)
 
@@ -228,35 +161,127 @@ class MigrationManagementServer:
             acknowledged = await transaction.acknowledged()
         return tuple(proxy for proxy in self._config.http.clients.feed if acknowledged.get(proxy, 0) < binding.version)
 
-    async def _allocate(
-        self,
-        whom: Whom,
-        key: str,
-        asked_until: datetime | None,
-        step: str,
-        actor: str,
-        choose: Callable[[Transaction], Awaitable[IdentityBinding]],
-    ) -> IdentityBinding:
+    def _asked_by_primary(self, request: PrimarySipIdentitiesRequest) -> "_Asked":
+        default = request.default_identities.to_identities()
+        partner, allocation = request.partner_mc_system, self._config.allocation.primary
+        self._agreements.require(partner, PRIMARY_STEP)
+        whom = Whom(Role.PRIMARY, partner, request.mc_service_ids)
+        key = primary_key(request.mc_service_ids, default, partner)
+
+        def make(identities: SipIdentities) -> IdentityBinding:
+            return IdentityBinding(
+                handle=new_handle(self._randomness),
+                role=Role.PRIMARY,
+                key=key,
+                other_mc_system=partner,
+                migration_management_server=self._config.system.identifier,
+                mc_service_ids=request.mc_service_ids,
+                identities=identities,
+                counterpart=default,
+                valid_until=0.0,
+                provisioned=allocation.is_provisioned,
+                scope=partner if allocation.mode == "default" else "",
+            )
+
+        return _Asked(
+            whom,
+            key,
+            request.valid_until,
+            PRIMARY_STEP,
+            find=lambda transaction: self._candidates.primary(transaction, request),
+            make=make,
+            asks_sip_database=allocation.mode == "sip-database",
+        )
+
+    def _asked_by_partner(self, request: PartnerSipIdentitiesRequest) -> "_Asked":
+        primary = request.primary_mc_system_sip_identities.to_identities()
+        identifier = request.migration_management_server.lower()
+        self._agreements.require_agreed(request.primary_mc_system, identifier, primary, PARTNER_STEP)
+        whom = Whom(Role.PARTNER, request.primary_mc_system, request.mc_service_ids)
+        key = partner_key(identifier, primary)
+
+        def make(identities: SipIdentities) -> IdentityBinding:
+            self._candidates.lent(identities, request.primary_mc_system)
+            return IdentityBinding(
+                handle=new_handle(self._randomness),
+                role=Role.PARTNER,
+                key=key,
+                other_mc_system=request.primary_mc_system,
+                migration_management_server=identifier,
+                mc_service_ids=request.mc_service_ids,
+                identities=identities,
+                counterpart=primary,
+                valid_until=0.0,
+            )
+
+        return _Asked(
+            whom,
+            key,
+            request.valid_until,
+            PARTNER_STEP,
+            find=lambda transaction: self._candidates.partner(transaction, request),
+            make=make,
+            asks_sip_database=self._config.allocation.partner.mode == "sip-database",
+        )
+
+    async def _allocate(self, asked: "_Asked", actor: str) -> IdentityBinding:
+        for attempt in range(1, TRIES_MAX + 1):
+            known = await self._known(asked) if asked.asks_sip_database else None
+            try:
+                return await self._hold(asked, known, actor)
+            except IdentitiesAlreadyLent:
+                # Between the question to the SIP database and the transaction somebody else took the set.
+                if known is None or attempt == TRIES_MAX:
+                    raise
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _hold(self, asked: "_Asked", known: SipIdentities | None, actor: str) -> IdentityBinding:
         lifetime = self._config.lifetime
 
         async def run(transaction: Transaction) -> IdentityBinding:
             now = self._clock()
-            valid_until = self._valid_until(asked_until, now, step)
-            await _require_not_withdrawn(transaction, whom, step)
-            old = await transaction.find_live(whom.role, key)
+            valid_until = self._valid_until(asked.valid_until, now, asked.step)
+            await require_not_withdrawn(transaction, asked.whom, asked.step)
+            old = await transaction.find_live(asked.whom.role, asked.key)
             if old is None:
-                held = replace(await choose(transaction), held_until=now + lifetime.held_s, valid_until=valid_until)
+                if asked.asks_sip_database and known is None:
+                    raise BindingNotLive("the binding has ended in this moment; ask again")
+                identities = known or (await asked.find(transaction))[0]
+                until = now + lifetime.held_s
+                held = replace(asked.make(identities), held_until=until, valid_until=valid_until)
                 return await transaction.add(held, Change("binding.held", actor, now))
             new = ask_again(old, now, lifetime.held_s, valid_until, lifetime.valid_s)
             if new == old:
                 return old
             return await transaction.save(old, new, Change("binding.renewed", actor, now))
 
-        try:
+        with naming_step(asked.step):
             return await self._write(run)
-        except Refusal as exc:
-            exc.step = exc.step or step
-            raise
+
+    async def _try(self, asked: "_Asked") -> IdentityBinding | None:
+        now, lifetime = self._clock(), self._config.lifetime
+        with naming_step(asked.step):
+            valid_until = self._valid_until(asked.valid_until, now, asked.step)
+            async with self._store.reading() as transaction:
+                await require_not_withdrawn(transaction, asked.whom, asked.step)
+                old = await transaction.find_live(asked.whom.role, asked.key)
+                if old is not None:
+                    ask_again(old, now, lifetime.held_s, valid_until, lifetime.valid_s)
+                    return old
+                candidates = await asked.find(transaction)
+            if asked.asks_sip_database:
+                await self._candidates.known(candidates, asked.step)
+        return None
+
+    async def _known(self, asked: "_Asked") -> SipIdentities | None:
+        """Return a set that the SIP database knows; None when the user has a binding already."""
+        with naming_step(asked.step):
+            async with self._store.reading() as transaction:
+                await require_not_withdrawn(transaction, asked.whom, asked.step)
+                if await transaction.find_live(asked.whom.role, asked.key) is not None:
+                    return None
+                candidates = await asked.find(transaction)
+            return await self._candidates.known(candidates, asked.step)
 
     async def _write(self, run: Callable[[Transaction], Awaitable[IdentityBinding]]) -> IdentityBinding:
         for attempt in range(1, TRIES_MAX + 1):
@@ -272,84 +297,6 @@ class MigrationManagementServer:
         log.info("binding.written", binding=binding.handle, role=binding.role.value, state=binding.state.value)
         return binding
 
-    async def _choose_primary(
-        self, transaction: Transaction, request: PrimarySipIdentitiesRequest, default: SipIdentities
-    ) -> SipIdentities:
-        allocation = self._config.allocation.primary
-        if allocation.mode == "default":
-            return default
-        if allocation.mode == "random":
-            home_domain = self._config.system.home_domain
-            return random_set(home_domain, allocation.prefix, len(default.sip_uris), self._randomness)
-        configured = [
-            entry.identity_set().to_identities()
-            for entry in allocation.sets
-            if entry.mc_service_id in request.mc_service_ids and entry.partner == request.partner_mc_system
-        ]
-        if not configured:
-            raise NoPrimarySetForPartner(
-                f"no set of this MC service user is configured for {request.partner_mc_system}", step=PRIMARY_STEP
-            )
-        return free_primary_set(configured, await self._taken(transaction, configured), default)
-
-    async def _choose_partner(self, transaction: Transaction, wanted: int) -> SipIdentities:
-        allocation = self._config.allocation.partner
-        if allocation.mode == "random":
-            return random_set(self._config.system.home_domain, allocation.prefix, wanted, self._randomness)
-        return free_partner_set(self._pool, await self._taken(transaction, self._pool), wanted)
-
-    async def _taken(
-        self, transaction: Transaction, sets: tuple[SipIdentities, ...] | list[SipIdentities]
-    ) -> Callable[[SipIdentities], bool]:
-        taken = await transaction.taken((text for entry in sets for text in entry.mapped), scope="")
-        return lambda candidate: not taken.isdisjoint(candidate.mapped)
-
-    def _entered(self, entry: BindingEntry) -> IdentityBinding:
-        identities, counterpart = entry.identities.to_identities(), entry.counterpart.to_identities()
-        if len(identities.sip_uris) != len(counterpart.sip_uris) or not identities.sip_uris:
-            raise BindingNotPaired(f"{len(identities.sip_uris)} SIP URIs against {len(counterpart.sip_uris)}")
-        require_realms(identities, [self._config.system.home_domain], None)
-        is_primary = entry.role is Role.PRIMARY
-        if is_primary:
-            self._partner(entry.other_mc_system, None)
-            key = primary_key(entry.mc_service_ids, counterpart, entry.other_mc_system)
-        else:
-            identifier = entry.migration_management_server.lower()
-            self._require_agreed(entry.other_mc_system, identifier, counterpart, None)
-            key = partner_key(identifier, counterpart)
-        valid_until = entry.valid_until.timestamp()
-        if valid_until <= self._clock():
-            raise ValidityOver(f"valid until {entry.valid_until.isoformat()}")
-        return IdentityBinding(
-            handle=entry.binding or self._handle(),
-            role=entry.role,
-            key=key,
-            other_mc_system=entry.other_mc_system,
-            migration_management_server=entry.migration_management_server.lower(),
-            mc_service_ids=entry.mc_service_ids,
-            identities=SipIdentities(identities.private_user_identity, identities.sip_uris),
-            counterpart=counterpart,
-            valid_until=valid_until,
-            state=BindingState.ALLOCATED,
-            enabled=entry.enabled,
-            provisioned=entry.provisioned and is_primary,
-            scope=entry.other_mc_system if is_primary and _is_equal(identities, counterpart) else "",
-        )
-
-    def _require_agreed(self, system: str, identifier: str, identities: SipIdentities, step: str | None) -> None:
-        partner = self._partner(system, step)
-        if identifier not in (name.lower() for name in partner.migration_management_servers):
-            raise ForeignMigrationManagementServer(
-                f"{identifier} is no migration management server of {system}", step=step
-            )
-        require_realms(identities, partner.realms, step)
-
-    def _partner(self, name: str, step: str | None) -> PartnerTable:
-        partner = self._partners.get(name)
-        if partner is None:
-            raise UnknownPartner(f"there is no agreement with {name}", step=step)
-        return partner
-
     def _valid_until(self, asked: datetime | None, now: float, step: str) -> float:
         longest = now + self._config.lifetime.valid_s
         if asked is None:
@@ -358,9 +305,6 @@ class MigrationManagementServer:
             raise ValidityOver(f"valid until {asked.isoformat()}", step=step)
         return min(longest, asked.timestamp())
 
-    def _handle(self) -> str:
-        return "b-" + base64.b32encode(self._randomness(10)).decode().lower()
-
     async def _required(self, transaction: Transaction, handle: str) -> IdentityBinding:
         binding = await transaction.find(handle)
         if binding is None:
@@ -368,12 +312,41 @@ class MigrationManagementServer:
         return binding
 
 
-async def _require_not_withdrawn(transaction: Transaction, whom: Whom, step: str) -> None:
+async def require_not_withdrawn(transaction: Transaction, whom: Whom, step: str | None) -> None:
+    """Hold a request to the withdrawals that stand.
+
+    Raises:
+        MigrationWithdrawn: one concerns this user, or the whole agreement.
+    """
     standing = await transaction.withdrawals.find(*whom)
     if standing:
         of = "this user" if standing[0].mc_service_id else "all users"
         raise MigrationWithdrawn(f"withdrawn for {of} and {whom.other_mc_system} by {standing[0].id}", step=step)
 
 
-def _is_equal(identities: SipIdentities, counterpart: SipIdentities) -> bool:
-    return Impi(identities.private_user_identity) == counterpart.private_user_identity
+def new_handle(randomness: Randomness) -> str:
+    """Return a name for a new binding, not to be guessed."""
+    return "b-" + base64.b32encode(randomness(10)).decode().lower()
+
+
+@contextmanager
+def naming_step(step: str) -> Iterator[None]:
+    """Give a refusal that comes from below the step of the request."""
+    try:
+        yield
+    except Refusal as exc:
+        exc.step = exc.step or step
+        raise
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What one request of step 4 or 9 asks, in the terms that both have in common."""
+
+    whom: Whom
+    key: str
+    valid_until: datetime | None
+    step: str
+    find: Callable[[Transaction], Awaitable[list[SipIdentities]]]
+    make: Callable[[SipIdentities], IdentityBinding]
+    asks_sip_database: bool

@@ -12,12 +12,14 @@ from mmserver.http.logs import configure_logs
 from mmserver.http.server import HttpServer, announce_ready, stop_signals
 from mmserver.http.tls import ClientTrust, server_context
 from mmserver.messages import LentRange
-from mmserver.migration.api import create_api
+from mmserver.migration.api import Parts, create_api
 from mmserver.migration.config import ClientsTable, MmsConfig
 from mmserver.migration.cx import CxServer
 from mmserver.migration.cx_node import CxNode
 from mmserver.migration.errors import MigrationError
 from mmserver.migration.feed import Feed
+from mmserver.migration.pools import load_pools
+from mmserver.migration.provisioning import Provisioning
 from mmserver.migration.server import MigrationManagementServer
 from mmserver.migration.store import BindingStore
 from mmserver.migration.user_withdrawals import UserWithdrawals, sweep_withdrawals_for_ever
@@ -34,7 +36,7 @@ class Service:
         self.store = BindingStore(config.store.url, config.store.busy_timeout_s)
         lent_range = LentRange(domain=config.system.home_domain, prefix=config.allocation.partner.prefix)
         self.feed = Feed(self.store, lent_range, clock=time.time)
-        self.cx = CxNode(config.diameter, CxServer(config, self.store, clock=time.time))
+        self.cx = CxNode(config, CxServer(config, self.store, clock=time.time))
         self.withdrawal = Withdrawal(
             self.store,
             clock=time.time,
@@ -52,20 +54,30 @@ class Service:
             proxies=config.http.clients.feed,
         )
         self.server = MigrationManagementServer(
+            config,
+            self.store,
+            clock=time.time,
+            randomness=secrets.token_bytes,
+            pools=load_pools(config),
+            sip_database=self.cx.sip_database,
+            on_change=self.feed.notify,
+        )
+        self.provisioning = Provisioning(
             config, self.store, clock=time.time, randomness=secrets.token_bytes, on_change=self.feed.notify
         )
         clients = (*config.http.clients.csc_x, *config.http.clients.feed)
         trust = ClientTrust.of_one_ca(clients, config.http.client_ca)
+        parts = Parts(
+            self.server,
+            self.withdrawal,
+            self.user_withdrawals,
+            self.provisioning,
+            self.feed,
+            self.store,
+            self.missing,
+        )
         self.http = HttpServer(
-            create_api(
-                self.server,
-                self.withdrawal,
-                self.user_withdrawals,
-                self.feed,
-                self.store,
-                config.http.clients,
-                self.missing,
-            ),
+            create_api(parts, config.http.clients),
             address=config.http.address,
             port=config.http.port,
             context=server_context(config.tls.credentials(), trust),
@@ -146,4 +158,4 @@ def openapi_document() -> dict[str, Any]:
     async def ready() -> str | None:
         return None
 
-    return create_api(nothing, nothing, nothing, nothing, nothing, clients, ready).openapi()
+    return create_api(Parts(nothing, nothing, nothing, nothing, nothing, nothing, ready), clients).openapi()

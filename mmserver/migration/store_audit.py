@@ -78,8 +78,13 @@ class AuditTable:
 
     async def remember_users(self, handle: str, mc_service_ids: tuple[str, ...]) -> None:
         """Note whose binding or withdrawal this is, for good."""
-        rows = [{"mc_service_id": user, "handle": handle} for user in sorted(set(mc_service_ids))]
-        await self._connection.execute(insert(binding_users), rows)
+        # A name may come back, by an import: the users of its former life are there already.
+        users = binding_users.c.mc_service_id
+        query = select(users).where(users.in_(sorted(set(mc_service_ids))), binding_users.c.handle == handle)
+        noted = set((await self._connection.execute(query)).scalars())
+        rows = [{"mc_service_id": user, "handle": handle} for user in sorted(set(mc_service_ids) - noted)]
+        if rows:
+            await self._connection.execute(insert(binding_users), rows)
 
     async def find(self, wanted: AuditQuery) -> list[Mapping[str, Any]]:
         """Return rows, oldest first; continue after the last one's ``id``."""

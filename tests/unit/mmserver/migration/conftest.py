@@ -16,6 +16,7 @@ from mmserver.migration.bindings import IdentityBinding, Registration, register
 from mmserver.migration.config import MmsConfig
 from mmserver.migration.cx import CxServer
 from mmserver.migration.feed import Feed
+from mmserver.migration.provisioning import Provisioning
 from mmserver.migration.schema.upgrade import upgrade
 from mmserver.migration.server import MigrationManagementServer
 from mmserver.migration.store import BindingStore, Change
@@ -91,10 +92,19 @@ class Mms:
     rtrs: list[IdentityBinding] = field(default_factory=list)
     rtr_confirmed: bool = True
     notified: int = 0
+    hss: Any = None
 
     def __post_init__(self) -> None:
         lent_range = LentRange(domain="ims.mc2.lab", prefix="mig-")
         self.server = MigrationManagementServer(
+            self.config,
+            self.store,
+            clock=self.clock,
+            randomness=self.randomness,
+            sip_database=self.hss,
+            on_change=self.notify,
+        )
+        self.provisioning = Provisioning(
             self.config, self.store, clock=self.clock, randomness=self.randomness, on_change=self.notify
         )
         self.withdrawal = Withdrawal(
@@ -135,6 +145,12 @@ class Mms:
 
     async def primary(self, user: str = "a", **changes: Any) -> IdentityBinding:
         return await self.server.get_primary_sip_identities(primary_request(user, **changes), "cms.mc2.lab")
+
+    async def try_primary(self, user: str = "a", **changes: Any) -> IdentityBinding | None:
+        return await self.server.try_primary(primary_request(user, **changes))
+
+    async def try_partner(self, user: str = "a", **changes: Any) -> IdentityBinding | None:
+        return await self.server.try_partner(partner_request(user, **changes))
 
     async def lent(self, user: str = "a", **changes: Any) -> IdentityBinding:
         held = await self.primary(user, **changes)

@@ -5,18 +5,17 @@ import pytest
 from mmserver.identity import SipIdentities, parse_sip_identities
 from mmserver.migration.allocation import (
     RANDOM_OCTETS,
-    free_partner_set,
-    free_primary_set,
+    cut,
+    first_free,
+    free_primary_sets,
     random_set,
     require_realms,
     sip_only,
 )
 from mmserver.migration.errors import (
     IdentitiesOutsideRealm,
-    NoFreePartnerSet,
     NoFreePrimarySet,
     NoSipIdentity,
-    PartnerSetTooSmall,
 )
 
 
@@ -47,26 +46,22 @@ def test_telephone_numbers_are_left_out() -> None:
 def test_the_first_free_primary_set_that_can_be_paired_is_taken() -> None:
     configured = [identities("one"), identities("two", 3), identities("three")]
     default = identities("default")
-    assert free_primary_set(configured, lambda one: False, default) == configured[0]
-    assert free_primary_set(configured, lambda one: one == configured[0], default) == configured[2]
+    assert free_primary_sets(configured, lambda one: False, default) == [configured[0], configured[2]]
+    assert free_primary_sets(configured, lambda one: one == configured[0], default) == [configured[2]]
     with pytest.raises(NoFreePrimarySet, match="lent or quarantined"):
-        free_primary_set(configured, lambda one: True, default)
+        free_primary_sets(configured, lambda one: True, default)
     with pytest.raises(NoFreePrimarySet, match="more SIP URIs"):
-        free_primary_set(configured[1:2], lambda one: False, default)
+        free_primary_sets(configured[1:2], lambda one: False, default)
 
 
-def test_the_smallest_partner_set_that_is_large_enough_is_cut_to_size() -> None:
-    pool = [identities("large", 4), identities("middle", 2), identities("small", 1)]
-    chosen = free_partner_set(pool, lambda one: False, 2)
-    assert chosen == pool[1]
-    assert free_partner_set(pool, lambda one: one == pool[1], 2).public_user_identities == (
-        "sip:large0@d.x",
-        "sip:large1@d.x",
-    )
-    with pytest.raises(PartnerSetTooSmall):
-        free_partner_set(pool, lambda one: False, 5)
-    with pytest.raises(NoFreePartnerSet):
-        free_partner_set(pool, lambda one: True, 1)
+def test_a_set_is_cut_to_size() -> None:
+    assert cut(identities("large", 4), 2).public_user_identities == ("sip:large0@d.x", "sip:large1@d.x")
+
+
+def test_the_first_that_is_not_taken_is_found() -> None:
+    pool = [identities("one"), identities("two")]
+    assert first_free(pool, lambda one: one == pool[0]) == pool[1]
+    assert first_free(pool, lambda one: True) is None
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,9 @@ from typing import Any
 
 import pytest
 
-from mmserver.messages import BindingEntry, BindingState, Role
+from mmserver.messages import BindingState, Role
 from mmserver.migration.errors import (
-    BindingExists,
     BindingNotLive,
-    BindingNotPaired,
     BindingUnknown,
     ForeignMigrationManagementServer,
     IdentitiesAlreadyLent,
@@ -40,22 +38,6 @@ PRIMARY_POOL = [
     pool_set("a-mc1", mc_service_id="sip:a@mc2.lab", partner="mc1"),
     pool_set("a-mc3", mc_service_id="sip:a@mc2.lab", partner="mc3"),
 ]
-
-
-def entry(**changes: Any) -> BindingEntry:
-    body: dict[str, Any] = {
-        "role": "partner",
-        "mc_service_ids": ["sip:a@mc1.lab"],
-        "other_mc_system": "mc1",
-        "migration_management_server": "mms.mc1.lab",
-        "identities": pool_set("by-hand"),
-        "counterpart": {
-            "private_user_identity": "mig-a@ims.mc1.lab",
-            "public_user_identities": ["sip:mig-a0@ims.mc1.lab"],
-        },
-        "valid_until": "2030-01-01T00:00:00Z",
-    }
-    return BindingEntry.model_validate(body | changes)
 
 
 async def test_a_random_partner_set_is_opaque_and_as_large_as_what_was_received(mms: Any) -> None:
@@ -261,56 +243,6 @@ async def test_a_pool_set_in_quarantine_is_not_handed_out(make_mms: Callable[...
     mms.now += 3600
     await mms.withdrawal.sweep()
     assert (await mms.partner("b")).identities == binding.identities
-
-
-async def test_a_binding_entered_by_hand_is_allocated_at_once(mms: Any) -> None:
-    """Pre-provisioned mode: no CSC-X request, no CSC-17."""
-    entered = await mms.server.enter(entry(binding="by-hand-1"), "admin")
-    assert (entered.handle, entered.state, entered.role) == ("by-hand-1", BindingState.ALLOCATED, Role.PARTNER)
-    assert await mms.partner("a") == entered  # step 9 with the same primary set finds it
-
-
-async def test_the_same_entry_again_changes_validity_and_enabled_only(mms: Any) -> None:
-    first = await mms.server.enter(entry(), "admin")
-    again = await mms.server.enter(entry(enabled=False), "admin")
-    assert (again.handle, again.enabled) == (first.handle, False)
-    with pytest.raises(BindingExists):
-        await mms.server.enter(entry(identities=pool_set("other")), "admin")
-
-
-async def test_a_primary_binding_by_hand_may_equal_the_default_set(mms: Any) -> None:
-    default = pool_set("x")
-    for partner in ("mc1", "mc3"):
-        entered = await mms.server.enter(
-            entry(role="primary", other_mc_system=partner, identities=default, counterpart=default), "admin"
-        )
-        assert entered.scope == partner
-
-
-@pytest.mark.parametrize(
-    ("changes", "refusal"),
-    [
-        ({"identities": pool_set("two", 2)}, BindingNotPaired),
-        ({"identities": {**pool_set("x"), "private_user_identity": "x@elsewhere.org"}}, IdentitiesOutsideRealm),
-        ({"counterpart": pool_set("x")}, IdentitiesOutsideRealm),
-        ({"other_mc_system": "mc9"}, UnknownPartner),
-        ({"other_mc_system": "mc9", "role": "primary"}, UnknownPartner),
-        ({"migration_management_server": "mms.mc9.lab"}, ForeignMigrationManagementServer),
-        ({"valid_until": "2020-01-01T00:00:00Z"}, ValidityOver),
-    ],
-)
-async def test_a_wrong_entry_is_refused(mms: Any, changes: dict[str, Any], refusal: type[Refusal]) -> None:
-    with pytest.raises(refusal):
-        await mms.server.enter(entry(**changes), "admin")
-
-
-async def test_a_handle_names_one_binding(mms: Any) -> None:
-    await mms.server.enter(entry(binding="one"), "admin")
-    other = {"private_user_identity": "mig-b@ims.mc1.lab", "public_user_identities": ["sip:mig-b@ims.mc1.lab"]}
-    with pytest.raises(BindingExists):
-        await mms.server.enter(entry(binding="one", counterpart=other), "admin")
-    with pytest.raises(IdentitiesAlreadyLent):
-        await mms.server.enter(entry(binding="two", counterpart=other), "admin")
 
 
 async def test_bindings_are_listed_by_role_system_and_identity(mms: Any) -> None:

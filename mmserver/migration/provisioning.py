@@ -1,0 +1,255 @@
+"""Bindings that do not come from 10.1.X.1: entered by hand, imported as JSON lines, exported (pre-provisioned mode).
+
+An import is one transaction in which each line may be refused alone; a dry run is the same, taken back at the end.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Final
+
+import structlog
+from pydantic import ValidationError
+
+from mmserver.identity import SipIdentities
+from mmserver.messages import BindingEntry, BindingState, IdentitySet, Role
+from mmserver.migration.agreements import Agreements
+from mmserver.migration.allocation import Randomness, require_realms
+from mmserver.migration.bindings import SERVED, IdentityBinding, disable, enable, partner_key, primary_key
+from mmserver.migration.config import MmsConfig
+from mmserver.migration.errors import (
+    BindingExists,
+    BindingNotPaired,
+    IdentitiesAlreadyLent,
+    IdentityTaken,
+    Refusal,
+    ValidityOver,
+)
+from mmserver.migration.feed import to_datetime
+from mmserver.migration.server import Clock, new_handle
+from mmserver.migration.store import BindingStore, Change, Transaction
+
+LINES_MAX: Final = 5000
+"""Lines of one import; a longer file comes in parts."""
+
+log = structlog.get_logger()
+
+
+class Outcome(StrEnum):
+    """What an entry did."""
+
+    ENTERED = "entered"
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedLine:
+    """A line that was not taken, and why."""
+
+    line: int
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImportReport:
+    """What an import did, or in a dry run would have done."""
+
+    lines: int
+    outcomes: dict[Outcome, int]
+    refused: tuple[RefusedLine, ...]
+
+
+class _TakenBack(Exception):
+    """A dry run ends its transaction by this."""
+
+
+class Provisioning:
+    """Enters, imports and exports bindings.  What an import finds disabled stays so: only an entry by hand enables."""
+
+    def __init__(
+        self,
+        config: MmsConfig,
+        store: BindingStore,
+        *,
+        clock: Clock,
+        randomness: Randomness,
+        on_change: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._home_domain = config.system.home_domain
+        self._agreements = Agreements(config.partners)
+        self._store = store
+        self._clock = clock
+        self._randomness = randomness
+        self._on_change = on_change
+
+    async def enter(self, entry: BindingEntry, actor: str) -> IdentityBinding:
+        """Enter a binding by hand; the same entry again changes validity, ``enabled`` and ``provisioned`` only.
+
+        Raises:
+            Refusal: the sets cannot be paired, lie outside their realms, or are lent in another binding.
+            StoreUnavailable: nothing was changed.
+        """
+        wanted = self._wanted(entry)
+        try:
+            async with self._store.writing() as transaction:
+                binding, _outcome = await self._enter(
+                    transaction, wanted, Change("binding.entered", actor, self._clock()), may_enable=True
+                )
+        except IdentityTaken as exc:
+            raise IdentitiesAlreadyLent("one of the identities is lent in another binding") from exc
+        if transaction.changed_feed:
+            self._on_change()
+        return binding
+
+    async def import_lines(self, lines: list[str], first_line: int, actor: str, *, dry_run: bool) -> ImportReport:
+        """Enter one binding a line; what is refused is reported with its line and hinders no other.
+
+        Raises:
+            StoreUnavailable: nothing was changed.
+        """
+        outcomes = dict.fromkeys(Outcome, 0)
+        refused: list[RefusedLine] = []
+        change = Change("binding.imported", actor, self._clock())
+        try:
+            async with self._store.writing() as transaction:
+                for number, text in enumerate(lines, first_line):
+                    if not text.strip():
+                        continue
+                    try:
+                        outcomes[await self._import_line(transaction, text, change)] += 1
+                    except Refusal as exc:
+                        refused.append(RefusedLine(number, exc.code, exc.detail))
+                    except ValidationError as exc:
+                        refused.append(RefusedLine(number, "invalid-request", _first_fault(exc)))
+                if dry_run:
+                    raise _TakenBack
+        except _TakenBack:
+            return ImportReport(len(lines), outcomes, tuple(refused))
+        if transaction.changed_feed:
+            self._on_change()
+        counts = {outcome.value: count for outcome, count in outcomes.items()}
+        log.info("bindings.imported", lines=len(lines), refused=len(refused), **counts)
+        return ImportReport(len(lines), outcomes, tuple(refused))
+
+    async def export_lines(
+        self, role: Role | None, other_mc_system: str | None, mc_service_id: str | None
+    ) -> AsyncIterator[str]:
+        """Yield the allocated and registered bindings as lines that ``import_lines`` takes.
+
+        Raises:
+            StoreUnavailable: the store cannot be read; what was yielded is true.
+        """
+        after = ""
+        while True:
+            async with self._store.reading() as transaction:
+                page = await transaction.find_all(role, other_mc_system, None, after, 1000, mc_service_id=mc_service_id)
+            for binding in page:
+                if binding.state in SERVED and not binding.releasing:
+                    yield to_entry_line(binding)
+            if len(page) < 1000:
+                return
+            after = page[-1].handle
+
+    async def _import_line(self, transaction: Transaction, text: str, change: Change) -> Outcome:
+        wanted = self._wanted(BindingEntry.model_validate_json(text))
+        try:
+            async with transaction.savepoint():
+                _binding, outcome = await self._enter(transaction, wanted, change, may_enable=False)
+        except IdentityTaken as exc:
+            raise IdentitiesAlreadyLent("one of the identities is lent in another binding") from exc
+        return outcome
+
+    async def _enter(
+        self, transaction: Transaction, wanted: IdentityBinding, change: Change, *, may_enable: bool
+    ) -> tuple[IdentityBinding, Outcome]:
+        wanted = await _as_withdrawn(transaction, wanted)
+        old = await transaction.find_live(wanted.role, wanted.key)
+        named = await transaction.find(wanted.handle)
+        if named is not None and (old is None or named.handle != old.handle):
+            raise BindingExists(f"binding {wanted.handle} is another one")
+        if old is None:
+            return await transaction.add(wanted, change), Outcome.ENTERED
+        if old.identities != wanted.identities or old.releasing:
+            raise BindingExists(f"binding {old.handle} of the same key has other identities or is being released")
+        new = self._renewed(old, wanted, may_enable=may_enable)
+        if new == old:
+            return old, Outcome.UNCHANGED
+        return await transaction.save(old, new, change), Outcome.CHANGED
+
+    def _renewed(self, old: IdentityBinding, wanted: IdentityBinding, *, may_enable: bool) -> IdentityBinding:
+        new = replace(
+            old,
+            state=BindingState.ALLOCATED if old.state is BindingState.HELD else old.state,
+            held_until=None,
+            provisioned=wanted.provisioned,
+            valid_until=wanted.valid_until,
+        )
+        # A list that is imported every night must not bring back the UE that was reported stolen.
+        if new.enabled == wanted.enabled or (wanted.enabled and not may_enable):
+            return new
+        # A registered set that is disabled goes through an RTR, whoever disables it.
+        return enable(new) if wanted.enabled else disable(new, self._clock(), wanted.withdrawal)
+
+    def _wanted(self, entry: BindingEntry) -> IdentityBinding:
+        identities, counterpart = entry.identities.to_identities(), entry.counterpart.to_identities()
+        if len(identities.sip_uris) != len(counterpart.sip_uris) or not identities.sip_uris:
+            raise BindingNotPaired(f"{len(identities.sip_uris)} SIP URIs against {len(counterpart.sip_uris)}")
+        require_realms(identities, [self._home_domain], None)
+        is_primary = entry.role is Role.PRIMARY
+        if is_primary:
+            self._agreements.require(entry.other_mc_system, None)
+            key = primary_key(entry.mc_service_ids, counterpart, entry.other_mc_system)
+        else:
+            identifier = entry.migration_management_server.lower()
+            self._agreements.require_agreed(entry.other_mc_system, identifier, counterpart, None)
+            key = partner_key(identifier, counterpart)
+        now, valid_until = self._clock(), entry.valid_until.timestamp()
+        if valid_until <= now:
+            raise ValidityOver(f"valid until {entry.valid_until.isoformat()}")
+        is_default = identities.private_user_identity == counterpart.private_user_identity
+        return IdentityBinding(
+            handle=entry.binding or new_handle(self._randomness),
+            role=entry.role,
+            key=key,
+            other_mc_system=entry.other_mc_system,
+            migration_management_server=entry.migration_management_server.lower(),
+            mc_service_ids=entry.mc_service_ids,
+            identities=SipIdentities(identities.private_user_identity, identities.sip_uris),
+            counterpart=counterpart,
+            valid_until=valid_until,
+            state=BindingState.ALLOCATED,
+            enabled=entry.enabled,
+            provisioned=entry.provisioned and is_primary,
+            scope=entry.other_mc_system if is_primary and is_default else "",
+        )
+
+
+def to_entry_line(binding: IdentityBinding) -> str:
+    """Return a binding as one line of JSON that can be imported."""
+    entry = BindingEntry(
+        binding=binding.handle,
+        role=binding.role,
+        enabled=binding.enabled,
+        mc_service_ids=binding.mc_service_ids,
+        other_mc_system=binding.other_mc_system,
+        migration_management_server=binding.migration_management_server,
+        identities=IdentitySet.from_identities(binding.identities),
+        counterpart=IdentitySet.from_identities(binding.counterpart),
+        provisioned=binding.provisioned,
+        valid_until=to_datetime(binding.valid_until),
+    )
+    return entry.model_dump_json(exclude_none=True)
+
+
+async def _as_withdrawn(transaction: Transaction, wanted: IdentityBinding) -> IdentityBinding:
+    """Return it disabled if migration is withdrawn for its user: an import restores nothing."""
+    standing = await transaction.withdrawals.find(wanted.role, wanted.other_mc_system, wanted.mc_service_ids)
+    return replace(wanted, enabled=False, withdrawal=standing[0].id) if standing else wanted
+
+
+def _first_fault(exc: ValidationError) -> str:
+    error = exc.errors(include_url=False, include_input=False)[0]
+    place = ".".join(str(part) for part in error["loc"])
+    return f"{place}: {error['msg']}" if place else error["msg"]
