@@ -10,7 +10,7 @@ SIDE_BY_SIDE := -n 4 --dist loadfile
 ROOT   := $(if $(filter 0,$(shell id -u)),env,sudo env PYTHONDONTWRITEBYTECODE=1) PATH=$(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check unit conformance integration lab drill bench fuzz set-up set-up-python set-up-tests clean
+.PHONY: help demo test test-all check unit conformance integration lab drill bench fuzz set-up set-up-python set-up-tests set-up-bench clean
 
 help: ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -62,8 +62,11 @@ set-up-python:
 	@$(SETUP) python
 
 set-up-tests:
-	@$(SETUP) python lab browser
+	@$(SETUP) python lab browser judges
+
+set-up-bench:
+	@$(SETUP) compiler judges python lab
 
 clean: ## remove what was made here: environment, caches, runs
-	rm -rf .venv .set-up .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info
+	rm -rf .venv .set-up .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info diameter_proxy/*.so
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -10,12 +10,7 @@ from diameter_proxy.counters import Counters
 from diameter_proxy.diameter.result_codes import ResultCode
 from diameter_proxy.diameter.wire import ERROR
 from diameter_proxy.forwarding import FAULT, Forwarder, is_reply_to
-from diameter_proxy.identity_map import IdentityMap
-from diameter_proxy.migration import Migration, Returning
-from diameter_proxy.pending import Pending
-from diameter_proxy.routing import RTR, UAR, Refusal
-from diameter_proxy.server_names import ServerNames
-from diameter_proxy.splice import (
+from diameter_proxy.hot_path import (
     DESTINATION_HOST,
     DESTINATION_REALM,
     ORIGIN_HOST,
@@ -30,6 +25,11 @@ from diameter_proxy.splice import (
     starts_of,
     value_at,
 )
+from diameter_proxy.identity_map import IdentityMap
+from diameter_proxy.migration import Migration, Returning
+from diameter_proxy.pending import Pending
+from diameter_proxy.routing import RTR, UAR, Refusal
+from diameter_proxy.server_names import ServerNames
 from diameter_proxy.topology_hiding import proxy_infos
 
 DEREGISTRATIONS: Final = frozenset({4, 5, 8, 9, 10, 11})

@@ -10,8 +10,8 @@ from diameter_proxy.diameter import dictionary as d
 from diameter_proxy.diameter.message import encode_answer
 from diameter_proxy.diameter.result_codes import ResultCode
 from diameter_proxy.diameter.wire import ERROR, PROXIABLE
+from diameter_proxy.hot_path import PUBLIC_IDENTITY, SLOTS, USER_NAME, Unreadable, avp_at, locate
 from diameter_proxy.routing import MAR, Refusal
-from diameter_proxy.splice import PUBLIC_IDENTITY, SLOTS, USER_NAME, Unreadable, avp_at, locate
 
 # fmt: off
 _TEXTS: Final[dict[tuple[int | None, int | None], str]] = {

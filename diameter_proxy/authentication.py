@@ -10,8 +10,8 @@ from typing import Final
 from diameter_proxy.diameter import dictionary as d
 from diameter_proxy.diameter.result_codes import ExperimentalResultCode, ResultCode
 from diameter_proxy.diameter.wire import walk_avps
+from diameter_proxy.hot_path import SIP_AUTH_DATA_ITEM, SIP_NUMBER_AUTH_ITEMS, TGPP, Edit, avp_at, starts_of, value_at
 from diameter_proxy.routing import Refusal
-from diameter_proxy.splice import SIP_AUTH_DATA_ITEM, SIP_NUMBER_AUTH_ITEMS, TGPP, Edit, avp_at, starts_of, value_at
 
 AKA_V1: Final = "Digest-AKAv1-MD5"
 RAND_AUTS_OCTETS: Final = 30

@@ -20,12 +20,16 @@ ConfigFile = Annotated[Path, typer.Option("--config", help="proxy.toml", exists=
 
 @app.callback(invoke_without_command=True)
 def _version(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and how the hot path runs, and exit.", is_eager=True)
+    ] = False,
 ) -> None:
     if version:
         from importlib.metadata import version as version_of
 
-        typer.echo(f"diameter-proxy {version_of('mc-migration')}")
+        from diameter_proxy.hot_path import KIND
+
+        typer.echo(f"diameter-proxy {version_of('mc-migration')}, hot path: {KIND}")
         raise typer.Exit
 
 

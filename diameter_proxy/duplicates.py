@@ -6,8 +6,7 @@ User-Name, Public-Identity and SIP-Auth-Data-Item.  Memory is bounded in number 
 
 from typing import Final
 
-from diameter_proxy.pending import DuplicateKey, Pending
-from diameter_proxy.splice import (
+from diameter_proxy.hot_path import (
     ORIGIN_HOST,
     PUBLIC_IDENTITY,
     SESSION_ID,
@@ -15,6 +14,7 @@ from diameter_proxy.splice import (
     USER_NAME,
     avp_at,
 )
+from diameter_proxy.pending import DuplicateKey, Pending
 
 _KEY_SLOTS: Final = (ORIGIN_HOST, SESSION_ID, USER_NAME, PUBLIC_IDENTITY, SIP_AUTH_DATA_ITEM)
 

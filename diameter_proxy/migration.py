@@ -11,12 +11,7 @@ from diameter_proxy.diameter import dictionary as d
 from diameter_proxy.diameter.dictionary import AnyAvpType
 from diameter_proxy.diameter.result_codes import ExperimentalResultCode, ResultCode
 from diameter_proxy.diameter.wire import RETRANSMITTED, encode_avp
-from diameter_proxy.identity_map import IdentityMap, LentSet, canonical
-from diameter_proxy.ownership import Claim
-from diameter_proxy.pending import Pending
-from diameter_proxy.routing import Refusal, Route
-from diameter_proxy.server_names import ServerNames
-from diameter_proxy.splice import (
+from diameter_proxy.hot_path import (
     DESTINATION_HOST,
     DESTINATION_REALM,
     ORIGIN_HOST,
@@ -40,6 +35,11 @@ from diameter_proxy.splice import (
     starts_of,
     value_at,
 )
+from diameter_proxy.identity_map import IdentityMap, LentSet, canonical
+from diameter_proxy.ownership import Claim
+from diameter_proxy.pending import Pending
+from diameter_proxy.routing import Refusal, Route
+from diameter_proxy.server_names import ServerNames
 from diameter_proxy.topology_hiding import TopologyHiding, needles_of, proxy_infos, without
 
 _NEEDED: Final[tuple[tuple[int, AnyAvpType], ...]] = (

@@ -17,16 +17,7 @@ from diameter_proxy.diameter import dictionary as d
 from diameter_proxy.diameter.result_codes import ResultCode
 from diameter_proxy.duplicates import duplicate_key
 from diameter_proxy.forwarding import FAULT, TOO_MANY, Forwarder, Wire
-from diameter_proxy.identity_map import IdentityMap, LentSet
-from diameter_proxy.look_up import LookUps, Parking
-from diameter_proxy.migration import Migration
-from diameter_proxy.ownership import Claim, Owner, claim_of_core, claim_of_system, claim_of_user
-from diameter_proxy.peers import Neighbour, Neighbours
-from diameter_proxy.pending import DuplicateKey, Pending
-from diameter_proxy.routing import MAR, RTR, SAR, UAR, Refusal, Route, Source, decide
-from diameter_proxy.server_names import ServerNames
-from diameter_proxy.settings import Settings
-from diameter_proxy.splice import (
+from diameter_proxy.hot_path import (
     DESTINATION_HOST,
     PUBLIC_IDENTITY,
     ROUTE_RECORD,
@@ -37,6 +28,15 @@ from diameter_proxy.splice import (
     starts_of,
     value_at,
 )
+from diameter_proxy.identity_map import IdentityMap, LentSet
+from diameter_proxy.look_up import LookUps, Parking
+from diameter_proxy.migration import Migration
+from diameter_proxy.ownership import Claim, Owner, claim_of_core, claim_of_system, claim_of_user
+from diameter_proxy.peers import Neighbour, Neighbours
+from diameter_proxy.pending import DuplicateKey, Pending
+from diameter_proxy.routing import MAR, RTR, SAR, UAR, Refusal, Route, Source, decide
+from diameter_proxy.server_names import ServerNames
+from diameter_proxy.settings import Settings
 from diameter_proxy.topology_hiding import TopologyHiding
 
 _JOINED_MAX: Final = 16

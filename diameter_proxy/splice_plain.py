@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from diameter_proxy.diameter.errors import PermanentFailure
 from diameter_proxy.diameter.wire import AvpSpan, decode_header, encode_message, walk_avps
-from diameter_proxy.splice import BASE_SLOTS, SLOTS, TGPP, TGPP_SLOTS, Edit, Unreadable
+from diameter_proxy.hot_path import BASE_SLOTS, SLOTS, TGPP, TGPP_SLOTS, Edit, Unreadable
 
 
 def locate_plainly(data: bytes, avps_max: int = 512) -> list[int]:

@@ -11,8 +11,7 @@ from typing import Final
 
 from diameter_proxy.diameter import dictionary as d
 from diameter_proxy.diameter.wire import encode_message, walk_avps
-from diameter_proxy.identity_map import Identities
-from diameter_proxy.splice import (
+from diameter_proxy.hot_path import (
     DESTINATION_HOST,
     DESTINATION_REALM,
     ERROR_MESSAGE,
@@ -30,6 +29,7 @@ from diameter_proxy.splice import (
     starts_of,
     value_at,
 )
+from diameter_proxy.identity_map import Identities
 
 _OF_THE_INSIDE: Final = (DESTINATION_HOST, ORIGIN_STATE_ID, ROUTE_RECORD, PROXY_INFO)
 _OF_NO_ANSWER: Final = (

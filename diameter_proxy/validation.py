@@ -10,9 +10,7 @@ from diameter_proxy.diameter.commands import CX, LIR, MAR, PPR, RTR, SAR, UAR
 from diameter_proxy.diameter.errors import PermanentFailure
 from diameter_proxy.diameter.result_codes import ResultCode
 from diameter_proxy.diameter.wire import ERROR, PROXIABLE, walk_avps
-from diameter_proxy.peers import Neighbours
-from diameter_proxy.routing import Refusal
-from diameter_proxy.splice import (
+from diameter_proxy.hot_path import (
     ASSOCIATED_IDENTITIES,
     DESTINATION_HOST,
     DESTINATION_REALM,
@@ -28,6 +26,8 @@ from diameter_proxy.splice import (
     starts_of,
     value_at,
 )
+from diameter_proxy.peers import Neighbours
+from diameter_proxy.routing import Refusal
 
 STEP: Final = "10.6.2-3"
 _HDR_BITS: Final = Refusal("request with E bit", result_code=ResultCode.INVALID_HDR_BITS, step=STEP)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Install what is missing: Debian packages by group, and the Python environment in .venv.
 #
-#   packaging/set-up.sh [--packages-only] GROUP...     groups: python lab browser
+#   packaging/set-up.sh [--packages-only] GROUP...     groups: python lab browser judges compiler
 #
 # Idempotent: a second run finds everything and takes well under a second.  Services that a package
 # brings are neither started nor left enabled.  Root, or a user who may sudo.
@@ -14,6 +14,9 @@ declare -A GROUPS_OF=(
   [lab]="kamailio:kamailio /usr/lib/x86_64-linux-gnu/kamailio/modules/ims_auth.so:kamailio-ims-modules
          /usr/lib/x86_64-linux-gnu/kamailio/modules/presence.so:kamailio-presence-modules /etc/protocols:netbase ip:iproute2
          nft:nftables tshark:tshark dumpcap:wireshark-common nsenter:util-linux"
+  [judges]="freeDiameterd:freediameterd /usr/lib/freeDiameter/acl_wl.fdx:freediameter-extensions erl:erlang-base
+            /usr/share/doc/erlang-diameter:erlang-diameter openssl:openssl tshark:tshark ip:iproute2"
+  [compiler]="cc:gcc /usr/include/stdlib.h:libc6-dev /usr/include/python3.11/Python.h:python3-dev"
   [browser]="chromium:chromium /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf:fonts-dejavu-core"
 )
 
@@ -54,7 +57,7 @@ install_packages() {
   after=$(ls /lib/systemd/system/*.service 2>/dev/null | sort)
   for unit in $(comm -13 <(printf '%s\n' "$before") <(printf '%s\n' "$after")); do
     case $unit in
-      */kamailio*|*/freediameter*|*/postgresql*|*/podman*|*/dnsmasq*)
+      */kamailio*|*/freediameter*|*/postgresql*|*/podman*|*/dnsmasq*|*/epmd*)
         if command -v systemctl >/dev/null 2>&1; then as_root systemctl disable -q "$(basename "$unit")" >/dev/null 2>&1 || true; fi ;;
     esac
   done
@@ -101,6 +104,19 @@ ensure_venv() {
 # Ten programs start at once in the lab: none of them should compile the sources first.
 compile_sources() { .venv/bin/python -m compileall -q -j 0 mmserver diameter_proxy ue_agent lab; }
 
+# The proxy's hot path, compiled where that can be done (setup.py); the proxy itself says what it runs (--version).
+ensure_hot_path() {
+  local kind
+  kind=$(.venv/bin/python -c 'from diameter_proxy.hot_path import KIND; print(KIND)')
+  if [ "$kind" = compiled ] || [ "${MC_HOT_PATH:-}" = plain ]; then return; fi
+  if ! .venv/bin/python setup.py can_compile; then
+    say "no C compiler or no headers of Python: the proxy's hot path runs as plain Python"; return
+  fi
+  say "compiling the proxy's hot path (some seconds)"
+  .venv/bin/python setup.py -q build_ext --inplace >"$LOG" 2>&1 ||
+    { tail -n 20 "$LOG" >&2; fail "the hot path could not be compiled; the whole log is $LOG"; }
+}
+
 packages_only=
 if [ "${1:-}" = --packages-only ]; then packages_only=yes; shift; fi
 [ $# -gt 0 ] || set -- python lab
@@ -110,5 +126,5 @@ LOG=$PWD/.set-up/install.log
 exec 9>.set-up/lock
 flock 9
 ensure_packages "$@"
-[ -n "$packages_only" ] || { ensure_venv; compile_sources; }
+[ -n "$packages_only" ] || { ensure_venv; ensure_hot_path; compile_sources; }
 say "ready"

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from diameter_proxy.diameter import dictionary as d
 from diameter_proxy.diameter.commands import CX, MAR, TGPP
 from diameter_proxy.diameter.message import encode_request
-from diameter_proxy.splice import PUBLIC_IDENTITY, USER_NAME, locate, splice
+from diameter_proxy.hot_path import PUBLIC_IDENTITY, USER_NAME, locate, splice
 from diameter_proxy.splice_plain import locate_plainly, splice_plainly
 
 ROUNDS = 15

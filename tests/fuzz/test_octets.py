@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from diameter_proxy.diameter.errors import DiameterError
 from diameter_proxy.diameter.message import Message
 from diameter_proxy.diameter.wire import FrameBuffer, walk_avps
-from diameter_proxy.splice import Unreadable, locate
+from diameter_proxy.hot_path import Unreadable, locate
 from diameter_proxy.splice_plain import locate_plainly
 from mmserver.identity import InvalidIdentity, parse_impi, parse_impu
 from ue_agent.aka.digest import decode_nonce

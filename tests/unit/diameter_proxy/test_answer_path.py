@@ -3,7 +3,7 @@
 from diameter_proxy.answer_path import as_answer_to
 from diameter_proxy.diameter import dictionary as d
 from diameter_proxy.diameter.message import Message
-from diameter_proxy.splice import locate
+from diameter_proxy.hot_path import locate
 
 
 def test_an_answer_for_a_duplicate_has_its_hop_by_hop_and_its_proxy_info(made):

@@ -4,8 +4,8 @@ import pytest
 
 from diameter_proxy.authentication import check_answer, gate_request
 from diameter_proxy.diameter import dictionary as d
+from diameter_proxy.hot_path import locate
 from diameter_proxy.routing import Refusal
-from diameter_proxy.splice import locate
 
 AKA = d.SIP_AUTHENTICATION_SCHEME.encode("Digest-AKAv1-MD5")
 

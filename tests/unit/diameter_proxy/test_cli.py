@@ -4,6 +4,7 @@ import pytest
 import trustme
 from typer.testing import CliRunner
 
+from diameter_proxy import hot_path
 from diameter_proxy.cli import app
 
 FILE = """
@@ -98,4 +99,6 @@ def test_explain_names_the_row(run):
 
 
 def test_version(run):
-    assert run("--version").stdout.startswith("diameter-proxy ")
+    stdout = run("--version").stdout
+    assert stdout.startswith("diameter-proxy ")
+    assert f"hot path: {hot_path.KIND}" in stdout

@@ -4,9 +4,9 @@ import pytest
 
 from diameter_proxy.diameter import dictionary as d
 from diameter_proxy.duplicates import Duplicates, duplicate_key
+from diameter_proxy.hot_path import locate
 from diameter_proxy.pending import Pending
 from diameter_proxy.routing import Route
-from diameter_proxy.splice import locate
 
 
 def key_of(message):

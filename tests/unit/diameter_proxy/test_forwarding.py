@@ -3,10 +3,10 @@
 from diameter_proxy.counters import Counters
 from diameter_proxy.diameter.message import Message
 from diameter_proxy.forwarding import Forwarder, is_reply_to
+from diameter_proxy.hot_path import locate
 from diameter_proxy.pending import Pending
 from diameter_proxy.routing import Refusal, Route
 from diameter_proxy.settings import Settings
-from diameter_proxy.splice import locate
 
 
 def test_a_refusal_reaches_all_who_joined_and_one_who_is_gone_is_counted(made, wire):

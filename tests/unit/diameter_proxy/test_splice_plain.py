@@ -2,7 +2,7 @@
 
 from diameter_proxy.diameter import dictionary as d
 from diameter_proxy.diameter.wire import encode_message
-from diameter_proxy.splice import USER_NAME
+from diameter_proxy.hot_path import USER_NAME
 from diameter_proxy.splice_plain import locate_plainly, splice_plainly
 
 MESSAGE = encode_message(0xC0, 303, 16777216, 1, 2, [d.SESSION_ID.encode("s"), d.USER_NAME.encode("u@d")])

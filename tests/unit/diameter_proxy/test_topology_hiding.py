@@ -2,7 +2,7 @@
 
 from diameter_proxy.diameter import dictionary as d
 from diameter_proxy.diameter.message import Message
-from diameter_proxy.splice import locate, splice
+from diameter_proxy.hot_path import locate, splice
 from diameter_proxy.topology_hiding import TopologyHiding, needles_of, proxy_infos, without
 
 HIDING = TopologyHiding("proxy1.mc2.lab", "ims.mc2.lab", b"s" * 32)
