@@ -47,9 +47,10 @@ lab: set-up ## the lab's tests alone: real Kamailio, every scenario once, mutati
 drill: set-up ## all scenarios ten times over, namespaces, processes and files the same before and after
 	$(ROOT) .venv/bin/mclab run --all --repeat 10 --check-clean
 
-bench: set-up ## figures, never a verdict: the splice, start-up, migrated against native registration
+bench: set-up ## figures, never a verdict: the splice, start-up, the map of a million bindings, migrated against native registration
 	$(PY) tests/bench/bench_splice.py
 	$(PY) tests/bench/bench_imports.py
+	$(PY) tests/bench/bench_feed.py
 	$(ROOT) $(PY) tests/bench/bench_registration.py
 
 fuzz: set-up-python ## long runs of the property tests

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from diameter_proxy.feed_status import FeedStatus
 from diameter_proxy.node.node import Node
 from diameter_proxy.proxy import Proxy
 
@@ -30,12 +31,17 @@ class AdminError(Exception):
 class AdminSocket:
     """Answers questions about the running proxy."""
 
-    def __init__(self, path: Path, proxy: Proxy, node: Node) -> None:
+    def __init__(self, path: Path, proxy: Proxy, node: Node, feed: FeedStatus | None = None) -> None:
         self._path: Final = path
         self._proxy: Final = proxy
         self._node: Final = node
+        self._feed: Final = feed
         self._server: asyncio.Server | None = None
-        self._commands: Final[Mapping[str, Callable[[], Any]]] = {"peers": self._peers, "map": self._map}
+        self._commands: Final[Mapping[str, Callable[[], Any]]] = {
+            "peers": self._peers,
+            "map": self._map,
+            "feed": self._describe_feed,
+        }
 
     async def start(self) -> None:
         """Listen; a socket that a dead process left is replaced.
@@ -81,6 +87,9 @@ class AdminSocket:
 
     def _peers(self) -> list[dict[str, Any]]:
         return [dataclasses.asdict(status) for status in self._node.peers.values()]
+
+    def _describe_feed(self) -> dict[str, Any]:
+        return {} if self._feed is None else self._feed.described()
 
     def _map(self) -> dict[str, Any]:
         identities = self._proxy.identities

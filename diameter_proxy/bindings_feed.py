@@ -1,34 +1,36 @@
 """Follows the MMS's feed of binding changes, looks identities up on a miss, and reports what the MMS must know.
 
-Long poll with mutual TLS; changes are applied to the identity map between two reads, a page (at most 1,000) a step;
-each page is acknowledged, so that a withdrawal is confirmed per proxy.  After ``reset`` a new map is built aside and
-swapped in.  The MMS being away only ages the map.
+Everything is read once in large pages, then changes come by long poll.  Both are applied to the identity map between
+two reads, at most 1,000 a step; each version is acknowledged, so that a withdrawal is confirmed per proxy.  After
+``reset`` a new map is built aside and swapped in.  An MMS that is away is exchanged for the next one of the list; all
+of them being away only ages the map.
 """
 
 import asyncio
-import importlib
-import json
+import gc
 import random
 import ssl
 import time
 from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import quote
 
 import structlog
 
 from diameter_proxy.config import Config, FeedTable
-from diameter_proxy.feed_page import FeedError, FeedPage, parse_entry, parse_page
+from diameter_proxy.feed_page import FeedError, FeedPage, FeedRows, parse_entry, parse_page, parse_rows, read_rows
+from diameter_proxy.feed_status import FeedStatus
 from diameter_proxy.identity_map import IdentityMap
 from diameter_proxy.lent_range_file import LentRange, LentRangeFile
+from diameter_proxy.mms_client import MmsClient
 from diameter_proxy.node.certificate import CertificateUnusable, load_own_certificate
 from diameter_proxy.proxy import Proxy
 
-if TYPE_CHECKING:
-    import httpx2
-
 PAGE_ENTRIES_MAX: Final = 1000
-PAGE_OCTETS_MAX: Final = 32 * 1024 * 1024
+ROWS_MAX: Final = 5000
+STEP_CHANGES_MAX: Final = 1000
+FROZEN_FROM: Final = 50_000
+"""From so many bindings on the garbage collector leaves the map alone: a walk through a million takes a second."""
 RETRY_S: Final = 0.1
 GRACE_S: Final = 3.0
 REPORTS_MAX: Final = 100
@@ -50,19 +52,21 @@ class BindingsFeed:
         self._table: Final[FeedTable] = config.feed
         self._config: Final = config
         self._proxy: Final = proxy
-        self._url: Final = str(config.feed.url).rstrip("/") + "/feed/v1"
         self._wait_s: Final = min(self._table.wait_s, config.limits.max_map_age_s / 3)
         self._name: Final = config.node.origin_host
-        self._log: Final = structlog.get_logger().bind(mms=config.feed.url.host)
+        self._client: Final = MmsClient(
+            [f"{str(url).rstrip('/')}/feed/v1" for url in (self._table.url, *self._table.alternates)],
+            feed_context(config, self._table),
+            self._wait_s + GRACE_S,
+        )
+        self.status: Final = FeedStatus(self._client.urls)
+        self._log: Final = structlog.get_logger()
         self._tasks: Final[set[asyncio.Task[None]]] = set()
-        self._client: httpx2.AsyncClient | None = None
-        self._context: Final = feed_context(config, self._table)
         self._is_ready: Final = asyncio.Event()
         self._is_loaded: Final = asyncio.Event()
         self._fresh: IdentityMap | None = None
-        self._acknowledged: int | None = None
+        self._next_rows: tuple[int, asyncio.Future[bytes] | None] = (-1, None)
         self._retry_s = RETRY_S
-        self._is_failing = False
         self._range_file: Final = LentRangeFile(self._table.state) if self._table.state is not None else None
         self._begin_with_known_range()
 
@@ -80,12 +84,13 @@ class BindingsFeed:
 
     async def stop(self) -> None:
         """Stop following; look-ups and reports under way are dropped."""
-        tasks = list(self._tasks)
+        _, ahead = self._next_rows
+        tasks: list[asyncio.Future[Any]] = [*self._tasks, *([] if ahead is None else [ahead])]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        if self._client is not None:
-            await self._client.aclose()
+        gc.enable()
+        await self._client.close()
 
     def look_up(self, identity: bytes) -> None:
         """Ask the MMS for one identity; the proxy hears the outcome within the look-up budget."""
@@ -112,60 +117,104 @@ class BindingsFeed:
     # --- following -------------------------------------------------------------------------------------------
 
     async def _run(self) -> None:
-        httpx = await asyncio.to_thread(importlib.import_module, "httpx2")
-        self._client = httpx.AsyncClient(trust_env=False, verify=self._context, timeout=self._wait_s + GRACE_S)
+        await asyncio.to_thread(self._client.open)
         self._is_ready.set()
         while True:
             try:
-                await self._poll()
+                if self._is_reading_all:
+                    await self._read_all()
+                else:
+                    await self._poll()
                 await self._acknowledge()
-            except _failures() as exc:
-                await self._wait_after(f"{type(exc).__name__}: {exc}")
+            except FeedError as exc:
+                gc.enable()
+                await self._go_on_after(str(exc))
                 continue
             self._retry_s = RETRY_S
-            if self._is_failing:
-                self._is_failing = False
-                self._log.info("feed.resumed", version=self._proxy.identities.version)
+            was_failing = self.status.is_failing
+            self.status.succeeded()
+            if was_failing:
+                self._log.info("feed.resumed", mms=self._client.followed, version=self._proxy.identities.version)
+
+    @property
+    def _is_reading_all(self) -> bool:
+        return self._fresh is not None or self._proxy.identities.age_s(0) is None
+
+    async def _read_all(self) -> None:
+        """Read one large page; the garbage collector rests meanwhile, for it would walk through all that is there."""
+        gc.disable()
+        reading = self._fresh if self._fresh is not None else self._proxy.identities
+        page = parse_rows(await self._rows_after(reading.version))
+        if not page.complete:  # the MMS makes the next page while this one is applied
+            self._next_rows = page.version, asyncio.ensure_future(self._get_rows(page.version))
+        if page.reset:
+            self._fresh = reading = self._begun_anew(reading.version)
+        await apply_rows(reading, page)
+        await self._keep_range(page.range_domain, page.range_prefix)
+        if not page.complete:
+            return
+        if self._fresh is not None:
+            old = self._proxy.identities.replace_by(self._fresh)
+            self._fresh = None
+            self._spawn(_let_go(old))
+        gc.enable()
+        if len(self._proxy.identities.bindings) >= FROZEN_FROM:
+            gc.freeze()
+        self._is_loaded.set()
+        self._log.info("feed.loaded", mms=self._client.followed, **self._proxy.identities.counts())
+
+    async def _rows_after(self, version: int) -> bytes:
+        """Return the page after a version: the one that was asked for ahead, if it is that."""
+        (ahead, page), self._next_rows = self._next_rows, (-1, None)
+        if page is not None and ahead == version:
+            return await page
+        if page is not None:
+            page.cancel()
+            await asyncio.gather(page, return_exceptions=True)
+        return await self._get_rows(version)
+
+    async def _get_rows(self, version: int) -> bytes:
+        return await self._client.get("/rows", {"after": str(version), "limit": str(ROWS_MAX)})
 
     async def _poll(self) -> None:
-        reading = self._fresh if self._fresh is not None else self._proxy.identities
-        is_loading = self._fresh is not None or reading.age_s(0) is None
-        octets = await self._get(
-            "/changes",
-            {
-                "after": str(reading.version),
-                "wait_s": "0" if is_loading or self._is_failing else f"{self._wait_s:g}",
-                "limit": str(PAGE_ENTRIES_MAX),
-            },
-        )
-        page = parse_page(octets)
+        reading = self._proxy.identities
+        parameters = {
+            "after": str(reading.version),
+            "wait_s": "0" if self.status.is_failing else f"{self._wait_s:g}",
+            "limit": str(PAGE_ENTRIES_MAX),
+        }
+        page = parse_page(await self._client.get("/changes", parameters))
         if page.reset:
-            self._log.warning("feed.reset", version=reading.version)
-            self._fresh = reading = IdentityMap()
+            self._fresh = self._begun_anew(reading.version)
+            return
         apply_page(reading, page, time.monotonic())
+        await self._keep_range(page.range_domain, page.range_prefix)
+
+    def _begun_anew(self, version: int) -> IdentityMap:
+        self._log.warning("feed.reset", mms=self._client.followed, version=version)
+        return IdentityMap()
+
+    async def _keep_range(self, domain: str, prefix: str) -> None:
         if self._range_file is not None:
-            await asyncio.to_thread(self._range_file.write, LentRange(page.range_domain, page.range_prefix))
-        if self._fresh is not None and page.complete:
-            self._proxy.identities.replace_by(self._fresh)
-            self._fresh = None
-        if is_loading and page.complete:
-            self._is_loaded.set()
-            self._log.info("feed.loaded", **self._proxy.identities.counts())
+            await asyncio.to_thread(self._range_file.write, LentRange(domain, prefix))
 
     async def _acknowledge(self) -> None:
-        identities = self._proxy.identities
-        if self._fresh is not None or identities.age_s(0) is None or identities.version == self._acknowledged:
+        version = self._proxy.identities.version
+        if self._is_reading_all or version == self.status.acknowledged:
             return
-        version = identities.version
-        await self._send("PUT", "/acknowledgement", {"proxy": self._name, "version": version})
-        self._acknowledged = version
+        await self._client.send("PUT", "/acknowledgement", {"proxy": self._name, "version": version})
+        self.status.acknowledged = version
 
-    async def _wait_after(self, reason: str) -> None:
-        if not self._is_failing:
-            self._is_failing = True
-            self._log.warning("feed.interrupted", reason=reason)
-        await asyncio.sleep(self._retry_s * _random.uniform(0.5, 1.0))
-        self._retry_s = min(self._retry_s * 2, self._table.retry_max_s)
+    async def _go_on_after(self, reason: str) -> None:
+        """Go to the next MMS at once; when all have had their turn, wait a little, longer each time."""
+        if not self.status.is_failing:
+            self._log.warning("feed.interrupted", mms=self._client.followed, reason=reason)
+        self.status.failed()
+        is_round_over = self._client.follow_next()
+        self.status.switched(self._client.followed)
+        if is_round_over:
+            await asyncio.sleep(self._retry_s * _random.uniform(0.5, 1.0))
+            self._retry_s = min(self._retry_s * 2, self._table.retry_max_s)
 
     # --- look-ups and reports --------------------------------------------------------------------------------
 
@@ -173,18 +222,13 @@ class BindingsFeed:
         try:
             async with asyncio.timeout(self._config.budgets.look_up_s):
                 await self._is_ready.wait()
-                assert self._client is not None
                 path = quote(identity.decode(errors="replace"), safe="")
-                answer = await self._client.get(f"{self._url}/identities/{path}")
-            if answer.status_code in (404, 422):
-                entry = None
-            elif answer.status_code == 200:
-                entry = parse_entry(answer.content)
-            else:
-                raise FeedError(f"look-up: status {answer.status_code}")
-        except _failures() as exc:
-            self._log.warning("look-up.failed", reason=f"{type(exc).__name__}: {exc}")
-            self._proxy.look_up_failed(identity)
+                status, body = await self._client.ask(f"/identities/{path}")
+            if status not in (200, 404, 422):
+                raise FeedError(f"status {status}")
+            entry = parse_entry(body) if status == 200 else None
+        except (FeedError, TimeoutError) as exc:
+            self._proxy.look_up_failed(identity, f"{type(exc).__name__}: {exc}")
             return
         self._proxy.look_up_finished(identity, entry)
 
@@ -197,39 +241,13 @@ class BindingsFeed:
         await self._is_ready.wait()
         for attempt in range(REPORT_TRIES):
             try:
-                await self._send("POST", "/events", body)
-            except _failures() as exc:
-                self._log.warning("event.refused", reason=f"{type(exc).__name__}: {exc}", attempt=attempt + 1)
+                await self._client.send("POST", "/events", body)
+            except FeedError as exc:
+                self._log.warning("event.refused", reason=str(exc), attempt=attempt + 1)
                 await asyncio.sleep(RETRY_S * 2**attempt)
             else:
                 return
         self._log.error("event.lost", event_type=body["event"])
-
-    # --- HTTP ------------------------------------------------------------------------------------------------
-
-    async def _get(self, path: str, parameters: dict[str, str]) -> bytes:
-        assert self._client is not None
-        async with self._client.stream("GET", self._url + path, params=parameters) as answer:
-            if answer.status_code != 200:
-                raise FeedError(f"{path}: status {answer.status_code}")
-            octets = bytearray()
-            async for part in answer.aiter_bytes():
-                octets += part
-                if len(octets) > PAGE_OCTETS_MAX:
-                    raise FeedError(f"{path}: over {PAGE_OCTETS_MAX} octets")
-        return bytes(octets)
-
-    async def _send(self, method: str, path: str, body: dict[str, Any]) -> None:
-        assert self._client is not None
-        answer = await self._client.request(
-            method,
-            self._url + path,
-            content=json.dumps(body),
-            headers={"content-type": "application/json"},
-            timeout=GRACE_S,
-        )
-        if answer.status_code >= 300:
-            raise FeedError(f"{path}: status {answer.status_code}")
 
 
 def apply_page(identities: IdentityMap, page: FeedPage, now_s: float) -> None:
@@ -244,10 +262,32 @@ def apply_page(identities: IdentityMap, page: FeedPage, now_s: float) -> None:
         identities.refreshed(now_s)
 
 
-def _failures() -> tuple[type[Exception], ...]:
-    """Return what a request may raise; httpx2 is loaded by the time it is asked."""
-    httpx = importlib.import_module("httpx2")
-    return (httpx.HTTPError, httpx.InvalidURL, TimeoutError, FeedError)
+async def apply_rows(identities: IdentityMap, page: FeedRows) -> None:
+    """Apply a large page to a map, at most 1,000 rows between two reads.
+
+    Raises:
+        FeedError: a row cannot be read; those before it are in the map, its version is not taken over.
+    """
+    identities.set_range(page.range_domain, page.range_prefix)
+    for start in range(0, len(page.rows), STEP_CHANGES_MAX):
+        changes, deletions = read_rows(page.rows[start : start + STEP_CHANGES_MAX])
+        for binding, version in deletions:
+            identities.delete(binding, version)
+        for change in changes:
+            identities.apply(change)
+        await asyncio.sleep(0)
+    identities.version = page.version
+    if page.complete:
+        identities.refreshed(time.monotonic())
+
+
+async def _let_go(tables: list[dict[Any, Any]]) -> None:
+    """Free the tables of a map that was exchanged, a little between two reads: at once it takes half a second."""
+    for table in tables:
+        while table:
+            for _ in range(min(STEP_CHANGES_MAX, len(table))):
+                table.popitem()
+            await asyncio.sleep(0)
 
 
 def feed_context(config: Config, table: FeedTable) -> ssl.SSLContext:

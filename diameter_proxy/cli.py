@@ -113,16 +113,19 @@ def peers(
     if loaded.admin is None:
         _fail(f"{config.name}: admin.socket is missing", 2)
     try:
-        rows, size = ask(loaded.admin.socket, "peers"), ask(loaded.admin.socket, "map")
+        rows, size, feed = (ask(loaded.admin.socket, command) for command in ("peers", "map", "feed"))
     except AdminError as exc:
         _fail(str(exc), 1)
     if as_json:
-        typer.echo(json.dumps({"peers": rows, "map": size}))
+        typer.echo(json.dumps({"peers": rows, "map": size, "feed": feed}))
         return
     for row in rows:
         state = f"{row['state']}/{row['watchdog']}"
         traffic = f"received {row['messages_received']}, sent {row['messages_sent']}"
         typer.echo(f"{row['host']:32} {row['group']:8} {state:20} {traffic} {row['reason']}".rstrip())
+    if feed:
+        state = "failing" if feed["is_failing"] else "followed"
+        typer.echo(f"feed: {feed['mms']} {state}, acknowledged {feed['acknowledged']}, failures {feed['failures']}")
     typer.echo("identity map: " + ", ".join(f"{what} {count}" for what, count in size.items()))
 
 

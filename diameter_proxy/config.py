@@ -122,6 +122,9 @@ class FeedTable(Table):
     """``[feed]``: the MMS whose bindings we follow; without it the proxy is a plain relay."""
 
     url: AnyHttpUrl
+    alternates: Annotated[
+        tuple[AnyHttpUrl, ...], Field(max_length=16, description="Further instances of the MMS over one database.")
+    ] = ()
     ca: ConfigFile | None = None
     wait_s: Annotated[float, Field(ge=0, le=60, description="How long the MMS may hold a poll.")] = 20.0
     retry_max_s: Annotated[Seconds, Field(description="The longest wait after a failed poll.")] = 5.0
@@ -134,6 +137,11 @@ class FeedTable(Table):
     lent_domain: Annotated[DiameterIdentity | None, Field(description="As at the MMS; default: the origin realm.")] = (
         None
     )
+
+    @property
+    def is_secured(self) -> bool:
+        """Whether TLS is needed to ask any of the instances."""
+        return any(url.scheme == "https" for url in (self.url, *self.alternates))
 
 
 class HssTable(Table):
@@ -241,11 +249,11 @@ class Config(Table):
         if self.node.origin_host in hosts:
             raise ValueError(f"peers: {self.node.origin_host} is ourselves")
         wants_tls = any(peer.tls for peer in self.peers) or any(row.tls for row in self.listeners)
-        if self.tls is None and (wants_tls or (self.feed is not None and self.feed.url.scheme == "https")):
+        if self.tls is None and (wants_tls or (self.feed is not None and self.feed.is_secured)):
             raise ValueError("tls is missing: CSC-Y and the feed need our certificate")
         if self.feed is not None and not self.hss.server_name:
             raise ValueError("hss.server_name is missing: an S-CSCF of this core, for the MAR of migrated users")
-        if self.feed is not None and self.feed.url.scheme == "https" and self.feed.ca is None:
+        if self.feed is not None and self.feed.is_secured and self.feed.ca is None:
             raise ValueError("feed.ca is missing")
         if self.routing.default_route is not None and self.routing.default_route not in hosts:
             raise ValueError(f"routing.default_route: no peer {self.routing.default_route}")

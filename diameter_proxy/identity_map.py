@@ -8,7 +8,7 @@ knows Diameter or HTTP; identities are the octets of their AVPs, hosts in lower 
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import unquote_to_bytes
 
 NEGATIVE_S: Final = 1.0
@@ -18,8 +18,7 @@ Identities = tuple[bytes, ...]
 """A set: the IMPI first, then the IMPUs in their order."""
 
 
-@dataclass(frozen=True, slots=True)
-class LentSet:
+class LentSet(NamedTuple):
     """One binding as the proxy needs it.
 
     Attributes:
@@ -70,7 +69,8 @@ class IdentityMap:
     bindings: dict[str, LentSet] = field(default_factory=dict)
     lent_to_users: dict[bytes, LentSet] = field(default_factory=dict)
     lent_to_systems: dict[str, dict[bytes, LentSet]] = field(default_factory=dict)
-    _at_home: dict[bytes, dict[str, LentSet]] = field(default_factory=dict)
+    _at_home: dict[bytes, LentSet | tuple[LentSet, ...]] = field(default_factory=dict)
+    """By identity, the primary bindings that name it: nearly always one, and then itself (a dict costs 300 octets)."""
     _negatives: dict[bytes, float] = field(default_factory=dict)
     _refreshed_s: float | None = None
 
@@ -86,13 +86,14 @@ class IdentityMap:
         self.bindings[change.binding] = change
         if change.is_primary:
             table = self.lent_to_systems.setdefault(change.other_mc_system, {})
-            for identity in (*change.identities, *change.counterpart):
-                self._at_home.setdefault(identity, {})[change.binding] = change
+            self._put_at_home(change)
         else:
             table = self.lent_to_users
         for identity in change.identities:
             table[identity] = change
-            self._negatives.pop(identity, None)
+        if self._negatives:
+            for identity in change.identities:
+                self._negatives.pop(identity, None)
         return True
 
     def delete(self, binding: str, version: int) -> bool:
@@ -108,12 +109,14 @@ class IdentityMap:
         """Take over where our lent identities lie."""
         self.range_domain, self.range_prefix = domain.lower().encode(), prefix.lower().encode()
 
-    def replace_by(self, other: "IdentityMap") -> None:
-        """Take over everything of a map that was built anew (a full reload)."""
+    def replace_by(self, other: "IdentityMap") -> list[dict[Any, Any]]:
+        """Take over everything of a map that was built anew (a full reload); return the old tables, to be emptied."""
+        old: list[dict[Any, Any]] = [self.lent_to_users, *self.lent_to_systems.values(), self._at_home, self.bindings]
         for name in ("range_domain", "range_prefix", "version", "bindings", "lent_to_users", "lent_to_systems",
                      "_at_home", "_refreshed_s"):  # fmt: skip
             setattr(self, name, getattr(other, name))
         self._negatives.clear()
+        return old
 
     def _take_out(self, known: LentSet) -> None:
         table = self.lent_to_systems[known.other_mc_system] if known.is_primary else self.lent_to_users
@@ -122,12 +125,22 @@ class IdentityMap:
                 del table[identity]
         if not known.is_primary:
             return
-        for identity in (*known.identities, *known.counterpart):
-            sets = self._at_home.get(identity)
-            if sets is not None:
-                sets.pop(known.binding, None)
-                if not sets:
-                    del self._at_home[identity]
+        for identity in {*known.identities, *known.counterpart}:
+            rest = tuple(lent for lent in _sets(self._at_home.get(identity)) if lent is not known)
+            if rest:
+                self._at_home[identity] = rest[0] if len(rest) == 1 else rest
+            else:
+                self._at_home.pop(identity, None)
+
+    def _put_at_home(self, change: LentSet) -> None:
+        table = self._at_home
+        for identities in (change.identities, change.counterpart):
+            for identity in identities:
+                known = table.get(identity)
+                if known is None:
+                    table[identity] = change
+                elif known is not change and change not in _sets(known):
+                    table[identity] = (*_sets(known), change)
 
     # --- freshness -------------------------------------------------------------------------------------------
 
@@ -179,7 +192,7 @@ class IdentityMap:
 
     def at_home(self, identity: bytes, now_s: float) -> Iterator[LentSet]:
         """Yield the live primary bindings that name this identity as their set or as the default set behind it."""
-        return (lent for lent in self._at_home.get(identity, {}).values() if lent.is_usable(now_s))
+        return (lent for lent in _sets(self._at_home.get(identity)) if lent.is_usable(now_s))
 
     def is_primary(self, identity: bytes) -> bool:
         """Say whether any primary binding, live or not, names this identity."""
@@ -199,6 +212,12 @@ class IdentityMap:
             "negative_entries": len(self._negatives),
             "version": self.version,
         }
+
+
+def _sets(found: LentSet | tuple[LentSet, ...] | None) -> tuple[LentSet, ...]:
+    if found is None:
+        return ()
+    return (found,) if isinstance(found, LentSet) else found
 
 
 def canonical(identity: bytes) -> bytes:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from diameter_proxy.counters import BUCKETS, FIRST_BUCKET_S
+from diameter_proxy.feed_status import FeedStatus
 from diameter_proxy.node.node import Node
 from diameter_proxy.proxy import Proxy
 from diameter_proxy.routing import NAMES
@@ -25,9 +26,10 @@ CONTENT_TYPE: Final = b"text/plain; version=0.0.4; charset=utf-8"
 class ProxyCollector:
     """What the proxy and its node count, as metric families."""
 
-    def __init__(self, proxy: Proxy, node: Node) -> None:
+    def __init__(self, proxy: Proxy, node: Node, feed: FeedStatus | None = None) -> None:
         self._proxy: Final = proxy
         self._node: Final = node
+        self._feed: Final = feed
 
     def collect(self) -> "Iterator[Metric]":
         """Yield all families as they stand."""
@@ -65,6 +67,7 @@ class ProxyCollector:
             ("look_ups_failed", "Look-ups without an answer in time.", counters.look_ups_failed),
             ("home_deregistrations", "RTRs of the HSS for migrated users.", counters.home_deregistrations),
             ("faults", "Faults of ours.", counters.faults),
+            ("log_lines_suppressed", "Log lines left out by the limit.", self._proxy.suppressed_lines),
         ):
             yield CounterMetricFamily(f"diameter_{name}", text, value=count)
         yield GaugeMetricFamily("diameter_pending", "Requests that wait.", value=self._proxy.pending_count)
@@ -77,6 +80,8 @@ class ProxyCollector:
         yield GaugeMetricFamily(
             "diameter_identity_map_age_seconds", "-1: never loaded.", value=-1 if age_s is None else age_s
         )
+        if self._feed is not None:
+            yield from _feed_families(self._feed)
         yield from self._peers()
 
     def _peers(self) -> "Iterator[Metric]":
@@ -93,6 +98,26 @@ class ProxyCollector:
         yield is_open
         yield unsent
         yield messages
+
+
+def _feed_families(feed: FeedStatus) -> "Iterator[Metric]":
+    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+    followed = GaugeMetricFamily("diameter_feed_followed", "1: the MMS that is followed.", labels=("mms",))
+    failures = CounterMetricFamily("diameter_feed_failures", "Attempts without an answer of use.", labels=("mms",))
+    for mms in feed.instances:
+        followed.add_metric((mms,), int(mms == feed.mms))
+        failures.add_metric((mms,), feed.failures[mms])
+    yield followed
+    yield failures
+    yield GaugeMetricFamily("diameter_feed_up", "1: the last attempt was answered.", value=int(not feed.is_failing))
+    yield CounterMetricFamily("diameter_feed_switches", "Times that another MMS was followed.", value=feed.switches)
+    yield GaugeMetricFamily(
+        "diameter_feed_last_success_timestamp_seconds", "POSIX time; 0: never.", value=feed.succeeded_at or 0
+    )
+    yield GaugeMetricFamily(
+        "diameter_feed_acknowledged_version", "-1: none.", value=-1 if feed.acknowledged is None else feed.acknowledged
+    )
 
 
 class MetricsListener:

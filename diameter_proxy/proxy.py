@@ -102,6 +102,11 @@ class Proxy:
         """How many requests wait for their answer."""
         return self._forwarder.pending.count
 
+    @property
+    def suppressed_lines(self) -> int:
+        """How many log lines the limit has left out."""
+        return self._forwarder.limited_log.suppressed_count
+
     # --- what the node tells us ------------------------------------------------------------------------------
 
     def receive_request(self, peer: str, data: bytes) -> None:
@@ -131,9 +136,10 @@ class Proxy:
         for peer, data, started_s in self.look_ups.finish(identity):
             self._receive(peer, data, started_s, looked_up=True)
 
-    def look_up_failed(self, identity: bytes) -> None:
+    def look_up_failed(self, identity: bytes, reason: str) -> None:
         """The MMS gave no answer in time: neither yes nor no can be said."""
         self.counters.look_ups_failed += 1
+        self._forwarder.limited_log.warning("look-up.failed", peer="mms", reason=reason)
         for peer, data, _ in self.look_ups.finish(identity):
             self._forwarder.refuse(peer, data, _NO_LOOK_UP)
 

@@ -17,6 +17,7 @@ from diameter_proxy.config import Config
 from diameter_proxy.deadlines import TICK_S
 from diameter_proxy.diameter.values import DisconnectCause
 from diameter_proxy.feed_page import FeedError
+from diameter_proxy.feed_status import FeedStatus
 from diameter_proxy.node.events import PeerEvent, PeerEventKind
 from diameter_proxy.node.listener import ListenFailed
 from diameter_proxy.node.node import Node
@@ -106,12 +107,12 @@ class ProxyServer:
                 from diameter_proxy.metrics import MetricsListener, ProxyCollector
 
                 address, port = config.metrics.address_and_port
-                self._metrics = MetricsListener(ProxyCollector(self.proxy, self.node), address, port)
+                self._metrics = MetricsListener(ProxyCollector(self.proxy, self.node, self._feed_status), address, port)
                 await self._metrics.start()
             if config.admin is not None:
                 from diameter_proxy.admin import AdminSocket
 
-                self._admin = AdminSocket(config.admin.socket, self.proxy, self.node)
+                self._admin = AdminSocket(config.admin.socket, self.proxy, self.node, self._feed_status)
                 await self._admin.start()
         except OSError as exc:
             await self.stop()
@@ -132,6 +133,10 @@ class ProxyServer:
         if self._own:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._own_open.wait(), within_s)
+
+    @property
+    def _feed_status(self) -> FeedStatus | None:
+        return None if self._feed is None else self._feed.status
 
     @property
     def metrics_port(self) -> int | None:

@@ -7,7 +7,7 @@ live in ``mmserver.references``.  Parsing is all that happens here: nothing know
 from collections.abc import Callable
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -384,6 +384,32 @@ class FeedPage(Body):
     reset: Annotated[bool, Field(description="Forget all entries first: the version asked for is not of this feed.")]
     complete: bool
     entries: tuple[FeedEntry, ...]
+
+
+FeedRow: TypeAlias = tuple[
+    str,
+    int,
+    bool,
+    Role,
+    SystemName,
+    bool,
+    float,
+    bool,
+    tuple[ImpiText | ImpuText, ...],
+    tuple[ImpiText | ImpuText, ...],
+]
+"""A ``FeedEntry`` without its names: binding, version, deleted, role, other_mc_system, enabled, not_after as POSIX
+seconds, provisioned, then both sets, the IMPI first."""
+
+
+class FeedRows(Body):
+    """Changes after a version for a proxy that reads everything: as ``FeedPage``, a row for each entry."""
+
+    lent_range: LentRange
+    version: int
+    reset: bool
+    complete: bool
+    rows: tuple[FeedRow, ...]
 
 
 class FeedAcknowledgement(Body):

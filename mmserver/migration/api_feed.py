@@ -9,7 +9,7 @@ from mmserver.http.access import client_names
 from mmserver.http.app import no_content
 from mmserver.http.problems import ProblemFound, problem_documentation
 from mmserver.identity import Impi, InvalidIdentity, parse_impi, parse_impu
-from mmserver.messages import FeedAcknowledgement, FeedEntry, FeedPage, ProxyEvent
+from mmserver.messages import FeedAcknowledgement, FeedEntry, FeedPage, FeedRows, ProxyEvent
 from mmserver.migration.feed import Feed
 from mmserver.migration.withdrawal import Withdrawal
 
@@ -27,6 +27,21 @@ def feed_router(feed: Feed, withdrawal: Withdrawal) -> APIRouter:
     ) -> FeedPage:
         """Return binding changes after a version, waiting while there are none (long poll)."""
         return await feed.page(_proxy(request), after, limit, wait_s)
+
+    @router.get(
+        "/rows",
+        operation_id="get_feed_rows",
+        response_class=Response,
+        responses={200: {"model": FeedRows, "description": "As get_feed_changes, a row for each entry."}},
+    )
+    async def rows(
+        request: Request,
+        after: Annotated[int, Query(ge=0, description="The version of the last page; 0 for everything.")] = 0,
+        limit: Annotated[int, Query(ge=1, le=10_000)] = 10_000,
+    ) -> Response:
+        """Return everything after a version, in large pages without waiting: for a proxy that starts."""
+        octets = await feed.rows(_proxy(request), after, limit)
+        return Response(octets, media_type="application/json")
 
     @router.get("/identities/{identity:path}", operation_id="look_up_identity", responses=problem_documentation(404))
     async def look_up(identity: Annotated[str, Path(min_length=3, max_length=255)]) -> FeedEntry:

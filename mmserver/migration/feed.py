@@ -5,6 +5,8 @@ shown while the quarantine lasts; whoever is older than that (``horizon``) is to
 """
 
 import asyncio
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -21,7 +23,7 @@ from mmserver.messages import (
 )
 from mmserver.migration.bindings import IdentityBinding
 from mmserver.migration.server import Clock
-from mmserver.migration.store import BindingStore
+from mmserver.migration.store import BindingStore, Transaction
 
 RECHECK_S: Final = 2.0
 """How often a waiting reader looks by itself: another process may write to the same database."""
@@ -90,6 +92,22 @@ class Feed:
             entries=tuple(to_entry(binding) for binding in found.bindings),
         )
 
+    async def rows(self, reader: str, after: int, limit: int) -> bytes:
+        """Return what is there after a version for a proxy that reads everything: ``FeedRows``, encoded.
+
+        Raises:
+            StoreUnavailable: the store cannot be read.
+        """
+        async with self._store.reading() as transaction:
+            newest, start, reset = await self._begin(transaction, reader, after)
+            found = await transaction.find_feed_rows(start, limit + 1, served_only=start == 0)
+        complete = self._is_complete(reader, found, limit)
+        del found[limit:]
+        version = newest if complete else found[-1].version
+        head = {"lent_range": self._lent_range.model_dump(), "version": version, "reset": reset, "complete": complete}
+        rows = ",".join([row.text for row in found])
+        return f'{json.dumps(head)[:-1]}, "rows": [{rows}]}}'.encode()
+
     async def binding_page(self, reader: str, after: int, limit: int, wait_s: float) -> BindingPage:
         """Return a page of whole bindings for the CMS."""
         found = await self.changes(reader, after, limit, wait_s, with_ended=True)
@@ -114,20 +132,29 @@ class Feed:
 
     async def _read(self, reader: str, after: int, limit: int, *, with_ended: bool) -> Changes:
         async with self._store.reading() as transaction:
-            newest, horizon = await transaction.feed_position()
-            # A full read passes versions below the horizon; it began after the last forgotten deletion, or begins anew.
-            is_reading_all = self._starts.get(reader, -1) >= horizon
-            reset = after > newest or (0 < after < horizon and not is_reading_all)
-            start = 0 if reset else after
-            if start == 0:
-                self._starts[reader] = newest
+            newest, start, reset = await self._begin(transaction, reader, after)
             served_only = start == 0 and not with_ended
             found = await transaction.find_changes(start, limit + 1, served_only=served_only)
+        complete = self._is_complete(reader, found, limit)
+        page = found[:limit]
+        return Changes(newest if complete else page[-1].version, reset, complete, tuple(page))
+
+    async def _begin(self, transaction: Transaction, reader: str, after: int) -> tuple[int, int, bool]:
+        """Return the newest version, where to read from, and whether the reader must forget what it has."""
+        newest, horizon = await transaction.feed_position()
+        # A full read passes versions below the horizon; it began after the last forgotten deletion, or begins anew.
+        is_reading_all = self._starts.get(reader, -1) >= horizon
+        reset = after > newest or (0 < after < horizon and not is_reading_all)
+        start = 0 if reset else after
+        if start == 0:
+            self._starts[reader] = newest
+        return newest, start, reset
+
+    def _is_complete(self, reader: str, found: Sequence[object], limit: int) -> bool:
         complete = len(found) <= limit
         if complete:
             self._starts.pop(reader, None)
-        page = found[:limit]
-        return Changes(newest if complete else page[-1].version, reset, complete, tuple(page))
+        return complete
 
 
 def to_entry(binding: IdentityBinding) -> FeedEntry:

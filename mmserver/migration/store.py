@@ -28,6 +28,7 @@ from mmserver.migration.schema import (
 )
 from mmserver.migration.store_audit import AuditQuery, AuditTable, Change
 from mmserver.migration.store_engine import READ_ONLY, create_store_engine
+from mmserver.migration.store_feed import FeedRow, find_feed_rows
 from mmserver.migration.store_withdrawals import WithdrawalTable
 
 __all__ = ["BindingStore", "Change", "Transaction"]
@@ -194,6 +195,10 @@ class Transaction:
         states = [state.value for state in SERVED]
         wanted = states if served_only else [*states, BindingState.QUARANTINED.value]
         return await self._many(query.where(bindings.c.state.in_(wanted)))
+
+    async def find_feed_rows(self, after: int, limit: int, *, served_only: bool) -> list[FeedRow]:
+        """Return what ``find_changes`` does as rows, many at a time."""
+        return await find_feed_rows(self._connection, after, limit, served_only=served_only)
 
     async def acknowledge(self, proxy: str, version: int, at: float) -> None:
         """Remember how far a proxy has applied the feed."""

@@ -22,7 +22,7 @@ from diameter_proxy.diameter.wire import REQUEST
 from diameter_proxy.node.config import ListenerConfig, NodeConfig, PeerConfig
 from diameter_proxy.node.node import Node
 from diameter_proxy.server import ProxyServer
-from mmserver.messages import FeedEntry, FeedPage, IdentitySet, LentRange
+from mmserver.messages import FeedEntry, FeedPage, FeedRows, IdentitySet, LentRange
 
 DEADLINE_S = 5.0
 VSAI = d.VENDOR_SPECIFIC_APPLICATION_ID.encode(d.VENDOR_ID.encode(TGPP) + d.AUTH_APPLICATION_ID.encode(CX))
@@ -216,6 +216,9 @@ class Feed:
         if path == "/feed/v1/changes":
             query = dict(pair.split("=") for pair in scope["query_string"].decode().split("&"))
             return 200, await self.page(int(query["after"]), float(query["wait_s"]), int(query["limit"]))
+        if path == "/feed/v1/rows":
+            query = dict(pair.split("=") for pair in scope["query_string"].decode().split("&"))
+            return 200, self.rows(int(query["after"]), int(query["limit"]))
         if path.startswith("/feed/v1/identities/"):
             wanted = unquote(path.rpartition("/")[2])
             self.looked_up.append(wanted)
@@ -251,8 +254,49 @@ class Feed:
             .encode()
         )
 
+    def rows(self, after, limit):
+        """Return a large page: a row for each entry."""
+        reset = self.resets
+        if reset:
+            after, self.resets = 0, False
+        found = self.after(after)
+        page, complete = found[:limit], len(found) <= limit
+        version = self.version if complete else page[-1].version
+        rows = tuple(map(row_of, page))
+        return (
+            FeedRows(lent_range=self.lent_range, version=version, reset=reset, complete=complete, rows=rows)
+            .model_dump_json()
+            .encode()
+        )
+
     def after(self, version):
         return sorted((e for e in self.entries.values() if e.version > version), key=lambda e: e.version)
+
+
+class Instance:
+    """One more MMS over the database of a feed, which may be down by itself."""
+
+    def __init__(self, feed):
+        self.feed, self.is_down, self.asked = feed, False, []
+
+    async def __call__(self, scope, receive, send):
+        self.asked.append(scope.get("path", ""))
+        if not self.is_down:
+            await self.feed(scope, receive, send)
+            return
+        await send({"type": "http.response.start", "status": 503, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+
+def row_of(entry):
+    """Return an entry of the feed as a row (``FeedRow``)."""
+    mine, theirs = (
+        (one.private_user_identity, *one.public_user_identities) for one in (entry.identities, entry.counterpart)
+    )
+    return (
+        entry.binding, entry.version, entry.deleted, entry.role, entry.other_mc_system, entry.enabled,
+        entry.not_after.timestamp(), entry.provisioned, mine, theirs,
+    )  # fmt: skip
 
 
 class Lab:
@@ -309,6 +353,10 @@ class Lab:
     async def feed(self, system, domain):
         """Start an HTTPS feed of ``mms.SYSTEM.lab``; return it and its port."""
         feed = Feed(domain)
+        return feed, await self.serve_feed(system, feed, feed.wake)
+
+    async def serve_feed(self, system, feed, wake):
+        """Serve an application as an MMS of that system; return its port."""
         tls = self.certificate(system, "localhost")
         config = uvicorn.Config(
             feed,
@@ -329,11 +377,11 @@ class Lab:
 
         async def stop():
             server.should_exit = True
-            feed.wake()
+            wake()
             await task
 
         self._stack.push_async_callback(stop)
-        return feed, server.servers[0].sockets[0].getsockname()[1]
+        return server.servers[0].sockets[0].getsockname()[1]
 
     async def proxy(self, tables):
         """Start a proxy from the tables of its file."""
@@ -404,6 +452,7 @@ class Tools:
     peer = staticmethod(peer)
     port_of = staticmethod(port_of)
     vector = staticmethod(vector)
+    instance = Instance
 
 
 @pytest.fixture

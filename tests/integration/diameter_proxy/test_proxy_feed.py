@@ -7,9 +7,12 @@ import pytest
 
 from diameter_proxy.diameter import dictionary as d
 from diameter_proxy.diameter.commands import MAR
+from diameter_proxy.routing import Source
 
 REALM, PROXY = "ims.mc2.lab", "proxy1.mc2.lab"
 SET = ("mig-p7@ims.mc2.lab", "sip:mig-p7@ims.mc2.lab")
+OTHER_SET = ("mig-p8@ims.mc2.lab", "sip:mig-p8@ims.mc2.lab")
+METRICS = {"listen": "127.0.0.1:0"}
 PRIMARY = ("mig-h7@ims.mc1.lab", "sip:mig-h7@ims.mc1.lab")
 BOB = ("001020000000001@ims.mc2.lab", "sip:bob@ims.mc2.lab")
 
@@ -172,3 +175,59 @@ async def test_the_range_of_the_last_run_is_known_at_the_start(lab, tools, tmp_p
     asked = scscf.mar("m-1@" + REALM, "sip:m-1@" + REALM)
     assert (await scscf.ask(PROXY, asked)).result() == (0, 3002)
     assert hss.got == []
+
+
+async def test_the_next_mms_is_followed_when_one_fails(lab, tools, events):
+    """Two instances over one database: one feed version, changes and look-ups go on, the proxy acknowledges once."""
+    feed, _ = await lab.feed("mc2", REALM)
+    first, second = tools.instance(feed), tools.instance(feed)
+    ports = [await lab.serve_feed("mc2", instance, feed.wake) for instance in (first, second)]
+    urls = [f"https://localhost:{port}" for port in ports]
+    peers = [tools.peer("scscf.mc2.lab", REALM, "cscf")]
+    tables = lab.tables("mc2", peers=peers, feed_port=ports[0], feed={"alternates": urls[1:]}, metrics=METRICS)
+    proxy = await lab.proxy(tables)
+    feed.lend("p1", "partner", "mc1", SET, PRIMARY)
+    await tools.until(lambda: feed.acknowledged[-1:] == [{"proxy": PROXY, "version": feed.version}])
+    assert second.asked == []
+    first.is_down = True
+    feed.lend("p2", "partner", "mc1", OTHER_SET, PRIMARY)
+    await tools.until(lambda: feed.acknowledged[-1:] == [{"proxy": PROXY, "version": feed.version}])
+    assert set(proxy.proxy.identities.bindings) == {"p1", "p2"}
+    assert not any(event["event"] == "feed.reset" for event in events)
+    text = await scrape(proxy.metrics_port)
+    assert f'diameter_feed_followed{{mms="{urls[1]}/feed/v1"}} 1.0' in text
+    assert f'diameter_feed_failures_total{{mms="{urls[0]}/feed/v1"}} 1.0' in text
+    assert "diameter_feed_up 1.0" in text
+    proxy.proxy.look_ups.park(b"mig-x@" + REALM.encode(), Source.CSCF, ("scscf.mc2.lab", b"", 0.0), 0.0)
+    proxy._look_up(b"mig-x@" + REALM.encode())
+    await tools.until(lambda: feed.looked_up == ["mig-x@" + REALM])
+
+
+async def test_a_lost_feed_shows_in_the_metrics(lab, tools):
+    feed, port = await lab.feed("mc2", REALM)
+    peers = [tools.peer("scscf.mc2.lab", REALM, "cscf")]
+    proxy = await lab.proxy(lab.tables("mc2", peers=peers, feed_port=port, metrics=METRICS))
+    before = values(await scrape(proxy.metrics_port))
+    feed.is_down = True
+    feed.wake()
+    await tools.until(lambda: proxy._feed.status.is_failing)
+    after = values(await scrape(proxy.metrics_port))
+    assert (before["diameter_feed_up"], after["diameter_feed_up"]) == (1, 0)
+    name = "diameter_feed_last_success_timestamp_seconds"
+    assert time.time() - 60 < before[name] <= after[name] <= time.time()
+    assert after["diameter_identity_map_age_seconds"] > 0
+    assert after[f'diameter_feed_failures_total{{mms="https://localhost:{port}/feed/v1"}}'] >= 1
+
+
+async def scrape(port):
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET /metrics HTTP/1.1\r\n\r\n")
+    text = (await reader.read()).decode()
+    writer.close()
+    return text
+
+
+def values(text):
+    """Return each sample of a scrape by its name and labels."""
+    lines = [line for line in text.splitlines() if line.startswith("diameter_")]
+    return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines}

@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from diameter_proxy.feed_page import FeedError, parse_entry, parse_page
+from diameter_proxy.feed_page import FeedError, parse_entry, parse_page, parse_rows, read_rows
 from diameter_proxy.identity_map import LentSet
-from mmserver.messages import FeedEntry, FeedPage, IdentitySet, LentRange
+from mmserver.messages import FeedEntry, FeedPage, FeedRows, IdentitySet, LentRange
 
 ENTRY = FeedEntry(
     binding="b1",
@@ -61,3 +61,47 @@ def test_anything_else_is_a_feed_error(old, new):
         parse_page(page(ENTRY).replace(old, new, 1))
     with pytest.raises(FeedError):
         parse_entry(ENTRY.model_dump_json().encode().replace(old, new, 1))
+
+
+ROW = (
+    "b1", 7, False, "primary", "mc2", True, 1893456000.0, True,
+    ("mig-h@D", "sip:mig-h@D", "tel:+1"), ("u@d", "sip:u@d"),
+)  # fmt: skip
+
+
+def rows(*rows, **changes):
+    fields = {"lent_range": LentRange(domain="d", prefix="mig-"), "version": 9, "reset": False, "complete": True}
+    return FeedRows(**{**fields, **changes}, rows=rows).model_dump_json().encode()
+
+
+def test_rows_say_what_entries_say():
+    page = parse_rows(rows(ROW, ("b2", 8, True, *ROW[3:])))
+    assert page[:5] == ("d", "mig-", 9, False, True)
+    assert read_rows(page.rows) == ([LENT], [("b2", 8)])
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b'"b1"', b"1"),
+        (b'"primary"', b'"owner"'),
+        (b"1893456000.0", b"1893456000"),
+        (b"7,", b"true,"),
+        (b'["u@d","sip:u@d"]', b'["u@d"]'),
+        (b'["u@d","sip:u@d"]', b'"u@d"'),
+        (b'["u@d","sip:u@d"]', b"[1,2]"),
+        (b'"b1",', b""),
+        (b'"rows":[[', b'"rows":[1,['),
+    ],
+)
+def test_any_other_row_is_a_feed_error(old, new):
+    octets = rows(ROW).replace(old, new, 1)
+    assert octets != rows(ROW)
+    with pytest.raises(FeedError):
+        read_rows(parse_rows(octets).rows)
+
+
+@pytest.mark.parametrize("octets", [b"", b"[]", b"{}", b'{"lent_range":{"domain":"d","prefix":"m"},"rows":{}}'])
+def test_what_is_no_page_of_rows_is_a_feed_error(octets):
+    with pytest.raises(FeedError):
+        parse_rows(octets)

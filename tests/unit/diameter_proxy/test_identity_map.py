@@ -40,6 +40,11 @@ def test_one_set_may_be_lent_to_two_systems_and_taken_from_one():
     identities.apply(lent("a", 2, is_primary=True, other="mc2", of=DEFAULT, to=DEFAULT, enabled=False))
     assert not identities.lent_to_systems["mc2"][DEFAULT[0]].is_usable(0)
     assert identities.lent_to_systems["mc3"][DEFAULT[0]].is_usable(0)
+    assert [live.binding for live in identities.at_home(DEFAULT[1], 0)] == ["b"]
+    identities.delete("b", 3)
+    assert identities.is_primary(DEFAULT[1])
+    identities.delete("a", 3)
+    assert not identities.is_primary(DEFAULT[1])
 
 
 def test_an_older_change_or_deletion_is_left_out():
@@ -128,7 +133,8 @@ def test_a_full_reload_replaces_everything():
     identities.note_absent(b"x", 0)
     fresh.apply(lent("new", 7))
     fresh.version = 7
-    identities.replace_by(fresh)
+    old = identities.replace_by(fresh)
+    assert sum(map(len, old)) == len(PARTNER) + 1
     assert set(identities.bindings) == {"new"}
     assert identities.version == 7
     assert not identities.is_known_absent(b"x", 0)
