@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from mmserver.quick_imports import quick_imports
+
 if TYPE_CHECKING:
     from diameter_proxy.config import Config
 
@@ -39,17 +41,17 @@ def run(
     log_level: Annotated[str, typer.Option("--log-level", help="debug, info, warning or error")] = "info",
 ) -> None:
     """Run the proxy until SIGTERM; prints one line {"event":"ready",...} once it accepts connections."""
-    import asyncio
+    with quick_imports():
+        import asyncio
 
-    from diameter_proxy.config import ConfigError, load_config
+        from diameter_proxy.config import ConfigError, load_config
+        from diameter_proxy.logs import configure_logs
+        from diameter_proxy.server import StartFailed, serve
 
     try:
         loaded = load_config(config)
     except ConfigError as exc:
         _fail(str(exc), 2)
-    from diameter_proxy.logs import configure_logs
-    from diameter_proxy.server import StartFailed, serve
-
     configure_logs(log_level, program="diameter-proxy", node=loaded.node.origin_host)
     try:
         asyncio.run(serve(loaded))

@@ -186,21 +186,27 @@ async def running(config: Config) -> AsyncIterator[ProxyServer]:
 
 
 async def serve(config: Config) -> None:
-    """Run until SIGTERM or SIGINT; say on standard output once that connections are accepted.
+    """Run until SIGTERM or SIGINT; say on standard output that connections are accepted, then that we are ready.
 
-    The line waits ``node.ready_within_s`` at most for our own HSS and MMS: who starts a core behind us may then use it.
+    The second line waits ``node.ready_within_s`` at most for our own HSS and MMS: who starts a core behind us may
+    then use it.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with running(config) as server:
+        _tell("listening", server)
         await _first_of(server.wait_for_own_peers(config.node.ready_within_s), stop.wait())
         if stop.is_set():
             return
-        sys.stdout.write(json.dumps({"event": "ready", "listen": server.listen}) + "\n")
-        sys.stdout.flush()
+        _tell("ready", server)
         await stop.wait()
+
+
+def _tell(event: str, server: ProxyServer) -> None:
+    sys.stdout.write(json.dumps({"event": event, "listen": server.listen}) + "\n")
+    sys.stdout.flush()
 
 
 async def _first_of(*waits: Coroutine[Any, Any, object]) -> None:

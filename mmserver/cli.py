@@ -5,6 +5,8 @@ from typing import Final
 
 import typer
 
+from mmserver.quick_imports import quick_imports
+
 PARTS: Final = {"migration": "mmserver.migration.cli", "configuration": "mmserver.configuration.cli"}
 PASSED_ON: Final = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 
@@ -35,7 +37,8 @@ def main() -> None:
 
 
 def _run(part: str, arguments: list[str]) -> None:
-    program = importlib.import_module(PARTS[part])
+    with quick_imports():
+        program = importlib.import_module(PARTS[part])
     program.app(args=arguments, prog_name=f"mmserver {part}")
 
 

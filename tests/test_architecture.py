@@ -18,6 +18,7 @@ LEAVES: Final = {
     "mmserver.identity":        (),
     "mmserver.messages":        ("pydantic", "mmserver.identity"),
     "mmserver.references":      (),
+    "mmserver.quick_imports":   ("pydantic",),
     "diameter_proxy.diameter":  (),
     "ue_agent.aka":             ("cryptography",),
 }

@@ -1,7 +1,8 @@
 """A trial of AKA in a process that may die of it: ``python -m ue_agent.hook_trial``.
 
 It registers with the very Stack that the UE uses against a socket of its own on the loopback: one challenge, one
-response that a pretended ISIM gives.  Only if that response arrives is this pjsua2 used (``prove_aka``).
+response that a pretended ISIM gives.  Only if that response arrives is this pjsua2 used (``prove_aka``); a trial that
+went well is remembered.
 No secret, no other network than the loopback.
 """
 
@@ -11,10 +12,12 @@ import re
 import signal
 import socket
 import sys
+from pathlib import Path
 from typing import Final
 
 from ue_agent.challenge import Answer, DigestQuestion
 from ue_agent.errors import HookError, StackError
+from ue_agent.trial_memory import digest_of_what_is_tried, own_folder, recall, remember
 
 LOOPBACK: Final = "127.0.0.1"
 DEADLINE_S: Final = 10.0
@@ -25,12 +28,24 @@ _COPIED = re.compile(r"^(?:Via|From|Call-ID|CSeq):.*$", re.MULTILINE)
 _TO = re.compile(r"^To:.*$", re.MULTILINE)
 
 
-async def prove_aka() -> str:
-    """Run the trial; return how this pjsua2 does AKA, ``native`` or ``hooked``.
+async def prove_aka(folder: Path | None = None) -> str:
+    """Return how this pjsua2 does AKA, ``native`` or ``hooked``, by a trial if none is remembered in ``folder``.
 
     Raises:
         HookError: it cannot; one line says why.
     """
+    folder = own_folder() if folder is None else folder
+    digest = digest_of_what_is_tried()
+    known = recall(folder, digest) if digest else None
+    if known is not None:
+        return known
+    shown = await _run_trial()
+    if digest:
+        remember(folder, digest, shown)
+    return shown
+
+
+async def _run_trial() -> str:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-P",

@@ -26,8 +26,8 @@ class Program:
 
     Attributes:
         host: where.
-        argv: the program; ``before`` are commands that must have ended well.
-        needs: hosts whose programs must be ready first.
+        argv: the program; ``before`` are commands that must have ended well, each run once in a lab.
+        needs: hosts whose programs must accept connections first.
         ready: where its line ``{"event":"ready"...}`` comes: standard output, or the log on standard error.
         commands: it takes commands on standard input (a UE).
     """
@@ -109,9 +109,15 @@ def _cscf(topology: Topology, host: Host, files: Files) -> Program:
         ),
     )
     argv = render_cscf(role, values, files.etc(host.key))
-    # Kamailio's Diameter stack tries again only after its timer: whom it connects to is ready before it starts.
-    needs = () if role == "pcscf" else tuple(f"{server}.{host.system}" for server in servers)
+    # Kamailio's Diameter stack tries again only after its timer: whom it connects to listens before it starts.
+    needs = () if role == "pcscf" else _first(topology, host.system)
     return Program(host.key, tuple(argv), needs=needs, ready="log")
+
+
+def _first(topology: Topology, system: str) -> tuple[str, ...]:
+    """Return whom the core connects to, which takes a second: they get the processors before anybody else."""
+    servers = PROXIES if topology.systems[system].through_proxy else ("hss",)
+    return tuple(f"{server}.{system}" for server in servers)
 
 
 def _endpoint(topology: Topology, system: str, role: str) -> Endpoint:
@@ -126,19 +132,22 @@ def _hss(topology: Topology, host: Host, files: Files) -> Program:
 
 def _idms(topology: Topology, host: Host, files: Files) -> Program:
     file = _write(files.etc(host.key) / "idms.toml", core.idms_table(topology, host.system, files))
-    return Program(host.key, (*PYTHON, "-m", "lab.systems.idms", "run", "--config", file))
+    argv = (*PYTHON, "-m", "lab.systems.idms", "run", "--config", file)
+    return Program(host.key, argv, needs=_first(topology, host.system))
 
 
 def _mms(topology: Topology, host: Host, files: Files) -> Program:
     file = _write(files.etc(host.key) / "mms.toml", migration.mms_table(topology, host.system, files))
     program = (*PYTHON, "-m", "mmserver.cli", "migration")
-    upgrade = (*program, "upgrade", "--config", file)
+    every = [files.etc(one.key) / "mms.toml" for one in topology.hosts() if one.role == "mms"]
+    upgrade = (*program, "upgrade", *(word for one in every for word in ("--config", str(one))))
     return Program(host.key, (*program, "run", "--config", file), before=(upgrade,))
 
 
 def _cms(topology: Topology, host: Host, files: Files) -> Program:
     file = _write(files.etc(host.key) / "cms.toml", migration.cms_table(topology, host.system, files))
-    return Program(host.key, (*PYTHON, "-m", "mmserver.cli", "configuration", "run", "--config", file))
+    argv = (*PYTHON, "-m", "mmserver.cli", "configuration", "run", "--config", file)
+    return Program(host.key, argv, needs=_first(topology, host.system))
 
 
 def _proxy(topology: Topology, host: Host, files: Files) -> Program:
@@ -150,7 +159,7 @@ def _proxy(topology: Topology, host: Host, files: Files) -> Program:
 def _ue(topology: Topology, host: Host, files: Files) -> Program:
     file = _write(files.etc(host.key) / "ue.toml", core.ue_table(topology, host.key, files))
     argv = (*PYTHON, "-m", "ue_agent.cli", "run", "--config", file)
-    return Program(host.key, argv, commands=True)
+    return Program(host.key, argv, needs=_first(topology, host.system), commands=True)
 
 
 def _write(file: Path, table: dict[str, Any]) -> str:

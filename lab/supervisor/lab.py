@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from lab.render.files import SOCKETS, Files
-from lab.render.programs import Program, render_lab
+from lab.render.programs import render_lab
 from lab.runtime.runtime import Runtime, RuntimeFailure
 from lab.supervisor.capture import Dumpcap
 from lab.supervisor.process import HostProcess, NotReady, ProgramFailure
+from lab.supervisor.start import start_programs
 from lab.supervisor.timeline import Timeline
 from lab.topology import Topology
 
@@ -83,28 +84,8 @@ class Lab:
         self.processes = {
             program.host: HostProcess(program, self.runtime, self.files, self._ended) for program in programs
         }
-        await self._start_all(programs)
+        await start_programs(programs, self.processes, self._ready, READY_S)
         self.timeline.note("lab.up")
-
-    async def _start_all(self, programs: tuple[Program, ...]) -> None:
-        ready = {program.host: asyncio.Event() for program in programs}
-
-        async def start(program: Program) -> None:
-            for need in program.needs:
-                await ready[need].wait()
-            await self.processes[program.host].start(READY_S)
-            self.timeline.note("program.ready", host=program.host, listen=self.processes[program.host].listen)
-            ready[program.host].set()
-
-        # What has a command to run before takes longest: it goes first.
-        in_order = sorted(programs, key=lambda program: not program.before)
-        tasks = [asyncio.create_task(start(program)) for program in in_order]
-        done, waiting = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
-        for task in waiting:
-            task.cancel()
-        await asyncio.gather(*waiting, return_exceptions=True)
-        for task in done:
-            task.result()
 
     async def down(self) -> None:
         """End every program, then the capture, and remove the hosts; nothing where there is nothing."""
@@ -154,7 +135,7 @@ class Lab:
         program = HostProcess(old.program, self.runtime, self.files, self._ended)
         self.processes[host] = program
         await program.start(READY_S)
-        self.timeline.note("program.ready", host=host, listen=program.listen)
+        self._ready(program)
 
     def pause(self, host: str) -> None:
         """Stop a host's program where it is."""
@@ -192,6 +173,9 @@ class Lab:
                 for key, host in hosts.items()
             ],
         }
+
+    def _ready(self, process: HostProcess) -> None:
+        self.timeline.note("program.ready", host=process.host, listen=process.listen)
 
     def _ended(self, process: HostProcess) -> None:
         self.unexpected.append(f"{process.host} ended with {process.exit_status}")

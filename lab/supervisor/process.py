@@ -1,7 +1,8 @@
 """One program on one host: started, watched, ready, commanded, ended.
 
-Ready is the line ``{"event":"ready"...}`` on its standard output, or in Kamailio's log, and nothing else.  Standard
-error goes straight into the log file, so that it survives the supervisor; standard output comes here.
+Ready is the line ``{"event":"ready"...}`` on its standard output, or in Kamailio's log, and nothing else; a program
+that accepts connections before it is ready says ``{"event":"listening"...}``.  Standard error goes straight into the
+log file, so that it survives the supervisor; standard output comes here.
 """
 
 import asyncio
@@ -47,6 +48,7 @@ class HostProcess:
         self.events: list[dict[str, Any]] = []
         self.listen: list[str] = []
         self.is_ready = False
+        self.listening = asyncio.Event()
         self._runtime = runtime
         self._files = files
         self._ended = ended
@@ -87,14 +89,37 @@ class HostProcess:
         deadline = loop.time() + deadline_s
         log = self._files.run.log(self.host)
         self._log_offset = log.stat().st_size if log.exists() else 0
-        for argv in self.program.before:
-            await self._run_before(argv, deadline - loop.time())
         await self._spawn(log)
         try:
             async with asyncio.timeout_at(deadline):
                 await self._until_ready(log)
         except TimeoutError:
             raise NotReady(self._with_log(f"{self.host}: not ready after {deadline_s:g} s")) from None
+
+    async def run_before(self, argv: tuple[str, ...], deadline_s: float) -> None:
+        """Run a command that must have ended well before the program starts.
+
+        Raises:
+            ProgramFailure: it did not end well, or not in time.
+        """
+        log = self._files.run.log(self.host)
+        with log.open("ab") as output:
+            process = await asyncio.create_subprocess_exec(
+                *self._runtime.command(self.host, argv, {MARK: self._files.lab_id}),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        try:
+            async with asyncio.timeout(deadline_s):
+                status = await process.wait()
+        except TimeoutError:
+            os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
+            raise self._failure(f"{self.host}: {' '.join(argv[-4:])} did not end in time") from None
+        if status != 0:
+            raise self._failure(f"{self.host}: {' '.join(argv[-4:])} ended with {status}")
 
     async def command(self, values: Mapping[str, Any], deadline_s: float) -> dict[str, Any]:
         """Send one command on standard input and return its answer.
@@ -178,26 +203,6 @@ class HostProcess:
             )
         self._tasks = [asyncio.create_task(self._read(self._process))]
 
-    async def _run_before(self, argv: tuple[str, ...], deadline_s: float) -> None:
-        log = self._files.run.log(self.host)
-        with log.open("ab") as output:
-            process = await asyncio.create_subprocess_exec(
-                *self._runtime.command(self.host, argv, {MARK: self._files.lab_id}),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
-        try:
-            async with asyncio.timeout(deadline_s):
-                status = await process.wait()
-        except TimeoutError:
-            os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
-            raise self._failure(f"{self.host}: {' '.join(argv[-4:])} did not end in time") from None
-        if status != 0:
-            raise self._failure(f"{self.host}: {' '.join(argv[-4:])} ended with {status}")
-
     async def _until_ready(self, log: Path) -> None:
         while not self.is_ready:
             if self._process is not None and self._process.returncode is not None:
@@ -236,6 +241,8 @@ class HostProcess:
     def _take(self, event: dict[str, Any]) -> None:
         if event.get("event") == "ready":
             self._ready(event)
+        elif event.get("event") == "listening":
+            self.listening.set()
         elif event.get("event") == "done" and event.get("id") in self._answers:
             answer = self._answers[event["id"]]
             if not answer.done():
@@ -245,6 +252,7 @@ class HostProcess:
 
     def _ready(self, event: dict[str, Any]) -> None:
         self.is_ready = True
+        self.listening.set()
         self.listen = [str(place) for place in event.get("listen", [])]
 
     async def _gather(self) -> None:

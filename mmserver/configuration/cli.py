@@ -6,6 +6,8 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from mmserver.quick_imports import quick_imports
+
 app = typer.Typer(
     help="Configuration management server (TS 23.280): tells a UE how to reach a partner MC system (10.1.X.1).\n\n"
     "It lets UEs in by an access token (CSC-4), asks the migration management server of its own MC system for SIP "
@@ -20,11 +22,12 @@ ConfigFile = Annotated[Path, typer.Option("--config", help="TOML file, for examp
 @app.command()
 def run(config: ConfigFile) -> None:
     """Serve until SIGTERM or SIGINT; one line on standard output says when it accepts."""
-    from mmserver.configuration import server
-    from mmserver.configuration.config import load_config
-    from mmserver.http.server import ListenFailed
-    from mmserver.http.settings import ConfigError
-    from mmserver.http.tls import TlsError
+    with quick_imports():
+        from mmserver.configuration import server
+        from mmserver.configuration.config import load_config
+        from mmserver.http.server import ListenFailed
+        from mmserver.http.settings import ConfigError
+        from mmserver.http.tls import TlsError
 
     try:
         loaded = load_config(config)

@@ -12,6 +12,7 @@ import typer
 
 from mmserver.http.settings import ConfigError
 from mmserver.migration.config import MmsConfig, load_config
+from mmserver.quick_imports import quick_imports
 
 app = typer.Typer(
     help="Migration management server (TS 23.280): lends SIP identities to migrating users and binds them.",
@@ -21,6 +22,9 @@ app = typer.Typer(
 )
 
 ConfigOption = Annotated[Path, typer.Option("--config", help="The server's mms.toml.", show_default=False)]
+ConfigsOption = Annotated[
+    list[Path], typer.Option("--config", help="The server's mms.toml; several for several stores.", show_default=False)
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 
 
@@ -30,10 +34,11 @@ def run(config: ConfigOption) -> None:
 
     One line on standard output says when connections are accepted; logs go to standard error.
     """
-    from mmserver.http.server import ListenFailed
-    from mmserver.http.tls import TlsError
-    from mmserver.migration.errors import MigrationError
-    from mmserver.migration.service import serve
+    with quick_imports():
+        from mmserver.http.server import ListenFailed
+        from mmserver.http.tls import TlsError
+        from mmserver.migration.errors import MigrationError
+        from mmserver.migration.service import serve
 
     loaded = _load(config)
     try:
@@ -69,17 +74,18 @@ def check(config: ConfigOption, as_json: JsonOption = False) -> None:
 
 
 @app.command()
-def upgrade(config: ConfigOption) -> None:
+def upgrade(config: ConfigsOption) -> None:
     """Make the store, or bring its schema to this version's; run it before `run`, with the server stopped."""
-    from mmserver.migration.errors import StoreUnavailable
-    from mmserver.migration.schema.upgrade import upgrade as upgrade_store
+    with quick_imports():
+        from mmserver.migration.errors import StoreUnavailable
+        from mmserver.migration.schema.upgrade import upgrade as upgrade_store
 
-    loaded = _load(config)
-    try:
-        revision = upgrade_store(loaded.store.url)
-    except (StoreUnavailable, OSError) as exc:
-        _fail(1, f"store: {exc}")
-    typer.echo(f"ok: schema {revision}")
+    for loaded in [_load(file) for file in config]:
+        try:
+            revision = upgrade_store(loaded.store.url)
+        except (StoreUnavailable, OSError) as exc:
+            _fail(1, f"store: {exc}")
+        typer.echo(f"ok: schema {revision}")
 
 
 @app.command()

@@ -8,6 +8,7 @@ import typer
 
 from lab.systems.hss.config import HssConfig, load_config
 from lab.systems.hss.errors import ConfigError, HssError
+from mmserver.quick_imports import quick_imports
 
 app = typer.Typer(
     help="HSS simulator: the SIP database of a lab's IMS core, over Cx (TS 29.228).",
@@ -23,11 +24,13 @@ ConfigOption = Annotated[
 @app.command()
 def run(config: ConfigOption) -> None:
     """Answer Cx requests until SIGTERM; one line on standard output says when and where."""
-    settings = _loaded(config)
     # Only a run needs them: ``check`` and ``--help`` stay quick.
-    from diameter_proxy.node.listener import ListenFailed
-    from lab.systems.hss.logs import configure_logs
-    from lab.systems.hss.program import serve
+    with quick_imports():
+        from diameter_proxy.node.listener import ListenFailed
+        from lab.systems.hss.logs import configure_logs
+        from lab.systems.hss.program import serve
+
+    settings = _loaded(config)
 
     configure_logs(program="hss", host=settings.node.origin_host)
     try:

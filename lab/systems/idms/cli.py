@@ -6,6 +6,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from lab.systems.idms.config import ConfigError, load_config
+from mmserver.quick_imports import quick_imports
 
 app = typer.Typer(
     help="Identity management server of a lab's MC system: a small OpenID provider (TS 33.180 Annex B).\n\n"
@@ -21,7 +22,8 @@ ConfigFile = Annotated[Path, typer.Option("--config", help="TOML file, for examp
 @app.command()
 def run(config: ConfigFile) -> None:
     """Serve until SIGTERM or SIGINT; one line on standard output says when it accepts."""
-    from lab.systems.idms import server
+    with quick_imports():
+        from lab.systems.idms import server
 
     try:
         server.run(load_config(config))

@@ -60,7 +60,8 @@ async def program(lab, tmp_path, tools, unused_tcp_port):
     file.write_text(FILE.format(hss=tools.port_of(hss.node), metrics=unused_tcp_port))
     process = await start(file)
     try:
-        ready = json.loads(await asyncio.wait_for(process.stdout.readline(), 60))
+        listening, ready = [json.loads(await asyncio.wait_for(process.stdout.readline(), 60)) for _ in range(2)]
+        assert listening == ready | {"event": "listening"}
         yield ready, process, file, unused_tcp_port
     finally:
         if process.returncode is None:

@@ -56,11 +56,9 @@ def test_the_mms_takes_its_file_with_sets_for_partners_in_the_lab_only(
     config = load_mms(rendered[0].etc("mms.mc1") / "mms.toml")
     assert {one.partner for one in config.allocation.primary.sets} == {"mc2"}
     assert config.allocation.primary.is_provisioned
-    assert rendered[1]["mms.mc1"].before[0][-3:] == (
-        "upgrade",
-        "--config",
-        str(rendered[0].etc("mms.mc1") / "mms.toml"),
-    )
+    files = [str(rendered[0].etc(f"mms.{system}") / "mms.toml") for system in ("mc1", "mc2")]
+    assert rendered[1]["mms.mc1"].before[0][-5:] == ("upgrade", "--config", files[0], "--config", files[1])
+    assert rendered[1]["mms.mc1"].before == rendered[1]["mms.mc2"].before, "one command makes both stores"
 
 
 def test_the_cms_takes_its_file_and_knows_where_its_partner_serves(

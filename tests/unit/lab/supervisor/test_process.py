@@ -85,9 +85,9 @@ async def test_a_program_that_ends_is_shown_with_the_end_of_its_log(tmp_path: Pa
 
 async def test_what_must_run_before_has_to_end_well(tmp_path: Path) -> None:
     before = ((sys.executable, "-S", "-c", "raise SystemExit(3)"),)
-    watched = Watched(tmp_path, READY, before=before)
+    watched = Watched(tmp_path, READY)
     with pytest.raises(ProgramFailure, match="ended with 3"):
-        await watched.process.start(5)
+        await watched.process.run_before(before[0], 5)
 
 
 async def test_a_command_gets_its_answer_and_events_are_kept(tmp_path: Path) -> None:
