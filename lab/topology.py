@@ -84,8 +84,8 @@ class System(Table):
     service_area: ServiceArea = ServiceArea()
     agreements: dict[Name, Agreement] = {}
     through_proxy: bool = True
-    primary_allocation: Literal["pool", "random", "default"] = "pool"
-    partner_allocation: Literal["pool", "random"] = "random"
+    primary_allocation: Literal["pool", "random", "sip-database", "default", "pre-provisioned"] = "pool"
+    partner_allocation: Literal["pool", "random", "sip-database", "pre-provisioned"] = "random"
     inbound_sets: tuple[IdentitySet, ...] = ()
     hss_identities: Literal["lent", "default"] = "lent"
     lent_identities: Literal["mms", "hss"] = "mms"

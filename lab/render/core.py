@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from lab.render.files import Files
 from lab.render.tls import SIGNING_KEY
-from lab.topology import PROXIES, IdentitySet, Topology, User
+from lab.topology import PROXIES, IdentitySet, System, Topology, User
 
 DIAMETER_PORT: Final = 3868
 HTTPS_PORT: Final = 443
@@ -16,6 +16,13 @@ CLIENT_ID: Final = "mc-ue"
 REDIRECT_URI: Final = "http://127.0.0.1/callback"
 SCOPE: Final = "openid 3gpp:mc:ptt_config_management_service"
 AMF: Final = "8000"
+POOLED: Final = frozenset({"pool", "sip-database"})
+"""Modes of allocation that take from configured sets, which the HSS then knows."""
+
+
+def asks_sip_database(settings: System) -> bool:
+    """Say whether the migration management server asks the HSS which sets it knows."""
+    return "sip-database" in (settings.primary_allocation, settings.partner_allocation)
 
 
 def hss_table(topology: Topology, system: str, files: Files) -> dict[str, Any]:
@@ -24,13 +31,14 @@ def hss_table(topology: Topology, system: str, files: Files) -> dict[str, Any]:
     settings = topology.systems[system]
     cscfs = ("icscf", "scscf", *(("probe",) if settings.probe else ()))
     peers = PROXIES if settings.through_proxy else cscfs
+    askers = ("mms",) if asks_sip_database(settings) else ()
     return {
         "node": {
             "origin_host": host.name,
             "origin_realm": settings.home_domain,
             "address": host.address,
             "port": DIAMETER_PORT,
-            "peers": [topology.host(system, role).name for role in peers],
+            "peers": [topology.host(system, role).name for role in (*peers, *askers)],
         },
         "hss": {
             "mode": settings.hss_mode,
@@ -123,7 +131,7 @@ def identity_set(identities: IdentitySet) -> dict[str, Any]:
 
 
 def _hss_user(topology: Topology, name: str, user: User) -> dict[str, Any]:
-    provisioned = topology.systems[user.system].primary_allocation == "pool"
+    provisioned = topology.systems[user.system].primary_allocation in POOLED
     sets = (user.isim, *(user.migration_sets if provisioned else ()))
     return {"name": name, "k": user.k, "opc": user.opc, "amf": AMF, "impis": [identity_set(one) for one in sets]}
 

@@ -6,7 +6,16 @@ Tables as the programs' own ``config.py`` read them; pure, from the topology.
 from pathlib import Path
 from typing import Any, Final
 
-from lab.render.core import DIAMETER_PORT, HTTPS_PORT, identity_set, issuer, p_cscf, server_name
+from lab.render.core import (
+    DIAMETER_PORT,
+    HTTPS_PORT,
+    POOLED,
+    asks_sip_database,
+    identity_set,
+    issuer,
+    p_cscf,
+    server_name,
+)
 from lab.render.files import Files
 from lab.topology import PROXIES, Agreement, Topology
 
@@ -78,6 +87,7 @@ def mms_table(topology: Topology, system: str, files: Files) -> dict[str, Any]:
             "scscf": [server_name(topology, system)],
         },
         "store": {"url": _sqlite(files.state(host.key) / "mms.sqlite")},
+        "sip_database": _sip_database(topology, system) if asks_sip_database(settings) else None,
         "allocation": {"primary": _primary(topology, system), "partner": _partner(topology, system)},
         "lifetime": {
             "held_s": settings.held_s,
@@ -145,6 +155,11 @@ def initial_ue_configuration(topology: Topology, system: str, files: Files) -> d
     }
 
 
+def _sip_database(topology: Topology, system: str) -> dict[str, Any]:
+    host = topology.host(system, "hss")
+    return {"host": host.name, "address": host.address, "port": DIAMETER_PORT}
+
+
 def admin_name(system: str) -> str:
     """Return the name in the certificate of a system's administrator."""
     return f"{ADMIN}.{system}.lab"
@@ -194,7 +209,7 @@ def _primary(topology: Topology, system: str) -> dict[str, Any]:
         for one in user.migration_sets
         if one.partner in partners
     ]
-    pooled = settings.primary_allocation == "pool"
+    pooled = settings.primary_allocation in POOLED
     return {
         "mode": settings.primary_allocation,
         "prefix": settings.lent_prefix,
@@ -205,7 +220,7 @@ def _primary(topology: Topology, system: str) -> dict[str, Any]:
 
 def _partner(topology: Topology, system: str) -> dict[str, Any]:
     settings = topology.systems[system]
-    pooled = settings.partner_allocation == "pool"
+    pooled = settings.partner_allocation in POOLED
     return {
         "mode": settings.partner_allocation,
         "prefix": settings.lent_prefix,

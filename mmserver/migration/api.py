@@ -43,6 +43,7 @@ from mmserver.migration.bindings import IdentityBinding
 from mmserver.migration.config import ClientsTable
 from mmserver.migration.errors import Kind, Refusal, StoreUnavailable
 from mmserver.migration.feed import Feed, to_body, to_datetime
+from mmserver.migration.metrics import MmsMetrics
 from mmserver.migration.provisioning import Provisioning
 from mmserver.migration.server import MigrationManagementServer
 from mmserver.migration.store import BindingStore
@@ -69,18 +70,21 @@ class Parts:
     provisioning: Provisioning
     feed: Feed
     store: BindingStore
+    metrics: MmsMetrics
     readiness: Callable[[], Awaitable[str | None]]
 
 
-def create_api(parts: Parts, clients: ClientsTable) -> FastAPI:
+def create_api(parts: Parts, clients: ClientsTable, metrics_clients: tuple[str, ...] = ()) -> FastAPI:
     """Return the whole HTTP application of the MMS."""
     app = create_app(
         title="Migration management server",
         description=f"{CSC_X} for the configuration management server, and the feed for the Diameter proxies.",
         groups=(RouteGroup.for_clients("/csc-x", clients.csc_x), RouteGroup.for_clients("/feed", clients.feed)),
         readiness=parts.readiness,
+        metrics=parts.metrics.families,
+        metrics_clients=metrics_clients,
     )
-    install_translation(app, Refusal, _refusal_to_problem)
+    install_translation(app, Refusal, lambda exc: _refusal_to_problem(exc, parts.metrics))
     install_translation(app, StoreUnavailable, _unavailable_to_problem)
     app.include_router(_steps_router(parts.server))
     app.include_router(dry_run_router(parts.server))
@@ -206,8 +210,9 @@ async def _shown(server: MigrationManagementServer, binding: IdentityBinding) ->
     return to_body(binding, await server.proxies_behind(binding))
 
 
-def _refusal_to_problem(exc: Exception) -> Problem:
+def _refusal_to_problem(exc: Exception, metrics: MmsMetrics) -> Problem:
     assert isinstance(exc, Refusal)
+    metrics.refused(exc.step, exc.code)
     log.warning("request.refused", problem=exc.code, step=exc.step, detail=exc.detail)
     return Problem(
         type=TYPE_PREFIX + exc.code, title=exc.title, status=STATUSES[exc.kind], detail=exc.detail, step=exc.step

@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from mmserver.http.settings import ConfigFile, Port, Seconds, Table, TlsTable, load_toml
+from mmserver.http.settings import ConfigFile, MetricsTable, Port, Seconds, Table, TlsTable, load_toml
 from mmserver.messages import DomainText, IdentitySet, ImpiText, ImpuText, McServiceId, MmsIdentifier, SystemName
 
 Prefix = Annotated[str, Field(min_length=1, max_length=32, pattern=r"^[a-z0-9\-]+$")]
@@ -226,6 +226,7 @@ class MmsConfig(Table):
     sip_database: SipDatabaseTable | None = None
     allocation: AllocationTable = AllocationTable()
     lifetime: LifetimeTable = LifetimeTable()
+    metrics: MetricsTable = MetricsTable()
     partners: tuple[PartnerTable, ...] = ()
 
     @model_validator(mode="after")

@@ -17,6 +17,8 @@ from mmserver.migration.config import MmsConfig, PartnerRange, PartnerSet, Prima
 
 SETS_MAX: Final = 1_000_000
 CHUNK: Final = 100
+EVERYBODY: Final = "*"
+"""Name of the pool whose sets are for the inbound users of every system."""
 
 T = TypeVar("T", PrimarySet, PartnerSet)
 
@@ -62,11 +64,16 @@ class InboundPool:
 
 @dataclass(slots=True)
 class Pools:
-    """All configured sets."""
+    """All configured sets.
+
+    Attributes:
+        own: each inbound set once, by the system that it is for, or ``EVERYBODY``.
+    """
 
     primary: dict[tuple[str, str], list[SipIdentities]] = field(default_factory=dict)
     inbound: dict[str, InboundPool] = field(default_factory=dict)
     primary_sizes: dict[str, int] = field(default_factory=dict)
+    own: dict[str, list[SipIdentities]] = field(default_factory=dict)
 
     def of_user(self, mc_service_ids: tuple[str, ...], partner: str) -> list[SipIdentities]:
         """Return the sets of an MC service user for that partner, in the order in which they were configured."""
@@ -97,6 +104,7 @@ def load_pools(config: MmsConfig) -> Pools:
         if partner is not None and partner not in names:
             raise ConfigError(f"{where}: no partner {partner!r}")
         seen.require_lent(where, identities)
+        pools.own.setdefault(partner or EVERYBODY, []).append(identities)
         for name in names if partner is None else [partner]:
             by_system[name].append(identities)
     pools.inbound = {name: InboundPool(sets) for name, sets in by_system.items()}

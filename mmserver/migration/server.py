@@ -61,12 +61,14 @@ class MigrationManagementServer:
         pools: Pools | None = None,
         sip_database: KnowsSets | None = None,
         on_change: Callable[[], None] = lambda: None,
+        on_allocated: Callable[[Role, str, str], None] = lambda *_: None,
     ) -> None:
         self._config = config
         self._store = store
         self._clock = clock
         self._randomness = randomness
         self._on_change = on_change
+        self._on_allocated = on_allocated
         self._agreements = Agreements(config.partners)
         self._candidates = Candidates(
             config, pools or load_pools(config), randomness=randomness, sip_database=sip_database
@@ -237,8 +239,10 @@ class MigrationManagementServer:
 
     async def _hold(self, asked: "_Asked", known: SipIdentities | None, actor: str) -> IdentityBinding:
         lifetime = self._config.lifetime
+        outcome = "repeated"
 
         async def run(transaction: Transaction) -> IdentityBinding:
+            nonlocal outcome
             now = self._clock()
             valid_until = self._valid_until(asked.valid_until, now, asked.step)
             await require_not_withdrawn(transaction, asked.whom, asked.step)
@@ -248,15 +252,19 @@ class MigrationManagementServer:
                     raise BindingNotLive("the binding has ended in this moment; ask again")
                 identities = known or (await asked.find(transaction))[0]
                 until = now + lifetime.held_s
+                outcome = "new"
                 held = replace(asked.make(identities), held_until=until, valid_until=valid_until)
                 return await transaction.add(held, Change("binding.held", actor, now))
             new = ask_again(old, now, lifetime.held_s, valid_until, lifetime.valid_s)
+            outcome = "repeated" if new == old else "renewed"
             if new == old:
                 return old
             return await transaction.save(old, new, Change("binding.renewed", actor, now))
 
         with naming_step(asked.step):
-            return await self._write(run)
+            binding = await self._write(run)
+        self._on_allocated(binding.role, binding.other_mc_system, outcome)
+        return binding
 
     async def _try(self, asked: "_Asked") -> IdentityBinding | None:
         now, lifetime = self._clock(), self._config.lifetime

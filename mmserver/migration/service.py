@@ -4,12 +4,16 @@ import asyncio
 import contextlib
 import secrets
 import time
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import structlog
 
+from mmserver.http.app import create_metrics_app
 from mmserver.http.logs import configure_logs
+from mmserver.http.metrics import Metrics
 from mmserver.http.server import HttpServer, announce_ready, stop_signals
+from mmserver.http.settings import MetricsTable
 from mmserver.http.tls import ClientTrust, server_context
 from mmserver.messages import LentRange
 from mmserver.migration.api import Parts, create_api
@@ -18,6 +22,7 @@ from mmserver.migration.cx import CxServer
 from mmserver.migration.cx_node import CxNode
 from mmserver.migration.errors import MigrationError
 from mmserver.migration.feed import Feed
+from mmserver.migration.metrics import MmsMetrics
 from mmserver.migration.pools import load_pools
 from mmserver.migration.provisioning import Provisioning
 from mmserver.migration.server import MigrationManagementServer
@@ -37,6 +42,15 @@ class Service:
         lent_range = LentRange(domain=config.system.home_domain, prefix=config.allocation.partner.prefix)
         self.feed = Feed(self.store, lent_range, clock=time.time)
         self.cx = CxNode(config, CxServer(config, self.store, clock=time.time))
+        pools = load_pools(config)
+        self.metrics = MmsMetrics(
+            Metrics(),
+            store=self.store,
+            pools=pools,
+            feed_readers=config.http.clients.feed,
+            peers=config.diameter.peers,
+            open_peers=self.cx.open_peers,
+        )
         self.withdrawal = Withdrawal(
             self.store,
             clock=time.time,
@@ -44,6 +58,7 @@ class Service:
             deregisterer=self.cx.deregistration,
             rtr_rate_per_s=config.diameter.rtr_rate_per_s,
             on_change=self.feed.notify,
+            on_deregistered=self.metrics.deregistered,
         )
         self.user_withdrawals = UserWithdrawals(
             self.store,
@@ -58,14 +73,15 @@ class Service:
             self.store,
             clock=time.time,
             randomness=secrets.token_bytes,
-            pools=load_pools(config),
+            pools=pools,
             sip_database=self.cx.sip_database,
             on_change=self.feed.notify,
+            on_allocated=self.metrics.allocated,
         )
         self.provisioning = Provisioning(
             config, self.store, clock=time.time, randomness=secrets.token_bytes, on_change=self.feed.notify
         )
-        clients = (*config.http.clients.csc_x, *config.http.clients.feed)
+        clients = (*config.http.clients.csc_x, *config.http.clients.feed, *config.metrics.clients)
         trust = ClientTrust.of_one_ca(clients, config.http.client_ca)
         parts = Parts(
             self.server,
@@ -74,28 +90,33 @@ class Service:
             self.provisioning,
             self.feed,
             self.store,
+            self.metrics,
             self.missing,
         )
         self.http = HttpServer(
-            create_api(parts, config.http.clients),
+            create_api(parts, config.http.clients, config.metrics.clients),
             address=config.http.address,
             port=config.http.port,
             context=server_context(config.tls.credentials(), trust),
             trust=trust,
         )
+        self._own_metrics = _metrics_server(config.metrics, self.metrics.families, self.missing)
         self._parts = contextlib.AsyncExitStack()
 
     @property
     def listen(self) -> list[str]:
         """The addresses really bound."""
-        return [self.http.listen, *self.cx.listen]
+        own = [] if self._own_metrics is None else [self._own_metrics.listen]
+        return [self.http.listen, *self.cx.listen, *own]
 
     async def missing(self) -> str | None:
-        """Return what keeps the server from serving, or None."""
+        """Return what keeps the server from serving, or None: the store, its schema, a proxy that is connected."""
         try:
             await self.store.require_schema()
         except MigrationError as exc:
             return f"store: {exc}"
+        if not self.cx.open_peers():
+            return f"diameter: none of {', '.join(self._config.diameter.peers)} is connected"
         return None
 
     async def __aenter__(self) -> "Service":
@@ -112,6 +133,8 @@ class Service:
             stack.push_async_callback(self.withdrawal.close)
             await self.http.start()
             stack.push_async_callback(self.http.stop)
+            if self._own_metrics is not None:
+                await stack.enter_async_context(self._own_metrics)
             stack.callback(self.feed.close)  # waiting readers go first
             for sweep in self._start_sweeps():
                 stack.push_async_callback(_cancel, sweep)
@@ -128,6 +151,14 @@ class Service:
             loop.create_task(sweep_for_ever(self.withdrawal, interval_s)),
             loop.create_task(sweep_withdrawals_for_ever(self.user_withdrawals, interval_s)),
         ]
+
+
+def _metrics_server(
+    table: MetricsTable, metrics: Metrics, readiness: Callable[[], Awaitable[str | None]]
+) -> HttpServer | None:
+    if table.address is None:
+        return None
+    return HttpServer(create_metrics_app(metrics, readiness), address=table.address, port=table.port, context=None)
 
 
 async def _cancel(task: "asyncio.Task[None]") -> None:
@@ -158,4 +189,6 @@ def openapi_document() -> dict[str, Any]:
     async def ready() -> str | None:
         return None
 
-    return create_api(Parts(nothing, nothing, nothing, nothing, nothing, nothing, ready), clients).openapi()
+    return create_api(
+        Parts(nothing, nothing, nothing, nothing, nothing, nothing, MmsMetrics.of_nothing(), ready), clients
+    ).openapi()

@@ -218,6 +218,12 @@ class Transaction:
         """Return what happened to a binding, oldest first."""
         return await self.audits.find(AuditQuery(handle=handle))
 
+    async def count_by_state(self) -> list[tuple[str, str, str, bool, int]]:
+        """Return how many bindings there are by role, other MC system, state and whether they are enabled."""
+        by = (bindings.c.role, bindings.c.other_mc_system, bindings.c.state, bindings.c.enabled)
+        rows = await self._connection.execute(select(*by, func.count()).group_by(*by))
+        return [(row[0], row[1], row[2], row[3], row[4]) for row in rows]
+
     async def count(self) -> int:
         """Return how many bindings there are, quarantined ones included."""
         return (await self._connection.execute(select(func.count()).select_from(bindings))).scalar_one()

@@ -67,12 +67,14 @@ class Withdrawal:
         deregisterer: Deregisterer,
         rtr_rate_per_s: float = 50.0,
         on_change: Callable[[], None] = lambda: None,
+        on_deregistered: Callable[[bool], None] = lambda _: None,
     ) -> None:
         self._store = store
         self._clock = clock
         self._quarantine_s = quarantine_s
         self._deregister = deregisterer
         self._on_change = on_change
+        self._on_deregistered = on_deregistered
         self._pace = Pace(rtr_rate_per_s)
         self._under_way: dict[str, asyncio.Task[None]] = {}
 
@@ -249,6 +251,8 @@ class Withdrawal:
                 return
             # Without a registration the S-CSCF has let it go by itself in between.
             confirmed = binding.registration is None or await self._deregister(binding)
+            if binding.registration is not None:
+                self._on_deregistered(confirmed)
             await self._write_outcome(handle, confirmed)
         except StoreUnavailable as exc:
             log.error("deregistration.deferred", binding=handle, reason=str(exc))  # the sweep comes back to it

@@ -100,7 +100,8 @@ async def test_a_binding_is_entered_by_hand(cms: httpx2.AsyncClient, proxy: http
         ("cms.mc2.lab", "/feed/v1/changes", 403),
         ("proxy1.mc2.lab", "/feed/v1/changes", 200),
         ("stranger.mc2.lab", "/health", 200),
-        ("stranger.mc2.lab", "/ready", 200),
+        ("stranger.mc2.lab", "/ready", 503),  # no proxy is connected
+        ("cms.mc2.lab", "/metrics", 403),
         ("cms.mc2.lab", "/elsewhere", 404),
     ],
 )

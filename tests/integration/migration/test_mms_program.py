@@ -8,6 +8,7 @@ import subprocess
 import sys
 from typing import Any
 
+import httpx2
 import pytest
 
 
@@ -103,3 +104,16 @@ def test_a_store_from_before_is_kept_by_an_upgrade(program: Any, lab: Any) -> No
     with sqlite3.connect(path) as connection:
         assert connection.execute("SELECT v FROM feed_version").fetchone() == before
     connection.close()
+
+
+def test_metrics_health_and_readiness_have_a_listener_of_their_own(program: Any, lab: Any) -> None:
+    lab.configure(**{"[lifetime]": '[metrics]\naddress = "127.0.0.1"\nport = 0\n\n[lifetime]'})
+    program.call("upgrade")
+    program.start()
+    base = f"http://{program.listen[-1]}"
+    assert httpx2.get(f"{base}/health").json() == {"status": "up"}
+    missing = httpx2.get(f"{base}/ready")
+    assert (missing.status_code, "proxy1.mc2.lab" in missing.json()["detail"]) == (503, True)
+    text = httpx2.get(f"{base}/metrics").text
+    assert 'mms_diameter_peer_open{peer="proxy1.mc2.lab"} 0.0' in text
+    assert httpx2.get(f"{base}/csc-x/v1/bindings").status_code == 404

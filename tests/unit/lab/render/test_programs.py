@@ -89,6 +89,17 @@ def test_a_native_cores_cscfs_connect_to_the_hss(tmp_path: Path) -> None:
     assert load_hss(files.etc("hss.mc1") / "hss.toml").node.peers == ("icscf.mc1.lab", "scscf.mc1.lab")
 
 
+def test_an_mms_that_asks_the_hss_is_a_peer_of_it(tmp_path: Path) -> None:
+    settings = {"systems.mc1.primary_allocation": "sip-database", "systems.mc2.partner_allocation": "pre-provisioned"}
+    files, _ = render(load_topology(settings=settings).restricted_to(("mc1", "mc2")), tmp_path)
+    mms = load_mms(files.etc("mms.mc1") / "mms.toml")
+    assert mms.sip_database is not None
+    assert (mms.sip_database.host, len(mms.allocation.primary.sets) > 0) == ("hss.mc1.lab", True)
+    assert "mms.mc1.lab" in load_hss(files.etc("hss.mc1") / "hss.toml").node.peers
+    other = load_mms(files.etc("mms.mc2") / "mms.toml")
+    assert (other.sip_database, other.allocation.partner.mode) == (None, "pre-provisioned")
+
+
 def test_a_ue_with_anothers_isim_and_one_with_a_wrong_key(tmp_path: Path) -> None:
     topology = load_topology(settings={"ues.ue1.isim_of": "carol", "ues.ue2.wrong_key": True})
     files, _ = render(topology.restricted_to(("mc1",)), tmp_path)
