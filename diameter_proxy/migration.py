@@ -94,7 +94,7 @@ class Migration:
             return _UNMAPPED
         edits = gate + self._hiding.request_edits(asked, found, destination_realm) + _mapped(found, identities)
         octets = splice(asked, asked[4], 0, edits, _missing_number(found))
-        return Outgoing(without(octets, needles_of(lent.identities)), identities)
+        return Outgoing(without(octets, needles_of(lent.identities, but=lent.counterpart)), identities)
 
     def request_to_hss(self, asked: bytes, found: list[int], claim: Claim, route_record: bytes) -> Refusal | Outgoing:
         """Return the MAR for the HSS (10.6.2 step 6): the set that it knows, a Server-Name of this core."""

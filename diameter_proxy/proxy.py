@@ -195,6 +195,7 @@ class Proxy:
         publics = [value_at(data, start) for start in starts_of(found, PUBLIC_IDENTITY)]
         if user_name is not None:  # a second User-Name counts in the pair check like any identity
             publics += [value_at(data, start) for start in starts_of(found, USER_NAME)[1:]]
+        publics += validation.further_identities(data, found)
         now_s = self._wall_clock()
         if peer.source is Source.CSCF:
             return claim_of_user(self.identities, self._settings.home_domains, user_name, publics, now_s)

@@ -8,6 +8,7 @@ in the finished octets, and those AVPs are left out.
 from collections.abc import Iterable
 from hashlib import blake2b
 from typing import Final
+from urllib.parse import unquote_to_bytes
 
 from diameter_proxy.diameter import dictionary as d
 from diameter_proxy.diameter.wire import encode_message, walk_avps
@@ -31,6 +32,10 @@ from diameter_proxy.hot_path import (
 )
 from diameter_proxy.identity_map import Identities
 
+TELLING_OCTETS: Final = 8
+"""A user part of so many octets is looked for without its domain: lent ones are random, that of an ISIM is an IMSI."""
+
+_ITEM: Final = (d.SIP_AUTH_DATA_ITEM.code, d.SIP_AUTH_DATA_ITEM.vendor_id)
 _OF_THE_INSIDE: Final = (DESTINATION_HOST, ORIGIN_STATE_ID, ROUTE_RECORD, PROXY_INFO)
 _OF_NO_ANSWER: Final = (
     DESTINATION_HOST, DESTINATION_REALM, ORIGIN_STATE_ID, ROUTE_RECORD, PROXY_INFO, ERROR_MESSAGE, FAILED_AVP,
@@ -92,24 +97,51 @@ def proxy_infos(data: bytes, found: list[int]) -> bytes:
 
 
 def needles_of(identities: Identities, but: Identities = ()) -> frozenset[bytes]:
-    """Return the octets by which identities are known in any AVP; those in ``but`` may be seen."""
-    needles = frozenset(map(_bare, identities))
-    return needles.difference(map(_bare, but)) if but else needles
+    """Return the octets, in lower case, by which identities are known in any AVP; those in ``but`` may be seen.
+
+    A user part that is long enough to be nobody else's gives its identity away without the domain too.
+    """
+    seen = [_bare(identity).lower() for identity in but]
+    needles = {_bare(identity).lower() for identity in identities}
+    needles.difference_update(seen)
+    for needle in tuple(needles):
+        user = needle.rpartition(b"@")[0]
+        if len(user) >= TELLING_OCTETS and not any(user in other for other in seen):
+            needles.add(user)
+    return frozenset(needles)
 
 
 def without(message: bytes, needles: Iterable[bytes]) -> bytes:
-    """Return the message without the AVPs, of whatever kind, in which one of the needles stands."""
-    found = [needle for needle in needles if needle in message]
+    """Return the message without the AVPs, of whatever kind, in which one of the needles stands.
+
+    In whatever case of letters, and behind percent escapes.  Of a SIP-Auth-Data-Item only what is inside goes.
+    """
+    folded = _folded(message)
+    found = [needle for needle in needles if needle in folded]
     if not found:
         return message
-    kept = [
-        avp
-        for span in walk_avps(message)
-        for avp in [message[span.start : span.next]]
-        if not any(needle in avp for needle in found)
-    ]
+    kept = _kept(message, 20, len(message), found)
     words = [int.from_bytes(message[at : at + 4], "big") for at in range(0, 20, 4)]
     return encode_message(words[1] >> 24, words[1] & 0xFFFFFF, words[2], words[3], words[4], kept)
+
+
+def _kept(octets: bytes, start: int, end: int, needles: list[bytes]) -> list[bytes]:
+    kept: list[bytes] = []
+    for span in walk_avps(octets, start, end):
+        avp = octets[span.start : span.next]
+        folded = _folded(avp)
+        if not any(needle in folded for needle in needles):
+            kept.append(avp)
+        elif (span.code, span.vendor_id) == _ITEM:
+            kept.append(d.SIP_AUTH_DATA_ITEM.encode(b"".join(_kept(octets, span.value, span.end, needles))))
+    return kept
+
+
+def _folded(octets: bytes) -> bytes:
+    """Return octets as they are searched: in lower case, and once more with percent escapes undone."""
+    if b"%" not in octets:
+        return octets.lower()
+    return (octets + unquote_to_bytes(octets)).lower()
 
 
 def _bare(identity: bytes) -> bytes:

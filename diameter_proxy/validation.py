@@ -129,6 +129,31 @@ def check_once(data: bytes, found: list[int], command: int) -> None:
             raise Refused(_TOO_MANY._replace(failed_avp=avp_at(data, found[index + 1])))
 
 
+def further_identities(data: bytes, found: list[int]) -> list[bytes]:
+    """Return the identities that a request names beside User-Name and Public-Identity; they count in the pair check.
+
+    Wildcarded-Public-Identity, Wildcarded-IMPU, and the User-Names inside Associated-Identities (TS 29.229 §6.3).
+    """
+    named: list[bytes] = []
+    for slot in (WILDCARDED_PUBLIC_IDENTITY, WILDCARDED_IMPU):
+        if found[slot]:
+            named += [value_at(data, start) for start in starts_of(found, slot)]
+    if found[ASSOCIATED_IDENTITIES]:
+        for start in starts_of(found, ASSOCIATED_IDENTITIES):
+            named += _user_names_inside(data, start)
+    return named
+
+
+def _user_names_inside(data: bytes, start: int) -> list[bytes]:
+    value = value_at(data, start)
+    try:
+        spans = [span for span in walk_avps(value, 0, len(value)) if span.code == d.USER_NAME.code]
+    except PermanentFailure as exc:
+        refusal = Refusal("AVP length", result_code=ResultCode.INVALID_AVP_LENGTH, step=STEP, failed_avp=exc.failed_avp)
+        raise Refused(refusal) from exc
+    return [value[span.value : span.end] for span in spans if span.vendor_id == 0]
+
+
 def _invalid_length(data: bytes, start: int) -> Refusal:
     failed_avp = b""
     try:
