@@ -27,6 +27,12 @@ _INCLUDE_OCTETS_MAX: Final = 127
 # A Unix socket's path has at most 107 octets (unix(7)); Kamailio 5.6 counts its own "unix:" among them.
 _SOCKET_PATH_OCTETS_MAX: Final = 102
 
+_TABLES: Final[dict[Role, list[str]]] = {
+    "pcscf": ["pua"],
+    "icscf": ["s_cscf", "s_cscf_capabilities", "nds_trusted_domains"],
+    "scscf": ["next_core"],
+}
+
 # Kamailio's process needs 256 MiB of shared memory to live through a burst of registrations (64 wedged it for good).
 _SHARED_MEMORY_MIB: Final = 256
 _PROCESS_MEMORY_MIB: Final = 8
@@ -117,10 +123,9 @@ def render_cscf(role: Role, values: CscfValues, directory: Path) -> list[str]:
 def _files(role: Role) -> dict[str, str]:
     """Return the templates of a role and the files they become; db_text wants the table's name as file name."""
     files = {"values.cfg.j2": "values.cfg", "address.list.j2": "address.list"}
-    if role == "pcscf":
-        return files
-    files["cdp.xml.j2"] = "cdp.xml"
-    tables = {"icscf": ["s_cscf", "s_cscf_capabilities", "nds_trusted_domains"], "scscf": ["next_core"]}[role]
+    if role != "pcscf":
+        files["cdp.xml.j2"] = "cdp.xml"
+    tables = _TABLES[role]
     return files | {f"db/{table}.j2": f"db/{table}" for table in [*tables, "version"]}
 
 

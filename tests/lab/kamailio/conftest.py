@@ -159,6 +159,8 @@ class Database:
     requests: list[tuple[str, str]] = field(default_factory=list)
     answers: list[Message] = field(default_factory=list)
     resynchronised: int = 0
+    also: dict[str, str] = field(default_factory=dict)
+    """Identity -> another one of its implicit registration set."""
     _sqn: int = 0
     _listeners: dict[str, socket.socket] = field(default_factory=dict)
     _connections: dict[tuple[str, str], socket.socket] = field(default_factory=dict)
@@ -200,7 +202,7 @@ class Database:
                     connection.shutdown(socket.SHUT_RDWR)
                 connection.close()
 
-    def deregister(self, impi: str, impu: str) -> None:
+    def deregister(self, impi: str, *impus: str) -> None:
         """Send an RTR to the S-CSCF."""
         reason = d.REASON_CODE.encode(ReasonCode.PERMANENT_TERMINATION)
         request = encode_request(
@@ -216,7 +218,7 @@ class Database:
                 d.DESTINATION_HOST.encode("scscf.mc1.lab"),
                 d.DESTINATION_REALM.encode(DOMAIN),
                 d.USER_NAME.encode(impi),
-                d.PUBLIC_IDENTITY.encode(impu),
+                *(d.PUBLIC_IDENTITY.encode(impu) for impu in impus),
                 d.DEREGISTRATION_REASON.encode(reason),
             ],
         )
@@ -290,8 +292,12 @@ class Database:
 
     def _saa(self, request: Message) -> list[bytes]:
         impi, impu = request.require(d.USER_NAME), request.require(d.PUBLIC_IDENTITY)
-        identity = f"<BarringIndication>0</BarringIndication><Identity>{impu}</Identity>"
-        profile = f"<ServiceProfile><PublicIdentity>{identity}</PublicIdentity></ServiceProfile>"
+        profile = "".join(
+            f"<PublicIdentity><BarringIndication>0</BarringIndication><Identity>{one}</Identity></PublicIdentity>"
+            for one in (impu, self.also.get(impu))
+            if one is not None
+        )
+        profile = f"<ServiceProfile>{profile}</ServiceProfile>"
         user_data = f"<IMSSubscription><PrivateID>{impi}</PrivateID>{profile}</IMSSubscription>"
         return [d.USER_NAME.encode(impi), d.USER_DATA.encode(user_data.encode())]
 

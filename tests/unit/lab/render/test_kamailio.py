@@ -101,9 +101,11 @@ def test_cdp_gives_up_before_the_scscf_before_the_icscf_before_the_pcscf(tmp_pat
     assert waits_ms == [2000, 6000, 9000, 12000]
 
 
-def test_pcscf_speaks_no_diameter_and_has_no_database(tmp_path: Path) -> None:
+def test_pcscf_speaks_no_diameter_and_has_the_table_of_its_subscriptions(tmp_path: Path) -> None:
     render_cscf("pcscf", VALUES, tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["address.list", "values.cfg"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["address.list", "db", "values.cfg"]
+    assert sorted(path.name for path in (tmp_path / "db").iterdir()) == ["pua", "version"]
+    assert "pua:7" in (tmp_path / "db" / "version").read_text().splitlines()
 
 
 def test_own_cscfs_and_partner_cores_are_trusted_in_groups_of_their_own(tmp_path: Path) -> None:
