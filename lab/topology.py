@@ -7,6 +7,7 @@ Scenarios change it by dotted paths (``systems.mc1.hss_mode``).  Nothing here to
 import tomllib
 from collections.abc import Mapping
 from copy import deepcopy
+from datetime import datetime
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
@@ -69,6 +70,14 @@ class Agreement(Table):
     outbound_users: Literal["*"] | tuple[str, ...] = "*"
     inbound_users: Literal["*"] | tuple[str, ...] = "*"
     priority: int = 0
+    valid_until: Annotated[datetime | None, Field(description="When the agreement ends, as this side has it.")] = None
+    static: Annotated[
+        bool, Field(description="The partner gets no configuration data in step 12: it has them (NOTE 2).")
+    ] = False
+    vouched_users: Annotated[
+        Literal["*"] | tuple[str, ...],
+        Field(description="MC service ids that the partner's IdMS may vouch for here (10.6.2-1)."),
+    ] = "*"
 
 
 class System(Table):
@@ -100,6 +109,7 @@ class System(Table):
     held_s: Annotated[int, Field(ge=1)] = 30
     valid_s: Annotated[int, Field(ge=1)] = 86400
     quarantine_s: Annotated[int, Field(ge=0)] = 3600
+    max_map_age_s: Annotated[float, Field(gt=0, description="An older identity map tells nothing.")] = 300.0
 
 
 class User(Table):

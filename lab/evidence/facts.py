@@ -57,6 +57,9 @@ class SystemFacts(_Fact):
     hss_identities: Annotated[
         Literal["lent", "default"], Field(description="What the HSS is asked for: the lent set or the ISIM's.")
     ] = "lent"
+    static_for: Annotated[
+        tuple[str, ...], Field(description="Partners that have our configuration data off-line (10.1.X.1 NOTE 2).")
+    ] = ()
 
 
 class UeFacts(_Fact):

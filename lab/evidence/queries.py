@@ -2,7 +2,7 @@
 
 from lab.evidence.index import Exchange
 from lab.evidence.messages import DiameterMessage
-from lab.evidence.story import Evidence, Story
+from lab.evidence.story import Evidence, LentSets, Story
 
 
 def story_of(evidence: Evidence, ue: str) -> Story:
@@ -15,6 +15,17 @@ def story_of(evidence: Evidence, ue: str) -> Story:
     if not found:
         raise KeyError(f"no UE {ue} in this run")
     return max(found, key=_progress)
+
+
+def stories_in(evidence: Evidence, ue: str, system: str) -> list[Story]:
+    """Return the stories of a UE that are about one partner: those of requests for it and of registrations in it."""
+    return [story for story in evidence.stories if story.ue.name == ue and system in _partners_of(story, evidence)]
+
+
+def sets_in(evidence: Evidence, ue: str, system: str) -> LentSets:
+    """Return the sets last lent to a UE for a partner; empty ones where there are none."""
+    known = [story.sets for story in stories_in(evidence, ue, system) if story.sets.partner]
+    return known[-1] if known else LentSets()
 
 
 def diameter_on(evidence: Evidence, leg: str, command: int = 0, system: str = "") -> list[DiameterMessage]:
@@ -35,6 +46,11 @@ def is_from(evidence: Evidence, ue: str, exchange: Exchange) -> bool:
 def hexadecimal(message: DiameterMessage) -> str:
     """Return all AVPs of a message in hexadecimal."""
     return "".join(avp.octets for avp in message.avps)
+
+
+def _partners_of(story: Story, evidence: Evidence) -> set[str]:
+    asked = evidence.facts.system_of(story.access.request.frame.destination) if story.access else ""
+    return {asked, story.partner.system if story.partner else ""} - {""}
 
 
 def _progress(story: Story) -> int:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from lab.render.files import Files
 from lab.render.tls import SIGNING_KEY
-from lab.topology import PROXIES, IdentitySet, System, Topology, User
+from lab.topology import PROXIES, Agreement, IdentitySet, System, Topology, User
 
 DIAMETER_PORT: Final = 3868
 HTTPS_PORT: Final = 443
@@ -65,8 +65,12 @@ def idms_table(topology: Topology, system: str, files: Files) -> dict[str, Any]:
         ],
         "clients": [{"client_id": CLIENT_ID, "redirect_uris": [REDIRECT_URI]}],
         "partners": [
-            {"issuer": issuer(topology, partner), "jwks_file": partner_keys(files.etc(host.key), partner)}
-            for partner in topology.partners_of(system)
+            {
+                "issuer": issuer(topology, partner),
+                "jwks_file": partner_keys(files.etc(host.key), partner),
+                **_vouched(terms),
+            }
+            for partner, terms in topology.partners_of(system).items()
         ],
     }
 
@@ -134,6 +138,13 @@ def _hss_user(topology: Topology, name: str, user: User) -> dict[str, Any]:
     provisioned = topology.systems[user.system].primary_allocation in POOLED
     sets = (user.isim, *(user.migration_sets if provisioned else ()))
     return {"name": name, "k": user.k, "opc": user.opc, "amf": AMF, "impis": [identity_set(one) for one in sets]}
+
+
+def _vouched(terms: Agreement) -> dict[str, Any]:
+    """Return whose MC service IDs a partner may assert: all, or those listed, which are the same here."""
+    if terms.vouched_users == "*":
+        return {}
+    return {"mc_service_id_mapping": "listed", "mc_service_ids": {one: one for one in terms.vouched_users}}
 
 
 def _another_key(k: str) -> str:

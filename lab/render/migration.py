@@ -60,6 +60,7 @@ def proxy_table(topology: Topology, system: str, role: str, files: Files) -> dic
             "server_name": server_name(topology, system),
             "lent_identities": settings.lent_identities,
         },
+        "limits": {"max_map_age_s": settings.max_map_age_s},
         "metrics": {"listen": METRICS},
     }
 
@@ -126,7 +127,7 @@ def cms_table(topology: Topology, system: str, files: Files) -> dict[str, Any]:
             for user in topology.users_of(system).values()
             for mc_service_id in user.mc_service_ids
         ],
-        "partners": [_agreement(topology, partner, terms, files) for partner, terms in partners.items()],
+        "partners": [_agreement(topology, system, partner, terms, files) for partner, terms in partners.items()],
         "initial_ue_configuration": initial_ue_configuration(topology, system, files),
     }
 
@@ -228,9 +229,11 @@ def _partner(topology: Topology, system: str) -> dict[str, Any]:
     }
 
 
-def _agreement(topology: Topology, partner: str, terms: Agreement, files: Files) -> dict[str, Any]:
+def _agreement(topology: Topology, system: str, partner: str, terms: Agreement, files: Files) -> dict[str, Any]:
     area = topology.systems[partner].service_area
     cms, mms = topology.host(partner, "cms"), topology.host(partner, "mms")
+    theirs = topology.partners_of(partner).get(system)
+    off_line = theirs is not None and theirs.static
     return {
         "name": partner,
         "cms": f"https://{cms.name}",
@@ -241,6 +244,9 @@ def _agreement(topology: Topology, partner: str, terms: Agreement, files: Files)
         "outbound_users": _users(terms.outbound_users),
         "inbound_users": _users(terms.inbound_users),
         "priority": terms.priority,
+        "valid_until": terms.valid_until,
+        "static": terms.static,
+        "initial_ue_configuration": initial_ue_configuration(topology, partner, files) if off_line else None,
         "service_area": {
             "polygon": [list(point) for point in area.polygon],
             "ecgi": list(area.ecgi),

@@ -1,12 +1,13 @@
 """Text of a TOML document from tables, for files that programs read and people look at.
 
-What the lab writes: strings, numbers, booleans, paths, lists and tables.  A list of tables becomes ``[[name]]``;
-tables inside other lists are inline.  Nothing else is accepted.
+What the lab writes: strings, numbers, booleans, moments, paths, lists and tables.  A list of tables becomes
+``[[name]]``; tables inside other lists are inline.  Nothing else is accepted.
 """
 
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any, Final
@@ -63,6 +64,8 @@ def _value(value: object) -> str:
             return str(value)
         case str():
             return json.dumps(value, ensure_ascii=False)
+        case datetime():
+            return value.isoformat()
         case Path() | IPv4Address() | IPv4Network():
             return json.dumps(str(value))
         case Mapping():

@@ -1,4 +1,4 @@
-"""CSC-X by hand, as an administrator: release, disable or enable every binding of one role at an MMS.
+"""CSC-X by hand, as an administrator: bindings imported, changed, withdrawn from a user, or awaited at an MMS.
 
 A program of one errand: its task as JSON on standard input, its result as JSON on standard output.  It runs in the
 namespace of the configuration management server, with the administrator's certificate.
@@ -8,42 +8,99 @@ import http.client
 import json
 import ssl
 import sys
+import time
+from collections.abc import Callable, Mapping
 from typing import Any, Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 TIMEOUT_S: Final = 5.0
+LOOK_EVERY_S: Final = 0.2
+BINDINGS: Final = "/csc-x/v1/bindings"
+
+Binding = dict[str, Any]
 
 
-def change(task: dict[str, Any]) -> dict[str, Any]:
-    """Carry the task out and return the bindings as they are now."""
-    context = ssl.create_default_context(cafile=task["ca"])
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
-    context.load_cert_chain(task["certificate"], task["private_key"])
-    host = urlsplit(task["url"]).hostname or ""
-    link = http.client.HTTPSConnection(host, context=context, timeout=TIMEOUT_S)
-    listed = _call(link, "GET", f"/csc-x/v1/bindings?role={quote(task['role'])}", None)
-    bindings = listed if isinstance(listed, list) else listed.get("bindings", [])
-    changed = [
-        _call(link, "POST", f"/csc-x/v1/bindings/{quote(one['binding'])}/{task['action']}", {"reason": task["reason"]})
-        for one in bindings
-    ]
-    return {"ok": True, "changed": len(changed)}
+class Administrator:
+    """One connection to an MMS."""
+
+    def __init__(self, task: Mapping[str, Any]) -> None:
+        context = ssl.create_default_context(cafile=task["ca"])
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        context.load_cert_chain(task["certificate"], task["private_key"])
+        host = urlsplit(task["url"]).hostname or ""
+        self._link = http.client.HTTPSConnection(host, context=context, timeout=TIMEOUT_S)
+
+    def bindings(self, role: str, other_system: str = "") -> list[Binding]:
+        """Return the bindings of a role, with one other system where given."""
+        query = {"role": role} | ({"other_mc_system": other_system} if other_system else {})
+        listed = self._call("GET", f"{BINDINGS}?{urlencode(query)}")
+        return listed if isinstance(listed, list) else list(listed.get("bindings", []))
+
+    def change(self, task: Mapping[str, Any]) -> dict[str, Any]:
+        """Release, disable or enable the bindings that the task names."""
+        found = self.bindings(task["role"], task["other_system"])
+        for one in found:
+            path = f"{BINDINGS}/{quote(one['binding'])}/{task['action']}"
+            self._call("POST", path, json.dumps({"reason": task["reason"]}))
+        return {"ok": bool(found), "changed": len(found), **({} if found else {"reason": "there is no such binding"})}
+
+    def import_entries(self, task: Mapping[str, Any]) -> dict[str, Any]:
+        """Import bindings, one a line."""
+        lines = "".join(json.dumps(entry) + "\n" for entry in task["entries"])
+        report = self._call("POST", "/csc-x/v1/import", lines, "application/x-ndjson")
+        refused = report.get("refused", [])
+        return {"ok": not refused, "report": report, "reason": str(refused)[:300]}
+
+    def withdraw(self, task: Mapping[str, Any]) -> dict[str, Any]:
+        """Withdraw migration from a user toward one other system."""
+        names = ("role", "other_mc_system", "mc_service_id", "reason")
+        status = self._call("POST", "/csc-x/v1/withdrawals", json.dumps({name: task[name] for name in names}))
+        return {"ok": True, "withdrawal": status}
+
+    def wait(self, task: Mapping[str, Any]) -> dict[str, Any]:
+        """List the bindings until there are as many as wanted."""
+        ends = time.monotonic() + task["within_s"]
+        while True:
+            listed = self.bindings(task["role"])
+            states = [one["state"] for one in listed]
+            if len([one for one in listed if is_in(one, task["state"])]) == task["count"]:
+                return {"ok": True, "states": states}
+            if time.monotonic() > ends:
+                return {"ok": False, "reason": f"{task['url']} lists {states} after {task['within_s']:g} s"}
+            time.sleep(LOOK_EVERY_S)
+
+    def _call(self, method: str, path: str, text: str | None = None, media_type: str = "application/json") -> Any:
+        self._link.request(method, path, text, {"Content-Type": media_type} if text is not None else {})
+        response = self._link.getresponse()
+        octets = response.read()
+        if response.status >= 300:
+            raise RuntimeError(f"{method} {path}: {response.status} {octets[:200].decode(errors='replace')}")
+        return json.loads(octets) if octets else None
 
 
-def _call(link: http.client.HTTPSConnection, method: str, path: str, body: dict[str, Any] | None) -> Any:
-    text = json.dumps(body) if body is not None else None
-    link.request(method, path, text, {"Content-Type": "application/json"} if text else {})
-    response = link.getresponse()
-    octets = response.read()
-    if response.status >= 300:
-        raise RuntimeError(f"{method} {path}: {response.status} {octets[:200].decode(errors='replace')}")
-    return json.loads(octets) if octets else None
+def is_in(binding: Binding, state: str) -> bool:
+    """Tell whether a binding is in a state: any, one by name, or ``ended``: no longer served, and its RTR is over."""
+    if state != "ended":
+        return state in ("", binding["state"])
+    is_over = binding["state"] == "quarantined" or not binding["enabled"]
+    return is_over and binding["deregistration"] != "pending"
+
+
+def carry_out(task: Mapping[str, Any]) -> dict[str, Any]:
+    """Carry the task out and return what came of it."""
+    administrator = Administrator(task)
+    errands: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
+        "import": administrator.import_entries,
+        "withdraw": administrator.withdraw,
+        "await": administrator.wait,
+    }
+    return errands.get(task["action"], administrator.change)(task)
 
 
 def main() -> None:
     """Do the errand."""
     try:
-        result = change(json.load(sys.stdin))
+        result = carry_out(json.load(sys.stdin))
     except (OSError, http.client.HTTPException, RuntimeError, ValueError, KeyError) as exc:
         result = {"ok": False, "reason": f"{type(exc).__name__}: {exc}"}
     print(json.dumps(result))

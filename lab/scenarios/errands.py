@@ -1,4 +1,4 @@
-"""What a scenario does beside its UEs: the HSS's control socket, CSC-X by hand, a Diameter message of its own making.
+"""What a scenario does beside its UEs: HSS control, CSC-X by hand, a Diameter message or a token used twice.
 
 Each runs where its wire is: a small client of ours in the host's namespace, or a socket of this machine.
 """
@@ -7,11 +7,14 @@ import asyncio
 import json
 import sys
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from lab.render.core import p_cscf
+from lab.render.core import CLIENT_ID, SCOPE, identity_set, issuer, p_cscf
+from lab.render.migration import initial_ue_configuration
 from lab.scenarios import model
 from lab.supervisor.process import ProgramFailure
+from lab.topology import Topology
 
 if TYPE_CHECKING:
     from lab.supervisor.lab import Lab
@@ -29,6 +32,8 @@ def enter_connection_details(lab: "Lab", step: model.EnterConnectionDetails, ide
         "home_domain": topology.systems[step.partner].home_domain,
         "p_cscf": [p_cscf(topology, step.partner)],
     }
+    if step.configured:
+        entry["initial_ue_configuration"] = initial_ue_configuration(topology, step.partner, lab.files)
     folder = lab.files.state(step.ue) / "systems"
     folder.mkdir(mode=0o700, exist_ok=True)
     file = folder / f"{step.partner}.json"
@@ -51,20 +56,121 @@ async def command_hss(lab: "Lab", step: model.Hss) -> dict[str, Any]:
 
 
 async def change_bindings(lab: "Lab", step: model.ChangeBindings) -> dict[str, Any]:
-    """Confirm, release, disable or enable every binding that an MMS has in a role.
+    """Release, disable or enable the bindings that an MMS has in a role, with one other system where given.
+
+    Raises:
+        ProgramFailure: there is none, or the MMS refuses.
+    """
+    values = {"action": step.action, "role": step.role, "other_system": step.other_system, "reason": step.reason}
+    return await _administer(lab, step.system, values)
+
+
+async def await_bindings(lab: "Lab", step: model.AwaitBindings) -> dict[str, Any]:
+    """Wait until an MMS lists as many bindings as wanted.
+
+    Raises:
+        ProgramFailure: it does not in time.
+    """
+    values = {
+        "action": "await",
+        "role": step.role,
+        "state": step.state,
+        "count": step.count,
+        "within_s": step.within_s,
+    }
+    return await _administer(lab, step.system, values, ANSWER_S + step.within_s)
+
+
+async def withdraw(lab: "Lab", step: model.Withdraw) -> dict[str, Any]:
+    """Withdraw migration from a UE's user for one partner, at the primary's MMS.
 
     Raises:
         ProgramFailure: the MMS refuses.
     """
+    topology = lab.topology
     values = {
-        "url": f"https://mms.{step.system}.lab",
-        "ca": lab.files.authority(step.system),
-        **lab.files.tls(f"admin.{step.system}"),
-        "action": step.action,
-        "role": step.role,
+        "action": "withdraw",
+        "role": "primary",
+        "other_mc_system": step.partner,
+        "mc_service_id": topology.users[topology.ues[step.ue].user].mc_service_ids[0],
         "reason": step.reason,
     }
-    return await _errand(lab, f"cms.{step.system}", "lab.scenarios.csc_x_client", values)
+    return await _administer(lab, topology.home_of(step.ue), values)
+
+
+async def import_binding(lab: "Lab", step: model.ImportBinding) -> dict[str, Any]:
+    """Import a user's binding with a partner into both MMSs.
+
+    Raises:
+        ProgramFailure: one of them refuses.
+    """
+    for system, entry in binding_entries(lab.topology, step.ue, step.partner).items():
+        await _administer(lab, system, {"action": "import", "entries": [entry]})
+    return {}
+
+
+def binding_entries(topology: Topology, ue: str, partner: str) -> dict[str, dict[str, Any]]:
+    """Return what pre-provisions a UE's user: the binding of each MMS (``mmserver.messages.BindingEntry``)."""
+    home = topology.home_of(ue)
+    user = topology.users[topology.ues[ue].user]
+    primary = next(one for one in user.migration_sets if one.partner == partner)
+    shared = {
+        "mc_service_ids": list(user.mc_service_ids),
+        "migration_management_server": topology.host(home, "mms").name,
+        "valid_until": (datetime.now(UTC) + timedelta(seconds=topology.systems[home].valid_s)).isoformat(),
+    }
+    return {
+        home: {
+            **shared,
+            "role": "primary",
+            "other_mc_system": partner,
+            "identities": identity_set(primary),
+            "counterpart": identity_set(user.isim),
+            "provisioned": topology.systems[home].hss_identities == "lent",
+        },
+        partner: {
+            **shared,
+            "role": "partner",
+            "other_mc_system": home,
+            "identities": identity_set(topology.systems[partner].inbound_sets[0]),
+            "counterpart": identity_set(primary),
+        },
+    }
+
+
+async def replay_assertion(lab: "Lab", step: model.ReplayAssertion) -> dict[str, Any]:
+    """Use one security token twice at a partner.
+
+    Raises:
+        ProgramFailure: the first time is refused, or the second is not as the step wants.
+    """
+    topology = lab.topology
+    user = topology.ues[step.ue].user
+    servers = {"primary": topology.home_of(step.ue), "partner": step.system}
+    values = {
+        **{
+            name: {"issuer": issuer(topology, system), "ca": str(lab.files.authority(system))}
+            for name, system in servers.items()
+        },
+        "credentials": {"username": user, "password": topology.users[user].password},
+        "client_id": CLIENT_ID,
+        "scope": SCOPE,
+    }
+    answer = await _errand(lab, step.ue, "lab.scenarios.token_client", values)
+    if answer["second"] != step.status:
+        raise ProgramFailure(f"the second use ended with {answer['second']}, wanted {step.status}")
+    return answer
+
+
+async def _administer(
+    lab: "Lab", system: str, values: Mapping[str, Any], patience_s: float = ANSWER_S
+) -> dict[str, Any]:
+    whom = {
+        "url": f"https://mms.{system}.lab",
+        "ca": lab.files.authority(system),
+        **lab.files.tls(f"admin.{system}"),
+    }
+    return await _errand(lab, f"cms.{system}", "lab.scenarios.csc_x_client", {**whom, **values}, patience_s)
 
 
 async def send_mar(lab: "Lab", step: model.SendDiameter, private: str, public: str) -> dict[str, Any]:
@@ -91,19 +197,21 @@ async def send_mar(lab: "Lab", step: model.SendDiameter, private: str, public: s
     return answer
 
 
-async def _errand(lab: "Lab", host: str, module: str, values: Mapping[str, Any]) -> dict[str, Any]:
+async def _errand(
+    lab: "Lab", host: str, module: str, values: Mapping[str, Any], patience_s: float = ANSWER_S
+) -> dict[str, Any]:
     environment = {"SSLKEYLOGFILE": str(lab.files.run.keys(f"{host}.errand"))}
     argv = lab.runtime.command(host, [sys.executable, "-P", "-m", module], environment)
     process = await asyncio.create_subprocess_exec(
         *argv, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
     try:
-        async with asyncio.timeout(ANSWER_S):
+        async with asyncio.timeout(patience_s):
             out, err = await process.communicate(json.dumps(dict(values), default=str).encode())
     except TimeoutError:
         process.kill()
         await process.wait()
-        raise ProgramFailure(f"{module} on {host}: no answer in {ANSWER_S:g} s") from None
+        raise ProgramFailure(f"{module} on {host}: no answer in {patience_s:g} s") from None
     if not out:
         last = err.decode(errors="replace").strip().splitlines() or ["it said nothing"]
         raise ProgramFailure(f"{module} on {host}: {last[-1]}")

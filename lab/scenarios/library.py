@@ -3,13 +3,18 @@
 from difflib import get_close_matches
 from typing import Final
 
+from lab.scenarios.endings import ENDINGS
 from lab.scenarios.migrations import MIGRATIONS
 from lab.scenarios.model import Scenario
 from lab.scenarios.native import NATIVE
+from lab.scenarios.outages import OUTAGES
+from lab.scenarios.provisioning import PROVISIONING
 from lab.scenarios.refusals import REFUSALS
+from lab.scenarios.tokens import TOKENS
 from lab.topology import TopologyError
 
-SCENARIOS: Final[dict[str, Scenario]] = {scenario.name: scenario for scenario in (*NATIVE, *MIGRATIONS, *REFUSALS)}
+_ALL: Final = (*NATIVE, *MIGRATIONS, *PROVISIONING, *REFUSALS, *TOKENS, *ENDINGS, *OUTAGES)
+SCENARIOS: Final[dict[str, Scenario]] = {scenario.name: scenario for scenario in _ALL}
 
 
 def scenario_named(name: str) -> Scenario:

@@ -24,6 +24,7 @@ from lab.scenarios.model import (
 
 IN_MC1: Final[dict[str, Any]] = {"coordinates": {"latitude": 60.2, "longitude": 25.0}}
 IN_MC2: Final[dict[str, Any]] = {"coordinates": {"latitude": 60.2, "longitude": 25.2}}
+IN_MC3: Final[dict[str, Any]] = {"coordinates": {"latitude": 60.2, "longitude": 25.4}}
 CELL_OF_MC2: Final[dict[str, Any]] = {"ecgi": "00102-0000201"}
 
 RANDOM: Final = {

@@ -28,7 +28,7 @@ aaa-2, csc-y, hss, mms, csc-4, csc-x, csc-17, csc-1):
     time-between(ue, first, last, at_most_s)    e.g. REGISTER and its 200 in a system
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Literal
 
@@ -60,16 +60,23 @@ def check(name: str, **parameters: object) -> Check:
 
 @dataclass(frozen=True, slots=True)
 class Authenticate:
-    """MC service user authentication: OIDC at home, token exchange toward a partner (10.6.1-1, 10.6.2-1)."""
+    """MC service user authentication: OIDC at home, token exchange toward a partner (10.6.1-1, 10.6.2-1).
+
+    ``status`` other than 200 is the refusal of one of the two identity management servers (RFC 6749 §5.2).
+    """
 
     ue: str
     system: str
     flow: Literal["password", "code"] = "password"
+    status: int = 200
 
 
 @dataclass(frozen=True, slots=True)
 class GetConnectionDetails:
-    """The UE asks its primary CMS how to reach a partner (10.1.X.1); ``status`` other than 200 is a refusal."""
+    """The UE asks its primary CMS how to reach a partner (10.1.X.1).
+
+    ``status`` other than 200 is a refusal, 0 that no answer came at all.
+    """
 
     ue: str
     partner: str | None = None
@@ -130,14 +137,18 @@ class Deregister:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A MESSAGE from one UE to another, which must arrive there; the receiver's identity is that in ``system``."""
+    """A MESSAGE from one UE to another, which must arrive there; the receiver's identity is that in ``system``.
+
+    ``patience_s``: for so long it is sent again while it ends with another status.
+    """
 
     sender: str
     sender_system: str
     receiver: str
     receiver_system: str
     text: str = "hello"
-    status: int = 200
+    status: int | tuple[int, ...] = 200
+    patience_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,22 +161,61 @@ class Isim:
 
 @dataclass(frozen=True, slots=True)
 class EnterConnectionDetails:
-    """Connection details that did not come over CSC-4 are put into the UE: what anybody could do to a UE of theirs."""
+    """Connection details that did not come over CSC-4 are put into the UE: what anybody could do to a UE of theirs.
+
+    ``configured``: with the partner's initial UE configuration data, as an operator would provision a UE (NOTE 2).
+    """
 
     ue: str
     partner: str
     private_user_identity: str
     public_user_identities: tuple[str, ...]
+    configured: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ChangeBindings:
-    """Over CSC-X, as an administrator: confirm, release, disable or enable the bindings of one side."""
+    """Over CSC-X, as an administrator: release, disable or enable the bindings of one side, with one other system."""
 
     system: str
     action: Literal["release", "disable", "enable"]
     role: Literal["primary", "partner"]
+    other_system: str = ""
     reason: str = "by hand"
+
+
+@dataclass(frozen=True, slots=True)
+class Withdraw:
+    """Over CSC-X, as an administrator: migration is withdrawn from a UE's user for one partner (7.4.2.2.X, EXAMPLE)."""
+
+    ue: str
+    partner: str
+    reason: str = "by hand"
+
+
+@dataclass(frozen=True, slots=True)
+class ImportBinding:
+    """Over CSC-X, as an administrator: one user's binding is imported into both MMSs (pre-provisioned mode).
+
+    The primary migration set is the first that the user has for the partner, the partner set the first of its pool.
+    """
+
+    ue: str
+    partner: str
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitBindings:
+    """Over CSC-X, as an administrator: wait until an MMS lists so many bindings of a role, in a state where given.
+
+    ``ended``: disabled or quarantined, and its RTR answered or given up.
+    """
+
+    system: str
+    role: Literal["primary", "partner"]
+    count: int = 1
+    state: Literal["", "held", "allocated", "registered", "quarantined", "ended"] = ""
+    within_s: float = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +285,23 @@ class SendDiameter:
 
 
 @dataclass(frozen=True, slots=True)
+class ReplayAssertion:
+    """A security token of the UE's user is given to a partner's IdMS twice: the second time it must be refused."""
+
+    ue: str
+    system: str
+    status: int = 400
+
+
+@dataclass(frozen=True, slots=True)
+class During:
+    """One step is under way while others are carried out; then its outcome is awaited."""
+
+    step: "Step"
+    meanwhile: "tuple[Step, ...]"
+
+
+@dataclass(frozen=True, slots=True)
 class Wait:
     """Nothing for a while: for timers that are under test themselves."""
 
@@ -253,6 +320,11 @@ Step = (
     | Isim
     | EnterConnectionDetails
     | ChangeBindings
+    | Withdraw
+    | ImportBinding
+    | AwaitBindings
+    | ReplayAssertion
+    | During
     | Hss
     | Kill
     | Start
@@ -286,6 +358,17 @@ class Scenario:
     checks: tuple[Check, ...] = ()
 
 
+def flat(steps: tuple[Step, ...]) -> Iterator[Step]:
+    """Yield the steps one after the other, what happens during one of them right after it."""
+    for step in steps:
+        if isinstance(step, During):
+            yield from flat((step.step, *step.meanwhile))
+        else:
+            yield step
+
+
 def describe(step: Step) -> dict[str, Any]:
     """Return a step as a JSON object, for ``run.json`` and the timeline."""
+    if isinstance(step, During):
+        return {"step": "During", "during": describe(step.step), "meanwhile": [describe(one) for one in step.meanwhile]}
     return {"step": type(step).__name__, **asdict(step)}

@@ -9,7 +9,7 @@ from typing import Any
 
 from lab.render.core import server_name
 from lab.render.files import Files
-from lab.scenarios.model import Scenario, describe
+from lab.scenarios.model import Scenario, describe, flat
 from lab.topology import Topology
 
 
@@ -30,7 +30,7 @@ def run_facts(topology: Topology, scenario: Scenario, files: Files) -> dict[str,
         "users": [_user(topology, name) for name in topology.users],
         "ues": [_ue(topology, name) for name in topology.ues],
         "settings": dict(scenario.settings),
-        "steps": [describe(step) for step in scenario.steps],
+        "steps": [describe(step) for step in flat(scenario.steps)],
         "proves": list(scenario.proves),
         "absent": list(scenario.absent),
         "checks": [{"name": check.name, "parameters": dict(check.parameters)} for check in scenario.checks],
@@ -66,6 +66,7 @@ def _system(topology: Topology, name: str) -> Mapping[str, Any]:
         "hss_mode": system.hss_mode,
         "through_proxy": system.through_proxy,
         "partners": list(topology.partners_of(name)),
+        "static_for": [partner for partner, terms in topology.partners_of(name).items() if terms.static],
     }
 
 

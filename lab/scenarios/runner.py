@@ -9,7 +9,16 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from lab.scenarios import model
-from lab.scenarios.errands import change_bindings, command_hss, enter_connection_details, send_mar
+from lab.scenarios.errands import (
+    await_bindings,
+    change_bindings,
+    command_hss,
+    enter_connection_details,
+    import_binding,
+    replay_assertion,
+    send_mar,
+    withdraw,
+)
 from lab.supervisor.lab import Lab
 from lab.supervisor.process import ProgramFailure
 
@@ -51,7 +60,7 @@ class Runner:
     async def _carry_out(self, step: model.Step) -> dict[str, Any]:
         match step:
             case model.Authenticate():
-                return await self._done(step.ue, {"command": "authenticate", "system": step.system, "flow": step.flow})
+                return await self._authenticate(step)
             case model.GetConnectionDetails():
                 return await self._get_connection_details(step)
             case model.Register():
@@ -68,8 +77,23 @@ class Runner:
                 return await self._done(step.ue, {"command": "isim", "sqn": step.sqn})
             case model.EnterConnectionDetails():
                 return self._enter_details(step)
+            case model.During():
+                return await self._during(step)
+            case _:
+                return await self._do_errand(step)
+
+    async def _do_errand(self, step: model.Step) -> dict[str, Any]:
+        match step:
             case model.ChangeBindings():
                 return await change_bindings(self._lab, step)
+            case model.AwaitBindings():
+                return await await_bindings(self._lab, step)
+            case model.Withdraw():
+                return await withdraw(self._lab, step)
+            case model.ImportBinding():
+                return await import_binding(self._lab, step)
+            case model.ReplayAssertion():
+                return await replay_assertion(self._lab, step)
             case model.Hss():
                 return await command_hss(self._lab, step)
             case model.SendDiameter():
@@ -101,6 +125,23 @@ class Runner:
                 raise StepFailed("nobody knows how to carry this out")
         return {}
 
+    async def _during(self, step: model.During) -> dict[str, Any]:
+        """Carry out what happens meanwhile, once the step is under way; its outcome is the step's."""
+        under_way = asyncio.create_task(self._carry_out(step.step))
+        try:
+            for one in step.meanwhile:
+                await self._carry_out(one)
+            return await under_way
+        finally:
+            under_way.cancel()
+            await asyncio.gather(under_way, return_exceptions=True)
+
+    async def _authenticate(self, step: model.Authenticate) -> dict[str, Any]:
+        values = {"command": "authenticate", "system": step.system, "flow": step.flow}
+        if step.status == 200:
+            return await self._done(step.ue, values)
+        return await self._with_status(step.ue, values, step.status)
+
     async def _ask(self, ue: str, values: Mapping[str, Any]) -> dict[str, Any]:
         return await self._lab.command(ue, values, UE_ANSWER_S)
 
@@ -111,7 +152,12 @@ class Runner:
         return answer
 
     async def _with_status(
-        self, ue: str, values: Mapping[str, Any], wanted: int | tuple[int, ...], patience_s: float = 0.0
+        self,
+        ue: str,
+        values: Mapping[str, Any],
+        wanted: int | tuple[int, ...],
+        patience_s: float = 0.0,
+        come_again: tuple[int, ...] = COME_AGAIN,
     ) -> dict[str, Any]:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + patience_s
@@ -119,7 +165,7 @@ class Runner:
             answer = await self._ask(ue, values)
             if answer.get("status") in (wanted if isinstance(wanted, tuple) else (wanted,)):
                 return answer
-            if answer.get("status") not in COME_AGAIN or loop.time() > deadline:
+            if answer.get("status") not in come_again or loop.time() > deadline:
                 raise StepFailed(f"{ue} answers {reason_of(answer)}, wanted status {wanted}")
             await asyncio.sleep(COME_AGAIN_S)
 
@@ -138,7 +184,7 @@ class Runner:
                 raise StepFailed(f"partner {given} was given, wanted {step.partner_given}")
             self._details[step.ue, given] = answer
             return answer
-        if answer.get("ok") or answer.get("status") != step.status:
+        if answer.get("ok") or (answer.get("status") or 0) != step.status:
             raise StepFailed(f"{step.ue} answers {reason_of(answer)}, wanted status {step.status}")
         if step.refused_in is not None and answer.get("step") not in (None, step.refused_in):
             raise StepFailed(f"refused in step {answer.get('step')}, wanted {step.refused_in}")
@@ -149,7 +195,7 @@ class Runner:
         since = len(receiver.events)
         to = self._identities(f"{step.receiver}.{step.receiver_system}")[1]
         values = {"command": "message", "system": step.sender_system, "to": to, "text": step.text}
-        answer = await self._with_status(step.sender, values, step.status)
+        answer = await self._with_status(step.sender, values, step.status, step.patience_s, (*COME_AGAIN, 200))
         if step.status == 200:
             await receiver.event(
                 lambda event: event.get("event") == "message.received" and event.get("text") == step.text,

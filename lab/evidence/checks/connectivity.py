@@ -217,7 +217,7 @@ def step_11(story: Story, evidence: Evidence) -> Finding:
 
 
 def step_12(story: Story, evidence: Evidence) -> Finding:
-    """CSC-17 response: the partner set and the initial UE configuration data (Annex A.6)."""
+    """CSC-17 response: the partner set and the initial UE configuration data (Annex A.6), if not off-line (NOTE 2)."""
     access = story.access
     if access is None or access.response is None or access.status != 200:
         return absent("no partner MC system access response")
@@ -228,7 +228,9 @@ def step_12(story: Story, evidence: Evidence) -> Finding:
         found = identity_set(body.get("partner_mc_system_sip_identities"))
         yield from differs("set", found, _partner_identities(story))
         data = body.get("initial_ue_configuration") or {}
-        yield from differs("mc_system of the initial UE configuration data", data.get("mc_system"), partner)
+        off_line = story.ue.system in evidence.facts.system(partner).static_for
+        wanted = None if off_line else partner
+        yield from differs("mc_system of the initial UE configuration data", data.get("mc_system"), wanted)
 
     return judged([access.response.frame.number], http_filter(access), faults())
 

@@ -6,7 +6,7 @@ A name or a parameter that is not there is a mistake of the scenario and makes t
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
-from lab.evidence.checks import sets, sip, wires
+from lab.evidence.checks import lifecycle, sets, sip, tokens, wires
 from lab.evidence.checks.finding import Finding
 from lab.evidence.story import Evidence
 
@@ -42,6 +42,17 @@ REGISTRY: Final[dict[str, Callable[..., Finding]]] = {
     "partner-chosen":         sets.partner_chosen,
     "hss-asked-for":          sets.hss_asked_for,
     "impus-paired":           sets.impus_paired,
+    "sets-per-partner":       sets.sets_per_partner,
+    "configuration-off-line": sets.configuration_off_line,
+    "registration-terminated": lifecycle.registration_terminated,
+    "withdrawal-told":        lifecycle.withdrawal_told,
+    "refused-before-told":    lifecycle.refused_before_told,
+    "cancelled-by-hss":       lifecycle.cancelled_by_hss,
+    "message-refused":        lifecycle.message_refused,
+    "registration-event":     lifecycle.registration_event,
+    "hold-lapsed":            lifecycle.hold_lapsed,
+    "token-refused":          tokens.token_refused,
+    "assertion-serves-once":  tokens.assertion_serves_once,
 }
 # fmt: on
 

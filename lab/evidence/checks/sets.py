@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from lab.evidence.checks.finding import Finding, differs, frame_filter, http_filter, judged, lacks
 from lab.evidence.index import PUBLIC_IDENTITY, USER_NAME
-from lab.evidence.queries import story_of
+from lab.evidence.queries import sets_in, stories_in, story_of
 from lab.evidence.story import Evidence
 from lab.evidence.texts import uri_of
 
@@ -83,3 +83,47 @@ def impus_paired(evidence: Evidence, *, ue: str, count: int) -> Finding:
 
     frames = [final.frame.number if final else None]
     return judged(frames, frame_filter(frames), faults())
+
+
+def sets_per_partner(evidence: Evidence, *, ue: str, systems: tuple[str, ...]) -> Finding:
+    """A primary migration set of its own for each partner, a partner set of each, 200 in each (7.4.2.2.X NOTE 1)."""
+    lent = {system: sets_in(evidence, ue, system) for system in systems}
+    finals = [
+        story.partner.final
+        for system in systems
+        for story in stories_in(evidence, ue, system)
+        if story.partner and story.partner.final and story.partner.final.status == 200
+    ]
+    registered = {evidence.facts.system_of(final.frame.source) for final in finals}
+
+    def faults() -> Iterator[str]:
+        seen: dict[str, str] = {}
+        for system, sets in lent.items():
+            yield from lacks(sets.primary and sets.partner, f"{ue} was lent no set for {system}")
+            yield from lacks(system in registered, f"{ue} was not registered in {system}")
+            domain = evidence.facts.system(system).home_domain
+            yield from lacks(all(one.endswith("@" + domain) for one in sets.partner), f"not a set of {domain}")
+            for identity in (*sets.primary, *sets.partner):
+                first = seen.setdefault(identity, system)
+                yield from lacks(first == system, f"{identity} is for {first} and for {system}")
+
+    frames = [final.frame.number for final in finals]
+    return judged(frames, frame_filter(frames), faults())
+
+
+def configuration_off_line(evidence: Evidence, *, ue: str) -> Finding:
+    """Step 12 brought no initial UE configuration data, and step 13 has the partner's all the same (NOTE 2)."""
+    story = story_of(evidence, ue)
+    if story.access is None or story.details is None:
+        return judged((), "", [f"{ue} was given no connection details"])
+    partner = evidence.facts.system_of(story.access.request.frame.destination)
+    data = story.details.answer().get("initial_ue_configuration") or {}
+
+    def faults() -> Iterator[str]:
+        assert story.access is not None
+        brought = story.access.answer().get("initial_ue_configuration")
+        yield from lacks(not brought, "step 12 brought initial UE configuration data")
+        yield from differs("mc_system of the data of step 13", data.get("mc_system"), partner)
+        yield from differs("home domain", data.get("home_domain"), evidence.facts.system(partner).home_domain)
+
+    return judged([*story.access.frames, *story.details.frames], http_filter(story.access), faults())

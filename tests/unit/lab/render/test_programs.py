@@ -1,5 +1,6 @@
 """Every rendered file is one that its program accepts, and a host runs what its role says."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,21 @@ def test_the_cms_takes_its_file_and_knows_where_its_partner_serves(
     config = load_cms(rendered[0].etc("cms.mc1") / "cms.toml")
     assert config.partners[0].service_area.ecgi == ("00102-0000201", "00102-0000202")
     assert config.initial_ue_configuration.trust_anchors[0].startswith("-----BEGIN CERTIFICATE")
+
+
+def test_an_agreement_is_rendered_with_its_end_its_configuration_data_and_whom_the_partner_vouches_for(
+    tmp_path: Path,
+) -> None:
+    terms = {"valid_until": "2026-01-01T00:00:00Z", "static": True, "vouched_users": ["sip:carol@mc1.lab"]}
+    settings = {f"systems.mc2.agreements.mc1.{name}": value for name, value in terms.items()}
+    files, _ = render(load_topology(settings=settings).restricted_to(("mc1", "mc2")), tmp_path)
+    primary, partner = (load_cms(files.etc(f"cms.{system}") / "cms.toml").partners[0] for system in ("mc1", "mc2"))
+    assert (partner.static, partner.valid_until) == (True, datetime(2026, 1, 1, tzinfo=UTC))
+    assert primary.initial_ue_configuration is not None
+    assert primary.initial_ue_configuration.mc_system == "mc2"
+    assert partner.initial_ue_configuration is None
+    vouching = load_idms(files.etc("idms.mc2") / "idms.toml").partners[0]
+    assert (vouching.mc_service_id_mapping, list(vouching.mc_service_ids)) == ("listed", ["sip:carol@mc1.lab"])
 
 
 def test_the_ue_takes_its_file_and_takes_commands(rendered: tuple[Files, dict[str, Program]]) -> None:

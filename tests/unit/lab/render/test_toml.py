@@ -1,6 +1,7 @@
 """TOML as the lab writes it: what tomllib reads back is what went in."""
 
 import tomllib
+from datetime import UTC, datetime
 from ipaddress import IPv4Address
 from pathlib import Path
 
@@ -33,6 +34,11 @@ def test_what_is_written_is_read_back(table: dict[str, object]) -> None:
 def test_paths_and_addresses_become_texts_and_none_is_left_out() -> None:
     written = format_toml({"a": Path("/x"), "b": IPv4Address("10.0.0.1"), "c": None})
     assert tomllib.loads(written) == {"a": "/x", "b": "10.0.0.1"}
+
+
+def test_a_moment_is_read_back_with_its_zone() -> None:
+    moment = datetime(2026, 1, 1, 12, 30, tzinfo=UTC)
+    assert tomllib.loads(format_toml({"until": moment})) == {"until": moment}
 
 
 def test_a_list_of_tables_becomes_an_array_of_tables() -> None:

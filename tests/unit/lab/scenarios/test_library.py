@@ -36,6 +36,21 @@ WANTED = [
     "sip-digest-refused",
     "primary-hss-down",
     "primary-hss-silent",
+    "withdrawal",
+    "withdrawal-partner-down",
+    "hss-cancels",
+    "expiry",
+    "pool-exhausted",
+    "agreement-expired",
+    "static-configuration",
+    "pre-provisioned",
+    "two-partners",
+    "primary-mms-down",
+    "partner-mms-down",
+    "cms-killed-after-step-6",
+    "stale-map",
+    "token-exchange-refused",
+    "token-replayed",
 ]
 
 
@@ -58,7 +73,7 @@ def test_a_scenario_is_one_that_the_topology_can_carry(name: str) -> None:
     topology = load_topology(settings=scenario.settings).restricted_to(scenario.systems, scenario.ues)
     assert tuple(topology.ues) == tuple(ue for ue in ("ue1", "ue2", "ue3") if ue in scenario.ues)
     hosts = {host.key for host in topology.hosts()}
-    for step in scenario.steps:
+    for step in model.flat(scenario.steps):
         values = model.describe(step)
         named = [values[key] for key in ("ue", "sender", "receiver", "host") if key in values]
         assert set(named) <= hosts
@@ -88,3 +103,12 @@ def test_an_unknown_name_gets_near_ones() -> None:
 
 def test_a_step_is_described_by_its_name_and_members() -> None:
     assert model.describe(model.Move("ue1", "mc2")) == {"step": "Move", "ue": "ue1", "system": "mc2"}
+
+
+def test_what_happens_during_a_step_stands_right_after_it() -> None:
+    asked, killed = model.GetConnectionDetails("ue1", "mc2", status=0), model.Kill("cms.mc1")
+    during = model.During(asked, (model.Wait(1.0), killed))
+    assert list(model.flat((during, killed))) == [asked, model.Wait(1.0), killed, killed]
+    described = model.describe(during)
+    assert described["during"]["step"] == "GetConnectionDetails"
+    assert [one["step"] for one in described["meanwhile"]] == ["Wait", "Kill"]

@@ -31,6 +31,17 @@ PARAMETERS = {
     "partner-chosen":         {"ue": "ue1", "system": "mc2"},
     "hss-asked-for":          {"ue": "ue1", "identities": "lent"},
     "impus-paired":           {"ue": "ue1", "count": 1},
+    "sets-per-partner":       {"ue": "ue1", "systems": ("mc1", "mc2")},
+    "configuration-off-line": {"ue": "ue1"},
+    "registration-terminated": {"ue": "ue1", "system": "mc2"},
+    "withdrawal-told":        {"ue": "ue1", "system": "mc2"},
+    "refused-before-told":    {"ue": "ue1", "system": "mc2"},
+    "cancelled-by-hss":       {"ue": "ue1", "identities": "lent"},
+    "message-refused":        {"ue": "ue1", "system": "mc2", "status": 480},
+    "registration-event":     {"ue": "ue1", "system": "mc2", "state": "terminated"},
+    "hold-lapsed":            {"system": "mc1", "role": "primary"},
+    "token-refused":          {"ue": "ue1", "system": "mc2", "error": "invalid_grant"},
+    "assertion-serves-once":  {"ue": "ue1", "system": "mc2"},
 }
 # fmt: on
 
