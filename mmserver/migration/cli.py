@@ -1,4 +1,4 @@
-"""``mmserver migration``: run, check, upgrade, and what an administrator asks without HTTP.
+"""``mmserver migration``: run, check, upgrade; ``cli_admin`` has what an administrator asks of a running server.
 
 No logic here; what a command needs it imports itself, so that ``run`` never loads Alembic.
 """
@@ -6,11 +6,12 @@ No logic here; what a command needs it imports itself, so that ``run`` never loa
 import asyncio
 import json
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
 from mmserver.http.settings import ConfigError
+from mmserver.migration.cli_admin import register
 from mmserver.migration.config import MmsConfig, load_config
 from mmserver.quick_imports import quick_imports
 
@@ -20,6 +21,8 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
 )
+
+register(app)
 
 ConfigOption = Annotated[Path, typer.Option("--config", help="The server's mms.toml.", show_default=False)]
 ConfigsOption = Annotated[
@@ -86,39 +89,6 @@ def upgrade(config: ConfigsOption) -> None:
         except (StoreUnavailable, OSError) as exc:
             _fail(1, f"store: {exc}")
         typer.echo(f"ok: schema {revision}")
-
-
-@app.command()
-def audit(
-    binding: Annotated[str, typer.Argument(help="The binding's name.")],
-    config: ConfigOption,
-    as_json: JsonOption = False,
-) -> None:
-    """Show what happened to a binding, oldest first, straight from the store."""
-    from mmserver.migration.errors import MigrationError
-    from mmserver.migration.store import BindingStore
-
-    loaded = _load(config)
-
-    async def read() -> list[dict[str, Any]]:
-        store = BindingStore(loaded.store.url, loaded.store.busy_timeout_s)
-        try:
-            await store.require_schema()
-            async with store.reading() as transaction:
-                return [dict(row) for row in await transaction.audit_trail(binding)]
-        finally:
-            await store.close()
-
-    try:
-        rows = asyncio.run(read())
-    except MigrationError as exc:
-        _fail(1, f"store: {exc}")
-    if not rows:
-        _fail(1, f"nothing is known of binding {binding}")
-    for row in rows:
-        off = "" if row["enabled"] else " disabled"
-        text = f"{row['at']:.3f} {row['event']} by {row['actor']} -> {row['state']}{off} {row['reason']}"
-        typer.echo(json.dumps(row) if as_json else text.rstrip())
 
 
 @app.command()

@@ -69,12 +69,6 @@ def test_an_address_in_use_is_one_line(program: Any, lab: Any) -> None:
     assert run.stderr.splitlines()[-1].startswith(f"error: 127.0.0.1:{taken}: ")
 
 
-def test_the_audit_trail_is_shown(program: Any) -> None:
-    program.call("upgrade")
-    run = program.call("audit", "b-none")
-    assert (run.returncode, run.stderr) == (1, "error: nothing is known of binding b-none\n")
-
-
 def test_running_loads_neither_alembic_nor_the_other_server() -> None:
     script = (
         "import sys, mmserver.migration.cli, mmserver.migration.service\n"
