@@ -7,7 +7,7 @@ live in ``mmserver.references``.  Parsing is all that happens here: nothing know
 from collections.abc import Callable
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -68,7 +68,7 @@ McServiceId = Annotated[
     Field(
         min_length=3,
         max_length=255,
-        pattern=r"^[A-Za-z][A-Za-z0-9+.\-]*:[^\s\x00-\x1f\x7f]+$",
+        pattern=r"^[A-Za-z][A-Za-z0-9+.\-]*:[!-~]+$",
         examples=["sip:alice@mc1.lab"],
     ),
 ]
@@ -149,6 +149,10 @@ class ConnectionDetailsRequest(Body):
     partner_mc_system: Annotated[SystemName | None, Field(description="Identifier of a particular partner.")] = None
 
 
+McService = Literal["mcptt", "mcvideo", "mcdata"]
+ALL_MC_SERVICES: Final[tuple[McService, ...]] = ("mcptt", "mcvideo", "mcdata")
+
+
 class PdnAccess(Body):
     """How to reach one PDN of the partner (Annex A.6): APN or DNN, and PAP or CHAP credentials where needed."""
 
@@ -184,6 +188,9 @@ class InitialUeConfiguration(Body):
     gms: str
     kms: str
     http_proxy: str = ""
+    services: Annotated[tuple[McService, ...], Field(min_length=1, description="What the user gets there.")] = (
+        ALL_MC_SERVICES
+    )
     timers: UeTimers = UeTimers()
     trust_anchors: Annotated[tuple[str, ...], Field(description="CA certificates of the system, PEM.")] = ()
 
@@ -196,6 +203,10 @@ class ConnectionDetailsResponse(Body):
     initial_ue_configuration: InitialUeConfiguration
     valid_until: Moment
 
+
+AtMost = Annotated[
+    int | None, Field(ge=0, description="Refuse when so many users of that agreement have a binding already.")
+]
 
 # --- CSC-X, steps 4, 6, 9, 11 -------------------------------------------------------------------------------
 
@@ -210,6 +221,7 @@ class PrimarySipIdentitiesRequest(Body):
     default_identities: IdentitySet
     partner_mc_system: SystemName
     valid_until: Moment | None = None
+    at_most: AtMost = None
 
 
 class PrimarySipIdentitiesResponse(Body):
@@ -230,6 +242,7 @@ class PartnerSipIdentitiesRequest(Body):
     primary_mc_system_sip_identities: IdentitySet
     mc_service_ids: McServiceIds
     valid_until: Moment | None = None
+    at_most: AtMost = None
 
 
 class PartnerSipIdentitiesResponse(Body):
@@ -323,6 +336,29 @@ class BindingReason(Body):
     reason: Reason = ""
 
 
+class StandingWithdrawal(BaseModel):
+    """A withdrawal that stands at our migration management server, and how far it is."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    withdrawal: str
+    role: Role
+    other_mc_system: SystemName
+    mc_service_id: str | None = None
+    at: datetime
+    by: str = ""
+    reason: str = ""
+
+
+class Restored(BaseModel):
+    """A withdrawal has been lifted."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    withdrawal: str
+    enabled: int
+
+
 # --- CSC-17, steps 7 and 12 ---------------------------------------------------------------------------------
 
 
@@ -341,6 +377,32 @@ class PartnerAccessResponse(Body):
     partner_mc_system_sip_identities: IdentitySet
     initial_ue_configuration: InitialUeConfiguration | None = None
     valid_until: Moment
+
+
+class PartnerAccessDryRun(Body):
+    """Could this user have partner MC system access?  As step 7, without a set: nothing is lent either way."""
+
+    mc_service_ids: McServiceIds
+    public_user_identities: Annotated[int, Field(ge=1, le=16, description="``sip:`` identities of the set.")] = 1
+    valid_until: Moment | None = None
+
+
+class PartnerAccessPossible(Body):
+    """The user could have partner MC system access now; a refusal is what step 8 to 12 would refuse with."""
+
+    initial_ue_configuration: InitialUeConfiguration | None = None
+
+
+class DryRunAnswer(BaseModel):
+    """What the migration management server says of a dry run of step 5 or 10."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    possible: bool
+    step: str
+    type: str | None = None
+    title: str | None = None
+    detail: str | None = None
 
 
 class PartnerAccessRelease(Body):

@@ -37,8 +37,9 @@ MAY_IMPORT: Final = {
 # foreign world              the only modules (by prefix) that may touch it
 DOORS: Final = {
     "pjsua2":      ("ue_agent.pjsua_stack", "ue_agent.aka_hook"),
-    "sqlalchemy":  ("mmserver.migration.store", "mmserver.migration.schema"),
-    "alembic":     ("mmserver.migration.store", "mmserver.migration.schema"),
+    "sqlalchemy":  ("mmserver.migration.store", "mmserver.migration.schema",
+                    "mmserver.configuration.store", "mmserver.configuration.schema"),
+    "alembic":     ("mmserver.migration.store", "mmserver.migration.schema", "mmserver.configuration.schema"),
     "fastapi":     ("mmserver.http", "mmserver.migration.api", "mmserver.configuration.api", "lab.systems.idms"),
     "uvicorn":     ("mmserver.http", "lab.systems.idms"),
     "pyroute2":    ("lab.runtime",),

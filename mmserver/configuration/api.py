@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated, Final
 
@@ -10,23 +11,27 @@ from fastapi import APIRouter, Depends, FastAPI, Header, Query, Request
 from starlette.responses import Response
 
 from mmserver.configuration import ue_configuration
-from mmserver.configuration.config import CmsConfig, Partner
-from mmserver.configuration.errors import (
-    IdentityServerUnreachable,
-    PrimarySystemNotTrusted,
-    Refusal,
-)
+from mmserver.configuration.api_admin import AuditReader, TellingReader, WithdrawalsAtMms, admin_router
+from mmserver.configuration.config import CmsConfig
+from mmserver.configuration.directory import Directory
+from mmserver.configuration.dry_run import Progress, Trial, problem_of
+from mmserver.configuration.errors import IdentityServerUnreachable, PrimarySystemNotTrusted, Refusal
+from mmserver.configuration.problems import STEP_1, responses_of
 from mmserver.configuration.procedure import PartnerSide, PrimarySide
+from mmserver.configuration.terms import Partner
 from mmserver.http.access import RouteGroup, client_names
 from mmserver.http.app import create_app, no_content
 from mmserver.http.limits import RateLimit
-from mmserver.http.problems import TYPE_PREFIX, ProblemFound, install_translation, problem_documentation
+from mmserver.http.metrics import Metrics
+from mmserver.http.problems import ProblemFound, install_translation
 from mmserver.http.tokens import AccessToken, KeysUnavailable, TokenRefused, TokenVerifier
 from mmserver.messages import (
     Body,
     ConnectionDetailsRequest,
     ConnectionDetailsResponse,
     InitialUeConfiguration,
+    PartnerAccessDryRun,
+    PartnerAccessPossible,
     PartnerAccessRelease,
     PartnerAccessRequest,
     PartnerAccessResponse,
@@ -35,7 +40,8 @@ from mmserver.messages import (
 )
 from mmserver.references import CSC_4, CSC_17
 
-STEP_1: Final = "10.1.X.1-1"
+ADMIN_BODY_OCTETS_MAX: Final = 1024 * 1024
+"""Service areas are larger than requests of UEs."""
 _XML: Final = {"content": {ue_configuration.MEDIA_TYPE: {"schema": {"type": "string"}}}}
 
 Clock = Callable[[], float]
@@ -49,40 +55,83 @@ class DryRun(Body):
     possible: bool = True
 
 
-def create_api(
-    config: CmsConfig,
-    verifier: TokenVerifier,
-    primary: PrimarySide,
-    partner: PartnerSide,
-    readiness: Callable[[], Awaitable[str | None]],
-    clock: Clock = time.time,
-) -> FastAPI:
+@dataclass(frozen=True)
+class Parts:
+    """What the API serves: the rules of both sides, and what the operator may look at and change."""
+
+    directory: Directory
+    verifier: TokenVerifier
+    primary: PrimarySide
+    partner: PartnerSide
+    trial: Trial
+    tellings: TellingReader
+    withdrawals: WithdrawalsAtMms
+    readiness: Callable[[], Awaitable[str | None]]
+    audit: AuditReader | None = None
+    metrics: Metrics = field(default_factory=Metrics)
+    clock: Clock = time.time
+
+
+def create_api(config: CmsConfig, parts: Parts) -> FastAPI:
     """Return the whole HTTP application of the CMS."""
     app = create_app(
         title="Configuration management server",
-        description=f"{CSC_4} for UEs with an access token, {CSC_17} for partners' configuration management servers.",
+        description=f"{CSC_4} for UEs with an access token, {CSC_17} for partners' configuration management servers, "
+        "and the admin API.",
         # Who may call is found out below: by token, or by certificate with a refusal that names step 8.
-        groups=(RouteGroup.for_anybody("/csc-4"), RouteGroup.for_anybody("/csc-17")),
-        readiness=readiness,
+        groups=(
+            RouteGroup.for_anybody("/csc-4"),
+            RouteGroup.for_anybody("/csc-17"),
+            RouteGroup.for_clients("/admin", config.admin.clients, body_octets_max=ADMIN_BODY_OCTETS_MAX),
+        ),
+        readiness=parts.readiness,
         body_octets_max=config.limits.body_octets_max,
+        metrics=parts.metrics,
+        metrics_clients=config.metrics.clients,
     )
-    install_translation(app, Refusal, _refusal_to_problem)
-    app.include_router(_csc_4_router(config, verifier, primary, clock))
-    app.include_router(_csc_17_router(config, partner, clock))
+    refusals = parts.metrics.counter("cms_refusals", "Requests refused, by step and problem.", "step", "problem")
+
+    def to_problem(exc: Exception) -> Problem:
+        assert isinstance(exc, Refusal)
+        refusals.add(exc.step or "none", exc.name)
+        log.warning("request.refused", problem=exc.name, step=exc.step, detail=exc.detail)
+        return problem_of(exc)
+
+    def on_token(exc: TokenRefused) -> ProblemFound:
+        refusals.add(STEP_1, exc.name)
+        return _token_problem(exc)
+
+    install_translation(app, Refusal, to_problem)
+    app.include_router(_csc_4_router(config, parts, on_token))
+    app.include_router(_csc_17_router(config, parts))
+    limits = config.limits
+    app.include_router(
+        admin_router(
+            parts.directory,
+            parts.trial,
+            parts.tellings,
+            parts.withdrawals,
+            parts.audit,
+            RateLimit(limits.partner_requests_per_s, limits.partner_burst, limits.callers_max),
+            parts.clock,
+            time.monotonic,
+        )
+    )
     return app
 
 
-def _csc_4_router(config: CmsConfig, verifier: TokenVerifier, primary: PrimarySide, clock: Clock) -> APIRouter:
-    limits = config.limits
+def _csc_4_router(config: CmsConfig, parts: Parts, on_token: Callable[[TokenRefused], ProblemFound]) -> APIRouter:
+    limits, clock = config.limits, parts.clock
+    seconds = parts.metrics.histogram("cms_connection_details_seconds", "Steps 1 to 13 of 10.1.X.1.", "partner")
     limit = RateLimit(limits.requests_per_s, limits.burst, limits.callers_max)
 
     async def admitted(request: Request, authorization: Annotated[str | None, Header()] = None) -> AccessToken:
         """Let in whom the access token names (TS 33.180 B.10)."""
         try:
-            token = await verifier.verify(authorization, clock())
+            token = await parts.verifier.verify(authorization, clock())
         except TokenRefused as exc:
             limit.admit(_address(request), time.monotonic())
-            raise _token_problem(exc) from exc
+            raise on_token(exc) from exc
         except KeysUnavailable as exc:
             raise IdentityServerUnreachable("the keys of the identity management server cannot be fetched") from exc
         limit.admit(token.subject, time.monotonic())
@@ -91,7 +140,7 @@ def _csc_4_router(config: CmsConfig, verifier: TokenVerifier, primary: PrimarySi
     router = APIRouter(
         prefix="/csc-4/v1",
         tags=[CSC_4],
-        responses=problem_documentation(400, 401, 403, 404, 409, 413, 422, 429, 502, 503, 504),
+        responses=responses_of("csc-4"),
     )
 
     @router.post(
@@ -107,11 +156,14 @@ def _csc_4_router(config: CmsConfig, verifier: TokenVerifier, primary: PrimarySi
         dry_run: Annotated[bool, Query(description="Find out whether it would work; nothing stays allocated.")] = False,
     ) -> Response | ConnectionDetailsResponse | DryRun:
         """Get partner MC system connection details (10.1.X.1 steps 1 to 13)."""
-        now = datetime.fromtimestamp(clock(), UTC)
-        details = await primary.connection_details(body, token.mc_service_ids, now, keep=not dry_run)
-        log.info("details.sent", partner=details.partner_mc_system, client=token.client_id, dry_run=dry_run)
+        now, begun = datetime.fromtimestamp(clock(), UTC), time.monotonic()
         if dry_run:
-            return DryRun(partner_mc_system=details.partner_mc_system)
+            partner = await parts.trial.run(body, token.mc_service_ids, now, Progress())
+            log.info("details.tried", partner=partner.name, client=token.client_id)
+            return DryRun(partner_mc_system=partner.name)
+        details = await parts.primary.connection_details(body, token.mc_service_ids, now)
+        seconds.observe(time.monotonic() - begun, details.partner_mc_system)
+        log.info("details.sent", partner=details.partner_mc_system, client=token.client_id)
         if ue_configuration.wants_xml(accept):
             return _xml(ue_configuration.format_connection_details(details))
         return details
@@ -127,30 +179,34 @@ def _csc_4_router(config: CmsConfig, verifier: TokenVerifier, primary: PrimarySi
         accept: Annotated[str | None, Header()] = None,
     ) -> Response | InitialUeConfiguration:
         """Get the initial UE configuration data of this MC system (TS 24.484 §7.2)."""
+        data = parts.directory.current.initial_ue_configuration
         if ue_configuration.wants_xml(accept):
-            return _xml(ue_configuration.format_configuration(config.initial_ue_configuration))
-        return config.initial_ue_configuration
+            return _xml(ue_configuration.format_configuration(data))
+        return data
 
     return router
 
 
-def _csc_17_router(config: CmsConfig, partner: PartnerSide, clock: Clock) -> APIRouter:
-    limits = config.limits
+def _csc_17_router(config: CmsConfig, parts: Parts) -> APIRouter:
+    limits, partner = config.limits, parts.partner
     limit = RateLimit(limits.partner_requests_per_s, limits.partner_burst, limits.callers_max)
-    partners = {one.client_name.lower(): one for one in config.partners}
+    given = parts.metrics.counter("cms_partner_accesses", "Accesses granted to users of a primary.", "primary")
+
+    def now() -> datetime:
+        return datetime.fromtimestamp(parts.clock(), UTC)
 
     def primary_system(request: Request) -> Partner:
         """Return the primary MC system whose certificate the client has: the first half of step 8."""
-        found = [partners[name] for name in client_names(request) if name in partners]
-        if len(found) != 1:
+        found = parts.directory.current.by_client_name(client_names(request))
+        if found is None:
             raise PrimarySystemNotTrusted("the client certificate names no MC system with a migration agreement")
-        limit.admit(found[0].name, time.monotonic())
-        return found[0]
+        limit.admit(found.name, time.monotonic())
+        return found
 
     router = APIRouter(
         prefix="/csc-17/v1/partner-mc-system-access",
         tags=[CSC_17],
-        responses=problem_documentation(400, 403, 404, 409, 413, 422, 429, 502, 503),
+        responses=responses_of("csc-17"),
     )
 
     @router.post("", operation_id="partner_mc_system_access")
@@ -158,7 +214,16 @@ def _csc_17_router(config: CmsConfig, partner: PartnerSide, clock: Clock) -> API
         body: PartnerAccessRequest, primary: Annotated[Partner, Depends(primary_system)]
     ) -> PartnerAccessResponse:
         """Partner MC system access (10.1.X.1 steps 7 to 12); what it lends is held until it is confirmed."""
-        return await partner.access(primary, body, datetime.fromtimestamp(clock(), UTC))
+        answer = await partner.access(primary, body, now())
+        given.add(primary.name)
+        return answer
+
+    @router.post("/dry-run", operation_id="dry_run_partner_mc_system_access")
+    async def dry_run(
+        body: PartnerAccessDryRun, primary: Annotated[Partner, Depends(primary_system)]
+    ) -> PartnerAccessPossible:
+        """Say whether steps 8 to 12 would let the user in; nothing is held."""
+        return await parts.trial.access(primary, body, now())
 
     @router.post("/confirm", operation_id="confirm_partner_mc_system_access", status_code=204)
     async def confirm(body: PartnerAccessRelease, primary: Annotated[Partner, Depends(primary_system)]) -> Response:
@@ -168,8 +233,20 @@ def _csc_17_router(config: CmsConfig, partner: PartnerSide, clock: Clock) -> API
 
     @router.post("/release", operation_id="release_partner_mc_system_access", status_code=204)
     async def release(body: PartnerAccessRelease, primary: Annotated[Partner, Depends(primary_system)]) -> Response:
-        """Give back what step 12 lent, or withdraw it."""
+        """Give back what step 12 lent: it is over."""
         await partner.release(primary, body)
+        return no_content()
+
+    @router.post("/withdraw", operation_id="withdraw_partner_mc_system_access", status_code=204)
+    async def withdraw(body: PartnerAccessRelease, primary: Annotated[Partner, Depends(primary_system)]) -> Response:
+        """Serve the user no more: its registration is ended, the next one refused; it may be restored."""
+        await partner.withdraw(primary, body)
+        return no_content()
+
+    @router.post("/restore", operation_id="restore_partner_mc_system_access", status_code=204)
+    async def restore(body: PartnerAccessRelease, primary: Annotated[Partner, Depends(primary_system)]) -> Response:
+        """Serve the user again whom the primary had withdrawn; what the partner itself has withdrawn stays so."""
+        await partner.restore(primary, body)
         return no_content()
 
     return router
@@ -183,12 +260,6 @@ def _token_problem(exc: TokenRefused) -> ProblemFound:
     log.warning("request.refused", problem=exc.name, step=STEP_1, detail=str(exc))
     challenge = 'Bearer realm="mc"' + (f', error="{exc.error}"' if exc.error else "")
     return ProblemFound(exc.status, exc.name, exc.title, str(exc), step=STEP_1, headers={"WWW-Authenticate": challenge})
-
-
-def _refusal_to_problem(exc: Exception) -> Problem:
-    assert isinstance(exc, Refusal)
-    log.warning("request.refused", problem=exc.name, step=exc.step, detail=exc.detail)
-    return Problem(type=TYPE_PREFIX + exc.name, title=exc.title, status=exc.status, detail=exc.detail, step=exc.step)
 
 
 def _xml(octets: bytes) -> Response:

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Set
 
-from mmserver.configuration.config import User
 from mmserver.configuration.errors import ForeignIsim, NotAuthorisedForMigration, TokenForAnotherUser
+from mmserver.configuration.terms import User
 from mmserver.messages import ConnectionDetailsRequest, IdentitySet
 
 

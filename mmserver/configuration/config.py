@@ -1,50 +1,20 @@
-"""Configuration of a configuration management server: users, agreements with partners, initial UE configuration data.
+"""Configuration of a configuration management server: one TOML file, read at the start and at every reload.
 
-There is no store: what a migration leaves behind are the bindings of the two migration management servers, whose
-requests are idempotent, and agreements change with this file.
+Users, groups and agreements of the file are read-only; more of them may come over the admin API (``catalogue``).
 """
 
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Final, Literal
-from urllib.parse import urlsplit
+from typing import Annotated, Final
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
-from mmserver.http.settings import ConfigFile, Port, Seconds, Table, TlsTable, load_toml
-from mmserver.messages import (
-    DomainText,
-    IdentitySet,
-    InitialUeConfiguration,
-    McServiceId,
-    MmsIdentifier,
-    SystemName,
-)
+from mmserver.configuration.terms import Group, HttpsUrl, Partner, User
+from mmserver.http.settings import ConfigFile, MetricsTable, Port, Seconds, Table, TlsTable, load_toml
+from mmserver.messages import DomainText, InitialUeConfiguration, SystemName
 
 CONFIG_MANAGEMENT_SCOPES: Final = tuple(
     f"3gpp:mc:{service}_config_management_service" for service in ("ptt", "video", "data")
 )
-
-
-def _https_url(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme != "https" or not parts.hostname or parts.query or parts.fragment:
-        raise ValueError("wanted https://host[:port]")
-    return text.rstrip("/")
-
-
-def _with_time_zone(time: datetime) -> datetime:
-    if time.tzinfo is None:
-        raise ValueError("wanted a time with its zone, such as 2027-01-01T00:00:00Z")
-    return time.astimezone(UTC)
-
-
-HttpsUrl = Annotated[str, Field(max_length=255), AfterValidator(_https_url)]
-Time = Annotated[datetime, AfterValidator(_with_time_zone)]
-Users = Literal["*"] | tuple[McServiceId, ...]
-Cell = Annotated[str, Field(pattern=r"^[0-9]{5,6}-[0-9a-fA-F]{7,9}$")]
-TrackingArea = Annotated[str, Field(pattern=r"^[0-9]{5,6}-[0-9a-fA-F]{4,6}$")]
-Point = tuple[Annotated[float, Field(ge=-180, le=180)], Annotated[float, Field(ge=-90, le=90)]]
 
 
 class SystemTable(Table):
@@ -52,6 +22,9 @@ class SystemTable(Table):
 
     name: SystemName
     home_domain: DomainText
+    mc_service_id_domains: Annotated[
+        tuple[DomainText, ...], Field(description="Domains of our own MC service IDs: no inbound user may carry one.")
+    ] = ()
 
 
 class HttpTable(Table):
@@ -78,60 +51,28 @@ class IdmsTable(Table):
     scopes: Annotated[tuple[str, ...], Field(description="One of these is wanted; empty: none.")] = (
         CONFIG_MANAGEMENT_SCOPES
     )
-    leeway_s: Annotated[float, Field(ge=0, le=30)] = 5.0
+    leeway_s: Annotated[float, Field(ge=0, le=600)] = 5.0
     timeout_s: Seconds = 2.0
 
 
-class User(Table):
-    """``[[users]]``: an MC service user of this system, and the ISIMs registered for them."""
+class StoreTable(Table):
+    """``[store]``: where data set over the admin API and the state of withdrawals survive a restart."""
 
-    mc_service_id: McServiceId
-    migration: bool = False
-    partners: Annotated[Literal["*"] | tuple[SystemName, ...], Field(description="Where they may migrate to.")] = "*"
-    isims: tuple[IdentitySet, ...] = ()
-
-
-class ServiceArea(Table):
-    """Where a partner serves.  Coordinates are longitude, latitude as in GeoJSON (RFC 7946 §3.1.1)."""
-
-    geojson: ConfigFile | None = None
-    polygon: tuple[Point, ...] = ()
-    ecgi: tuple[Cell, ...] = ()
-    ncgi: tuple[Cell, ...] = ()
-    tracking_areas: tuple[TrackingArea, ...] = ()
-
-    @model_validator(mode="after")
-    def _closed_surface(self) -> "ServiceArea":
-        if self.polygon and len(set(self.polygon)) < 3:
-            raise ValueError("polygon: wanted three different points or more")
-        return self
+    url: Annotated[
+        str, Field(pattern=r"^(sqlite\+aiosqlite:///|postgresql\+psycopg://).+", description="SQLAlchemy URL.")
+    ]
+    busy_timeout_s: Seconds = 5.0
+    poll_s: Annotated[Seconds, Field(description="How soon a change by another instance is seen.")] = 1.0
+    keep_s: Annotated[Seconds, Field(description="Withdrawals that the partner was told of are shown so long.")] = (
+        7 * 86400.0
+    )
 
 
-class Partner(Table):
-    """``[[partners]]``: a partner MC system and the migration agreement with it."""
+class AdminTable(Table):
+    """``[admin]``: who may use the admin API.  Nobody, unless told."""
 
-    name: SystemName
-    cms: HttpsUrl
-    ca: Annotated[ConfigFile, Field(description="The partner's own CA, and nobody else's.")]
-    client_name: Annotated[str, Field(description="Name in the certificate of the partner's CMS when it calls us.")]
-    migration_management_servers: tuple[MmsIdentifier, ...] = ()
-    realms: Annotated[tuple[DomainText, ...], Field(description="Home domains of the partner's SIP identities.")]
-    outbound_users: Annotated[Users, Field(description="Our users who may migrate there.")] = ()
-    inbound_users: Annotated[Users, Field(description="Their users who may migrate here.")] = ()
-    valid_from: Time | None = None
-    valid_until: Time | None = None
-    static: Annotated[bool, Field(description="Configuration data was exchanged off-line (NOTE 2): send none.")] = False
-    initial_ue_configuration: InitialUeConfiguration | None = None
-    service_area: ServiceArea = ServiceArea()
-    priority: Annotated[int, Field(description="Of partners that serve a place, the smallest number wins.")] = 0
-    timeout_s: Seconds = 5.0
-
-    @model_validator(mode="after")
-    def _configuration_is_of_this_partner(self) -> "Partner":
-        data = self.initial_ue_configuration
-        if data is not None and data.mc_system != self.name:
-            raise ValueError(f"initial_ue_configuration.mc_system: {data.mc_system} is not {self.name}")
-        return self
+    clients: tuple[str, ...] = ()
+    ca: Annotated[ConfigFile | None, Field(description="Vouches for them; by default the CA of our own system.")] = None
 
 
 class LimitsTable(Table):
@@ -154,13 +95,18 @@ class CmsConfig(Table):
     mms: MmsTable
     idms: IdmsTable
     users: tuple[User, ...] = ()
+    groups: tuple[Group, ...] = ()
     partners: tuple[Partner, ...] = ()
     initial_ue_configuration: InitialUeConfiguration
     limits: LimitsTable = LimitsTable()
+    store: StoreTable | None = None
+    admin: AdminTable = AdminTable()
+    metrics: MetricsTable = MetricsTable()
 
     @model_validator(mode="after")
     def _consistent(self) -> "CmsConfig":
         _distinct("users", [user.mc_service_id for user in self.users])
+        _distinct("groups", [group.name for group in self.groups])
         _distinct("partners", [partner.name for partner in self.partners])
         _distinct("partners.client_name", [partner.client_name.lower() for partner in self.partners])
         if self.system.name in [partner.name for partner in self.partners]:
@@ -168,10 +114,6 @@ class CmsConfig(Table):
         if self.initial_ue_configuration.mc_system != self.system.name:
             raise ValueError(f"initial_ue_configuration.mc_system: wanted {self.system.name}")
         return self
-
-    def partner(self, name: str) -> Partner | None:
-        """Return the partner of that name."""
-        return next((partner for partner in self.partners if partner.name == name), None)
 
 
 def load_config(path: Path) -> CmsConfig:

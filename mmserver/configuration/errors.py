@@ -10,15 +10,21 @@
         PartnerUnreachable         -7
         PrimarySystemNotTrusted    -8    unknown, no agreement in force, or a foreign migration management server
         InboundUserRefused         -8
+        OwnMcServiceId             -8    an inbound user with an MC service ID of our own
         AnswerNotUsable            -6, -11, -12
         NoConfigurationData        -12
         BindingNotFound                  withdrawal or confirmation of what is not there
+        StillWithdrawn                   restoring what the partner has withdrawn too
+        StoreUnavailable, NoStore, EntryInFile, EntryNotFound, EntryNotUsable, ReloadRefused     of the admin API
         RefusedElsewhere                 the migration management server or the partner refused; passed on
 
 ``detail`` never holds a SIP identity or a token: it reaches the UE.
 """
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from mmserver.configuration.selection import Considered
 
 STEP: Final = "10.1.X.1-"
 
@@ -85,6 +91,10 @@ class NoSuitablePartner(Refusal):
     status = 404
     step = STEP + "3"
 
+    def __init__(self, detail: str = "", *, considered: "tuple[Considered, ...]" = ()) -> None:
+        super().__init__(detail)
+        self.considered = considered
+
 
 class MmsUnreachable(Refusal):
     """Our own migration management server does not answer."""
@@ -119,6 +129,14 @@ class InboundUserRefused(Refusal):
     step = STEP + "8"
 
 
+class OwnMcServiceId(Refusal):
+    """A partner names an MC service ID of our own: nobody comes in as one of our users."""
+
+    name = "own-mc-service-id"
+    title = "The MC service ID is one of this MC system"
+    step = STEP + "8"
+
+
 class AnswerNotUsable(Refusal):
     """What came back is not what the step wants."""
 
@@ -144,10 +162,66 @@ class BindingNotFound(Refusal):
     status = 404
 
 
+class StillWithdrawn(Refusal):
+    """The partner has withdrawn it on its own account: the primary cannot restore that."""
+
+    name = "still-withdrawn"
+    title = "A withdrawal stands over the binding"
+    status = 409
+
+
+class StoreUnavailable(Refusal):
+    """The store cannot be used now; nothing was changed."""
+
+    name = "store-unavailable"
+    title = "The store cannot be used now"
+    status = 503
+
+
+class NoStore(Refusal):
+    """Data over the API needs a store, or it would be gone after a restart."""
+
+    name = "no-store"
+    title = "This server has no store"
+    status = 409
+
+
+class EntryInFile(Refusal):
+    """A name in the configuration file belongs to the file."""
+
+    name = "in-configuration-file"
+    title = "The entry stands in the configuration file"
+    status = 409
+
+
+class EntryNotFound(Refusal):
+    """There is no such user, group or agreement."""
+
+    name = "unknown-entry"
+    title = "No such entry"
+    status = 404
+
+
+class EntryNotUsable(Refusal):
+    """It contradicts another entry, or cannot be read."""
+
+    name = "entry-not-usable"
+    title = "The entry cannot be put in force"
+    status = 422
+
+
+class ReloadRefused(Refusal):
+    """The new configuration file cannot be used: the old one stays in force."""
+
+    name = "reload-refused"
+    title = "The configuration file cannot be put in force"
+    status = 409
+
+
 class RefusedElsewhere(Refusal):
     """The migration management server or the partner refused, and named its step."""
 
-    def __init__(self, name: str, title: str, status: int, step: str, by: str) -> None:
+    def __init__(self, name: str, title: str, status: int, step: str | None, by: str) -> None:
         super().__init__(f"refused by {by}")
         self.name = name
         self.title = title

@@ -87,7 +87,7 @@ class Peer:
         except ValidationError as exc:
             raise PeerNonsense(f"{method} {path}: {exc.error_count()} faults in the answer") from exc
 
-    async def tell(self, method: str, path: str, body: BaseModel) -> None:
+    async def tell(self, method: str, path: str, body: BaseModel | None = None) -> None:
         """Send a request whose answer says nothing but that it was done.
 
         Raises:

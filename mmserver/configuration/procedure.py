@@ -6,7 +6,7 @@ held, and if we are gone the holds lapse.  A binding that an earlier request was
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Set
+from collections.abc import AsyncIterator, Callable, Mapping, Set
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,23 +14,29 @@ from typing import Final, Protocol
 
 import structlog
 
-from mmserver.configuration.agreements import check_inbound, check_realms, earliest, partners_for
+from mmserver.configuration.agreements import check_inbound, check_realms, earliest
 from mmserver.configuration.authorisation import authorised_users
-from mmserver.configuration.config import CmsConfig, Partner
+from mmserver.configuration.catalogue import Catalogue
 from mmserver.configuration.errors import (
     AnswerNotUsable,
     BindingNotFound,
     NoConfigurationData,
+    NoSuitablePartner,
+    PartnerUnreachable,
     PrimarySystemNotTrusted,
     Refusal,
 )
-from mmserver.configuration.selection import By, choose_partner
+from mmserver.configuration.selection import By, Choice, Considered, choose_partner
+from mmserver.configuration.terms import Partner
 from mmserver.messages import (
     Binding,
     BindingState,
     ConnectionDetailsRequest,
     ConnectionDetailsResponse,
+    IdentitySet,
     InitialUeConfiguration,
+    PartnerAccessDryRun,
+    PartnerAccessPossible,
     PartnerAccessRelease,
     PartnerAccessRequest,
     PartnerAccessResponse,
@@ -56,11 +62,23 @@ class MigrationManagementServer(Protocol):
     async def partner_identities(self, request: PartnerSipIdentitiesRequest) -> PartnerSipIdentitiesResponse:
         """Steps 9 to 11."""
 
+    async def try_primary_identities(self, request: PrimarySipIdentitiesRequest) -> None:
+        """Steps 4 to 6 as a dry run: refuse as they would, hold nothing."""
+
+    async def try_partner_identities(self, request: PartnerSipIdentitiesRequest) -> None:
+        """Steps 9 to 11 as a dry run: refuse as they would, hold nothing."""
+
     async def confirm(self, binding: str, reason: str) -> None:
         """Keep a held binding."""
 
     async def release(self, binding: str, reason: str) -> None:
         """Give a binding back."""
+
+    async def disable(self, binding: str, reason: str) -> None:
+        """Withdraw migration for a binding."""
+
+    async def enable(self, binding: str, reason: str) -> None:
+        """Restore migration for a binding."""
 
     async def find(self, role: Role, other_mc_system: str, private_user_identity: str) -> list[Binding]:
         """Find bindings by a private identity on either side."""
@@ -72,11 +90,23 @@ class PartnerSystem(Protocol):
     async def access(self, request: PartnerAccessRequest) -> PartnerAccessResponse:
         """Steps 7 to 12."""
 
+    async def try_access(self, request: PartnerAccessDryRun) -> PartnerAccessPossible:
+        """Steps 7 to 12 as a dry run."""
+
     async def confirm(self, access: PartnerAccessRelease) -> None:
         """Keep what step 12 lent."""
 
     async def release(self, access: PartnerAccessRelease) -> None:
         """Give back what step 12 lent."""
+
+    async def withdraw(self, access: PartnerAccessRelease) -> None:
+        """Withdraw our user's migration; it may be restored."""
+
+    async def restore(self, access: PartnerAccessRelease) -> None:
+        """Restore our user's migration."""
+
+
+CurrentCatalogue = Callable[[], Catalogue]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,48 +135,62 @@ class PrimarySide:
     """The configuration management server of the user's primary MC system."""
 
     def __init__(
-        self, config: CmsConfig, mms: MigrationManagementServer, partners: Mapping[str, PartnerSystem]
+        self, current: CurrentCatalogue, mms: MigrationManagementServer, partners: Mapping[str, PartnerSystem]
     ) -> None:
-        self._config = config
-        self._users = {user.mc_service_id: user for user in config.users}
+        self._current = current
         self._mms = mms
         self._partners = partners
         self._under_way = _OneAtATime()
 
     async def connection_details(
-        self, request: ConnectionDetailsRequest, token_mc_service_ids: Set[str], now: datetime, *, keep: bool = True
+        self, request: ConnectionDetailsRequest, token_mc_service_ids: Set[str], now: datetime
     ) -> ConnectionDetailsResponse:
-        """Return partner MC system connection details (steps 1 to 13); without ``keep`` it is a dry run.
+        """Return partner MC system connection details (steps 1 to 13).
 
         Raises:
             Refusal: at the step that it names; nothing new stays allocated.
         """
-        users = authorised_users(request, token_mc_service_ids, self._users)
-        candidates = partners_for(users, self._config.partners, now)
-        choice = choose_partner(request.partner_mc_system, request.location_information, candidates)
-        if choice.by is By.LOCATION and request.partner_mc_system is not None:
-            log.info("partner.replaced", asked=request.partner_mc_system, chosen=choice.partner.name)
-        log.info("partner.chosen", partner=choice.partner.name, by=choice.by.value)
-        async with self._under_way.alone(_key(request, choice.partner)):
-            return await self._through_partner(request, choice.partner, keep=keep)
+        partner = self.choose(request, token_mc_service_ids, now).partner
+        async with self._under_way.alone(_key(request, partner)):
+            return await self._through_partner(request, partner)
 
-    async def _through_partner(
-        self, request: ConnectionDetailsRequest, partner: Partner, *, keep: bool
-    ) -> ConnectionDetailsResponse:
+    def choose(self, request: ConnectionDetailsRequest, token_mc_service_ids: Set[str], now: datetime) -> Choice:
+        """Return the partner, and what there was to choose from (steps 1 to 3).
+
+        Raises:
+            Refusal: at step 1, 2 or 3.
+        """
+        catalogue = self._current()
+        users = authorised_users(request, token_mc_service_ids, catalogue.users)
+        asked = request.partner_mc_system
+        try:
+            choice = choose_partner(asked, request.location_information, users, catalogue, now)
+        except NoSuitablePartner as exc:
+            log.info("partner.none", asked=asked, considered=_reasons(exc.considered))
+            raise
+        if choice.by is By.LOCATION and asked is not None:
+            log.info(
+                "partner.replaced", asked=asked, chosen=choice.partner.name, considered=_reasons(choice.considered)
+            )
+        log.info("partner.chosen", partner=choice.partner.name, by=choice.by.value)
+        return choice
+
+    async def _through_partner(self, request: ConnectionDetailsRequest, partner: Partner) -> ConnectionDetailsResponse:
+        system = self._partners.get(partner.name)
+        if system is None:  # the agreement has ended since it was chosen
+            raise PartnerUnreachable("the migration agreement has just ended")
         asked = PrimarySipIdentitiesRequest(
             mc_service_ids=request.mc_service_ids,
             default_identities=request.default_identities,
             partner_mc_system=partner.name,
             valid_until=partner.valid_until,
+            at_most=partner.outbound_max,
         )
         response = await self._mms.primary_identities(asked)
-        allocated = _Allocated(partner, self._partners[partner.name], response)
+        allocated = _Allocated(partner, system, response)
         try:
             details = await self._step_7_to_13(request, allocated)
-            if keep:
-                await self._keep(allocated)
-            elif allocated.is_new:
-                await self._give_back(allocated, "dry run")
+            await self._keep(allocated)
         except Refusal as exc:
             if allocated.is_new:
                 await self._give_back(allocated, exc.name)
@@ -164,13 +208,13 @@ class PrimarySide:
                 valid_until=allocated.response.valid_until,
             )
         )
-        _check_step_12(allocated, access)
+        _check_step_12(allocated.partner, allocated.response.primary_mc_system_sip_identities, access)
         valid_until = earliest(allocated.response.valid_until, access.valid_until)
         assert valid_until is not None
         return ConnectionDetailsResponse(
             partner_mc_system=allocated.partner.name,
             partner_mc_system_sip_identities=access.partner_mc_system_sip_identities,
-            initial_ue_configuration=_configuration(allocated.partner, access),
+            initial_ue_configuration=configuration_from(allocated.partner, access.initial_ue_configuration),
             valid_until=valid_until,
         )
 
@@ -206,8 +250,8 @@ class PrimarySide:
 class PartnerSide:
     """The configuration management server of the partner MC system."""
 
-    def __init__(self, config: CmsConfig, mms: MigrationManagementServer) -> None:
-        self._config = config
+    def __init__(self, current: CurrentCatalogue, mms: MigrationManagementServer) -> None:
+        self._current = current
         self._mms = mms
 
     async def access(self, primary: Partner, request: PartnerAccessRequest, now: datetime) -> PartnerAccessResponse:
@@ -216,7 +260,8 @@ class PartnerSide:
         Raises:
             Refusal: at the step that it names.
         """
-        check_inbound(primary, request, now)
+        catalogue = self._current()
+        check_inbound(primary, request, catalogue, now)
         response = await self._mms.partner_identities(
             PartnerSipIdentitiesRequest(
                 primary_mc_system=primary.name,
@@ -224,11 +269,12 @@ class PartnerSide:
                 primary_mc_system_sip_identities=request.primary_mc_system_sip_identities,
                 mc_service_ids=request.mc_service_ids,
                 valid_until=earliest(request.valid_until, primary.valid_until),
+                at_most=primary.inbound_max,
             )
         )
         return PartnerAccessResponse(
             partner_mc_system_sip_identities=response.partner_mc_system_sip_identities,
-            initial_ue_configuration=None if primary.static else self._config.initial_ue_configuration,
+            initial_ue_configuration=None if primary.static else configuration_for(primary, catalogue),
             valid_until=response.valid_until,
         )
 
@@ -247,6 +293,23 @@ class PartnerSide:
             BindingNotFound: there is no such binding of that primary MC system.
         """
         await self._mms.release((await self._find(primary, access)).binding, access.reason)
+
+    async def withdraw(self, primary: Partner, access: PartnerAccessRelease) -> None:
+        """Serve the user no more: the S-CSCF is told, the next REGISTER is refused.
+
+        Raises:
+            BindingNotFound: there is no such binding of that primary MC system.
+        """
+        await self._mms.disable((await self._find(primary, access)).binding, access.reason)
+
+    async def restore(self, primary: Partner, access: PartnerAccessRelease) -> None:
+        """Serve the user again.
+
+        Raises:
+            BindingNotFound: there is no such binding of that primary MC system.
+            StillWithdrawn: we have withdrawn it ourselves.
+        """
+        await self._mms.enable((await self._find(primary, access)).binding, access.reason)
 
     async def _find(self, primary: Partner, access: PartnerAccessRelease) -> Binding:
         identities = access.primary_mc_system_sip_identities
@@ -288,32 +351,44 @@ def _key(request: ConnectionDetailsRequest, partner: Partner) -> str:
     return f"{ids} {identities.private_user_identity} {identities.public_user_identities[0]} {partner.name}"
 
 
-def _check_step_12(allocated: _Allocated, access: PartnerAccessResponse) -> None:
+def _check_step_12(partner: Partner, given: IdentitySet, access: PartnerAccessResponse) -> None:
     """Check that the partner lends as many SIP URIs as it was given, in its own realms.
 
     Raises:
         AnswerNotUsable: it does not.
     """
     lent = access.partner_mc_system_sip_identities
-    given = allocated.response.primary_mc_system_sip_identities
     if len(lent.to_identities().sip_uris) != len(given.to_identities().sip_uris):
         raise AnswerNotUsable("the partner MC system lends another number of public user identities", step=12)
     try:
-        check_realms(allocated.partner, lent)
+        check_realms(partner, lent)
     except PrimarySystemNotTrusted as exc:
         raise AnswerNotUsable("the partner MC system lends SIP identities outside its realms", step=12) from exc
 
 
-def _configuration(partner: Partner, access: PartnerAccessResponse) -> InitialUeConfiguration:
-    """Return what step 12 brought, else what was exchanged off-line (NOTE 2).
+def configuration_for(primary: Partner, catalogue: Catalogue) -> InitialUeConfiguration:
+    """Return our configuration data with the services that the agreement grants the primary's users."""
+    data = catalogue.initial_ue_configuration
+    return data.model_copy(update={"services": tuple(one for one in data.services if one in primary.services)})
+
+
+def configuration_from(partner: Partner, received: InitialUeConfiguration | None) -> InitialUeConfiguration:
+    """Return what step 12 brought, else what was exchanged off-line (NOTE 2), with the services agreed here too.
 
     Raises:
         NoConfigurationData: neither.
         AnswerNotUsable: it is of another MC system.
     """
-    data = access.initial_ue_configuration or partner.initial_ue_configuration
+    data = received or partner.initial_ue_configuration
     if data is None:
         raise NoConfigurationData("the partner MC system sent none and none is configured here")
     if data.mc_system != partner.name:
         raise AnswerNotUsable("the initial UE configuration data is of another MC system", step=12)
-    return data
+    services = tuple(one for one in data.services if one in partner.services)
+    if not services:
+        raise AnswerNotUsable("the partner MC system grants no MC service of the agreement", step=12)
+    return data.model_copy(update={"services": services})
+
+
+def _reasons(considered: tuple[Considered, ...]) -> dict[str, str]:
+    return {one.partner.name: one.why_not or "fits" for one in considered}

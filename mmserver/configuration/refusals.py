@@ -24,7 +24,7 @@ log = structlog.get_logger()
 
 
 @asynccontextmanager
-async def refusing(unreachable: Callable[[], Refusal], *, answer_step: int, by: str) -> AsyncIterator[None]:
+async def refusing(unreachable: Callable[[], Refusal], *, answer_step: int | None, by: str) -> AsyncIterator[None]:
     """Turn a peer's failure into a refusal.
 
     Raises:
@@ -37,17 +37,21 @@ async def refusing(unreachable: Callable[[], Refusal], *, answer_step: int, by: 
         raise unreachable() from exc
     except PeerRefused as exc:
         log.warning("peer.refused", peer=by, why=str(exc), step=exc.problem.step)
-        raise passed_on(exc.problem, by) or AnswerNotUsable(f"{by} refused", step=answer_step) from exc
+        raise passed_on(exc.problem, by, stepless=answer_step is None) or AnswerNotUsable(
+            f"{by} refused", step=answer_step
+        ) from exc
     except PeerFailure as exc:
         log.warning("peer.answer-not-usable", peer=by, why=str(exc))
         raise AnswerNotUsable(f"the answer of {by} cannot be used", step=answer_step) from exc
 
 
-def passed_on(problem: Problem, by: str) -> RefusedElsewhere | None:
-    """Return the refusal to pass on, if it is one of a step of the procedure."""
+def passed_on(problem: Problem, by: str, *, stepless: bool = False) -> RefusedElsewhere | None:
+    """Return the refusal to pass on, if it is one of a step of the procedure (or, ``stepless``, of an operator)."""
     name = problem.type.removeprefix(TYPE_PREFIX)
     if not problem.type.startswith(TYPE_PREFIX) or not _NAME.fullmatch(name):
         return None
-    if problem.step is None or not _STEP.fullmatch(problem.step) or not 400 <= problem.status <= 599:
+    if not 400 <= problem.status <= 599:
+        return None
+    if not (stepless if problem.step is None else _STEP.fullmatch(problem.step)):
         return None
     return RefusedElsewhere(name, problem.title[:_TITLE_MAX], problem.status, problem.step, by)

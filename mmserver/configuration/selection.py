@@ -1,21 +1,19 @@
 """Step 3: which partner MC system?  The one asked for if an agreement covers the user, else by location.
 
-A cell says more than a tracking area, and that more than coordinates; the agreement's priority comes before all.
-shapely is loaded when the first coordinates are looked up in an area.
+A cell says more than a tracking area, and that more than coordinates; the agreement's priority comes before all.  Why
+each partner did not fit is for the operator's log and dry run; the UE learns that none did.
 """
 
-import functools
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum
-from pathlib import Path
-from typing import Any
 
-from mmserver.configuration.config import Partner, ServiceArea
+from mmserver.configuration.agreements import reason_not_outbound
+from mmserver.configuration.catalogue import Catalogue
 from mmserver.configuration.errors import NoSuitablePartner
-from mmserver.http.settings import ConfigError
-from mmserver.messages import Coordinates, LocationInformation
+from mmserver.configuration.terms import Partner, User
+from mmserver.messages import LocationInformation
 
 
 class By(Enum):
@@ -26,100 +24,77 @@ class By(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Considered:
+    """A partner that was looked at: whether its agreement covers the user, and how exactly it holds the location."""
+
+    partner: Partner
+    covers: bool
+    rank: int | None
+    why_not: str
+
+
+@dataclass(frozen=True, slots=True)
 class Choice:
-    """The partner of step 3, and why this one."""
+    """The partner of step 3, why this one, and what there was to choose from."""
 
     partner: Partner
     by: By
+    considered: tuple[Considered, ...]
 
 
-def choose_partner(requested: str | None, location: LocationInformation, candidates: Iterable[Partner]) -> Choice:
-    """Return the partner to migrate to; ``candidates`` are those whose agreement covers the user.
+def choose_partner(
+    requested: str | None,
+    location: LocationInformation,
+    users: Iterable[User],
+    catalogue: Catalogue,
+    now: datetime,
+) -> Choice:
+    """Return the partner MC system to migrate to.
 
     Raises:
-        NoSuitablePartner: none of them serves the location.
+        NoSuitablePartner: none fits; the refusal holds what was considered.
     """
-    candidates = tuple(candidates)
-    for partner in candidates:
-        if partner.name == requested:
-            return Choice(partner, By.REQUEST)
-    if not candidates:
-        raise NoSuitablePartner("no migration agreement in force covers the MC service user")
+    considered = consider(location, tuple(users), catalogue, now)
+    covering = [one for one in considered if one.covers]
+    for one in covering:
+        if one.partner.name == requested:
+            return Choice(one.partner, By.REQUEST, considered)
+    if not covering:
+        raise NoSuitablePartner("no migration agreement in force covers the MC service user", considered=considered)
     ranked = [
-        (partner.priority, rank, partner.name, partner)
-        for partner in candidates
-        if (rank := _rank(location, partner.service_area)) is not None
+        (one.partner.priority, one.rank, one.partner.name, one.partner) for one in covering if one.rank is not None
     ]
     if not ranked:
-        raise NoSuitablePartner("no partner MC system with a migration agreement for the user serves that location")
-    return Choice(min(ranked, key=lambda one: one[:3])[3], By.LOCATION)
+        raise NoSuitablePartner(
+            "no partner MC system with a migration agreement for the user serves that location", considered=considered
+        )
+    return Choice(min(ranked, key=lambda one: one[:3])[3], By.LOCATION, considered)
 
 
-def check_area(area: ServiceArea) -> None:
-    """Read the area's geometry.
+def consider(
+    location: LocationInformation, users: tuple[User, ...], catalogue: Catalogue, now: datetime
+) -> tuple[Considered, ...]:
+    """Return every partner, by name, and why it does not fit."""
+    found = []
+    for _, partner in sorted(catalogue.partners.items()):
+        why_not = next((why for user in users if (why := reason_not_outbound(user, partner, catalogue, now))), "")
+        rank = None if why_not else _rank(location, partner, catalogue)
+        elsewhere = "" if rank is not None else "its service area does not hold the location"
+        found.append(Considered(partner, not why_not, rank, why_not or elsewhere))
+    return tuple(found)
 
-    Raises:
-        ConfigError: the GeoJSON file or the polygon is no area.
-    """
-    if area.geojson is not None or area.polygon:
-        _surface(area.geojson, area.polygon)
 
-
-def _rank(location: LocationInformation, area: ServiceArea) -> int | None:
-    """Return how exactly the area holds the location, 0 best, or None when it does not."""
+def _rank(location: LocationInformation, partner: Partner, catalogue: Catalogue) -> int | None:
+    """Return how exactly the partner's area holds the location, 0 best, or None when it does not."""
+    area = partner.service_area
     if _listed(location.ecgi, area.ecgi) or _listed(location.ncgi, area.ncgi):
         return 0
     if _listed(location.tracking_area, area.tracking_areas):
         return 1
-    if location.coordinates is not None and _inside(location.coordinates, area):
+    if location.coordinates is not None and catalogue.areas.inside(location.coordinates, partner):
         return 2
     return None
 
 
 def _listed(text: str | None, texts: tuple[str, ...]) -> bool:
     return text is not None and text.lower() in (one.lower() for one in texts)
-
-
-def _inside(coordinates: Coordinates, area: ServiceArea) -> bool:
-    if area.geojson is None and not area.polygon:
-        return False
-    from shapely import Point
-
-    surface = _surface(area.geojson, area.polygon)
-    return bool(surface.covers(Point(coordinates.longitude, coordinates.latitude)))
-
-
-@functools.lru_cache(maxsize=1024)
-def _surface(geojson: Path | None, polygon: tuple[tuple[float, float], ...]) -> Any:
-    """Return the union of the polygons of a GeoJSON file and of the inline polygon."""
-    import shapely
-    from shapely.geometry import shape
-
-    try:
-        shapes = [shape(geometry) for geometry in _geometries(json.loads(geojson.read_text()))] if geojson else []
-        shapes += [shapely.Polygon(polygon)] if polygon else []
-        surface = shapely.union_all([one if one.is_valid else shapely.make_valid(one) for one in shapes])
-    except (
-        OSError,
-        ValueError,
-        TypeError,
-        KeyError,
-        AttributeError,
-        RecursionError,
-        shapely.errors.ShapelyError,
-    ) as exc:
-        raise ConfigError(f"service_area: {geojson or 'polygon'}: not an area: {exc}") from exc
-    if surface.area <= 0:
-        raise ConfigError(f"service_area: {geojson or 'polygon'}: wanted an area of polygons")
-    shapely.prepare(surface)
-    return surface
-
-
-def _geometries(document: Any) -> list[Any]:
-    """Return the geometries of a GeoJSON document: a feature collection, a feature or a geometry (RFC 7946 §3)."""
-    match document["type"]:
-        case "FeatureCollection":
-            return [feature["geometry"] for feature in document["features"]]
-        case "Feature":
-            return [document["geometry"]]
-    return [document]

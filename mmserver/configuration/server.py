@@ -1,130 +1,267 @@
-"""Joins the parts of the configuration management server and runs them: HTTPS, clients, the follower of withdrawals."""
+"""Joins the parts of the configuration management server and runs them: HTTPS, clients, store, withdrawals, reload."""
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+import signal
+import ssl
+import time
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
-from starlette.types import ASGIApp
+import structlog
 
-from mmserver.configuration.api import create_api
-from mmserver.configuration.config import CmsConfig
+from mmserver.configuration.api import Parts, create_api
+from mmserver.configuration.catalogue import Catalogue, Kind, make_catalogue
+from mmserver.configuration.config import CmsConfig, load_config
+from mmserver.configuration.directory import Directory
+from mmserver.configuration.dry_run import Trial
+from mmserver.configuration.errors import ReloadRefused, StoreUnavailable
 from mmserver.configuration.mms_client import MmsClient
-from mmserver.configuration.partner_client import PartnerClient
+from mmserver.configuration.partners import PartnerClients
 from mmserver.configuration.peer import Peer, PeerFailure
 from mmserver.configuration.procedure import PartnerSide, PrimarySide
-from mmserver.configuration.selection import check_area
 from mmserver.configuration.withdrawals import Withdrawals
+from mmserver.http.app import create_metrics_app
 from mmserver.http.logs import configure_logs
+from mmserver.http.metrics import Metrics
 from mmserver.http.server import HttpServer, announce_ready, stop_signals
-from mmserver.http.tls import ClientTrust, client_context, server_context
+from mmserver.http.tls import ClientTrust, client_context, server_context, trust_also
 from mmserver.http.tokens import IssuerKeys, KeysUnavailable, TokenRules, TokenVerifier
 
-
-@dataclass(frozen=True)
-class _Peers:
-    mms: Peer
-    idms: Peer
-    partners: dict[str, Peer]
-
-    async def close(self) -> None:
-        for peer in (self.mms, self.idms, *self.partners.values()):
-            await peer.close()
+log = structlog.get_logger()
 
 
-async def run(config: CmsConfig) -> None:
-    """Serve until SIGTERM or SIGINT.
+class Server:
+    """All parts of one CMS, put together; ``async with`` starts and stops them."""
+
+    def __init__(self, config: CmsConfig, path: Path | None = None) -> None:
+        """Join the parts.
+
+        Raises:
+            ConfigError, TlsError: a file that the configuration names cannot be used.
+        """
+        self._config = config
+        us = config.tls.credentials()
+        self._mms_peer = Peer(config.mms.url, client_context(config.mms.ca, us), config.mms.timeout_s)
+        self._idms_peer = Peer(config.idms.issuer, client_context(config.idms.ca), config.idms.timeout_s)
+        self._clients = PartnerClients(us)
+        self._store = _open_store(config)
+        self.directory = Directory(
+            config,
+            store=self._store,
+            load=None if path is None else lambda: load_config(path),
+            clock=time.time,
+            on_change=self._take_up,
+        )
+        self._trust = client_trust(config, self.directory.current)
+        self._context: ssl.SSLContext = server_context(us, self._trust, required=False)
+        self._metrics = Metrics()
+        self._mms = MmsClient(self._mms_peer)
+        keep_s = config.store.keep_s if config.store else 7 * 86400.0
+        self._withdrawals = Withdrawals(self._mms, self._clients, store=self._store, keep_s=keep_s)
+        self._https = self._listener()
+        self._stack = contextlib.AsyncExitStack()
+        self._http: HttpServer | None = None
+
+    @property
+    def listen(self) -> list[str]:
+        """The addresses really bound."""
+        return [self._https.listen, *([self._http.listen] if self._http else [])]
+
+    async def __aenter__(self) -> "Server":
+        """Start: the store is looked at first, so that nothing is served from half the data.
+
+        Raises:
+            ListenFailed, StoreUnavailable, TlsError: the server cannot run.
+        """
+        async with contextlib.AsyncExitStack() as stack:
+            for part in (self._mms_peer, self._idms_peer, self._clients):
+                stack.push_async_callback(part.close)
+            if self._store is not None:
+                stack.push_async_callback(self._store.close)
+                await self._store.require_schema()
+            await self.directory.start()
+            await self._withdrawals.start()
+            await stack.enter_async_context(self._https)
+            if self._config.metrics.address is not None:
+                app = create_metrics_app(self._metrics, self.missing)
+                address, port = self._config.metrics.address, self._config.metrics.port
+                self._http = await stack.enter_async_context(HttpServer(app, address=address, port=port, context=None))
+            await stack.enter_async_context(_background(self._withdrawals.run()))
+            if self._config.store is not None:
+                await stack.enter_async_context(_background(self.directory.watch(self._config.store.poll_s)))
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        """Stop: requests under way end first, then what they need."""
+        await self._stack.aclose()
+
+    async def reload(self) -> None:
+        """Read the configuration file again; what cannot be used changes nothing and has been logged."""
+        with contextlib.suppress(ReloadRefused):
+            await self.directory.reload()
+
+    async def missing(self) -> str | None:
+        """Return what keeps the server from serving, or None."""
+        try:
+            await self._mms_peer.get_json(f"{self._config.mms.url}/health")
+            if self._store is not None:
+                await self._store.version()
+        except PeerFailure as exc:
+            return f"the migration management server does not answer: {exc}"
+        except StoreUnavailable as exc:
+            return f"the store cannot be used: {exc.detail}"
+        return None
+
+    def _take_up(self, catalogue: Catalogue) -> None:
+        """Serve this catalogue's partners from now on.
+
+        Raises:
+            TlsError: a CA cannot be used; nothing has changed.
+        """
+        trusted = client_trust(self._config, catalogue)
+        self._clients.update(catalogue)
+        self._trust.become(trusted)
+        trust_also(self._context, self._trust)
+
+    def _listener(self) -> HttpServer:
+        idms = self._config.idms
+        rules = TokenRules(idms.issuer, idms.audience, frozenset(idms.scopes), idms.leeway_s)
+        current: Callable[[], Catalogue] = lambda: self.directory.current  # noqa: E731  # read anew by every request
+        primary = PrimarySide(current, self._mms, self._clients)
+        parts = Parts(
+            directory=self.directory,
+            verifier=TokenVerifier(rules, IssuerKeys(idms.issuer, self._fetch)),
+            primary=primary,
+            partner=PartnerSide(current, self._mms),
+            trial=Trial(current, primary, self._mms, self._clients),
+            tellings=self._withdrawals,
+            withdrawals=self._mms,
+            readiness=self.missing,
+            audit=self._store,
+            metrics=self._metrics,
+        )
+        self._metrics.gauge("cms_tellings_pending", "Partners to be told.", self._pending, "partner")
+        self._metrics.gauge("cms_entries", "Entries of file and API.", self._entries, "kind", "source")
+        return HttpServer(
+            create_api(self._config, parts),
+            address=self._config.http.address,
+            port=self._config.http.port,
+            context=self._context,
+            trust=self._trust,
+        )
+
+    async def _fetch(self, url: str) -> Any:
+        try:
+            return await self._idms_peer.get_json(url)
+        except PeerFailure as exc:
+            raise KeysUnavailable(str(exc)) from exc
+
+    async def _pending(self) -> dict[tuple[str, ...], float]:
+        return {(name,): float(count) for name, count in self._withdrawals.pending().items()}
+
+    async def _entries(self) -> dict[tuple[str, ...], float]:
+        counts: dict[tuple[str, ...], float] = {}
+        for kind in Kind:
+            for one in self.directory.current.listed[kind]:
+                key = (kind.value, one.source.value)
+                counts[key] = counts.get(key, 0.0) + 1.0
+        return counts
+
+
+async def run(config: CmsConfig, path: Path) -> None:
+    """Serve until SIGTERM or SIGINT; SIGHUP reloads.
 
     Raises:
         ListenFailed: the address cannot be bound.
-        TlsError: a certificate, key or CA file cannot be used.
+        ConfigError, TlsError: a file cannot be used.
+        StoreUnavailable: the store cannot be used, or its schema is another one.
     """
     configure_logs(program="cms", system=config.system.name)
-    trust = client_trust(config)
-    context = server_context(config.tls.credentials(), trust, required=False)
-    async with _peers(config) as peers, stop_signals() as stop:
-        mms = MmsClient(peers.mms)
-        partners = {name: PartnerClient(name, peer) for name, peer in peers.partners.items()}
-        server = HttpServer(
-            _application(config, peers, mms, partners),
-            address=config.http.address,
-            port=config.http.port,
-            context=context,
-            trust=trust,
-        )
-        async with server, _background(Withdrawals(mms, partners)):
-            announce_ready([server.listen])
-            await stop.wait()
+    async with stop_signals() as stop, Server(config, path) as server, _reloading(server):
+        announce_ready(server.listen)
+        await stop.wait()
+        log.info("program.stopping")
 
 
-def check(config: CmsConfig) -> None:
-    """Read every file that the configuration names.
+def check(config: CmsConfig) -> Catalogue:
+    """Read every file that the configuration names; return what the file puts in force.
 
     Raises:
         ConfigError, TlsError: one of them cannot be used.
     """
-    for partner in config.partners:
-        check_area(partner.service_area)
+    catalogue = make_catalogue(config)
+    for partner in catalogue.partners.values():
         client_context(partner.ca)
     client_context(config.mms.ca)
     client_context(config.idms.ca)
-    server_context(config.tls.credentials(), client_trust(config), required=False)
+    server_context(config.tls.credentials(), client_trust(config, catalogue), required=False)
+    return catalogue
 
 
-def client_trust(config: CmsConfig) -> ClientTrust:
-    """Return whose certificates count on CSC-17: each partner's name by that partner's own CA.
+def client_trust(config: CmsConfig, catalogue: Catalogue) -> ClientTrust:
+    """Return whose certificates count: each partner's name by that partner's own CA, our operators' by ours.
 
     Raises:
-        TlsError: a CA file cannot be used.
+        TlsError: a CA cannot be used, or two would vouch for one name.
     """
-    ca_files: dict[str, Path] = {partner.client_name: partner.ca for partner in config.partners}
-    return ClientTrust(ca_files)
+    ours = dict.fromkeys(config.admin.clients, config.admin.ca or config.mms.ca)
+    ours |= {name: config.mms.ca for name in config.metrics.clients if name not in ours}
+    return ClientTrust(ours, {partner.client_name: partner.ca for partner in catalogue.partners.values()})
 
 
-def _application(config: CmsConfig, peers: _Peers, mms: MmsClient, partners: dict[str, PartnerClient]) -> ASGIApp:
-    async def fetch(url: str) -> Any:
-        try:
-            return await peers.idms.get_json(url)
-        except PeerFailure as exc:
-            raise KeysUnavailable(str(exc)) from exc
+def openapi_document() -> dict[str, Any]:
+    """Return the OpenAPI description; nothing behind it runs."""
+    nothing: Any = None
 
-    async def readiness() -> str | None:
-        try:
-            await peers.mms.get_json(f"{config.mms.url}/health")
-        except PeerFailure as exc:
-            return f"the migration management server does not answer: {exc}"
+    async def ready() -> str | None:
         return None
 
-    rules = TokenRules(config.idms.issuer, config.idms.audience, frozenset(config.idms.scopes), config.idms.leeway_s)
-    verifier = TokenVerifier(rules, IssuerKeys(config.idms.issuer, fetch))
-    return create_api(config, verifier, PrimarySide(config, mms, partners), PartnerSide(config, mms), readiness)
+    parts = Parts(nothing, nothing, nothing, nothing, nothing, nothing, nothing, ready)
+    defaults: Any = CmsConfig.model_construct
+    return create_api(defaults(), parts).openapi()
+
+
+def _open_store(config: CmsConfig) -> Any:
+    if config.store is None:
+        return None
+    # SQLAlchemy takes a third of a second to load: only where there is a store.
+    from mmserver.configuration.store import Store
+
+    return Store(config.store.url, config.store.busy_timeout_s)
 
 
 @contextlib.asynccontextmanager
-async def _peers(config: CmsConfig) -> AsyncIterator[_Peers]:
-    us = config.tls.credentials()
-    peers = _Peers(
-        mms=Peer(config.mms.url, client_context(config.mms.ca, us), config.mms.timeout_s),
-        idms=Peer(config.idms.issuer, client_context(config.idms.ca), config.idms.timeout_s),
-        partners={
-            partner.name: Peer(partner.cms, client_context(partner.ca, us), partner.timeout_s)
-            for partner in config.partners
-        },
-    )
+async def _reloading(server: Server) -> AsyncIterator[None]:
+    loop = asyncio.get_running_loop()
+    tasks: set[asyncio.Task[None]] = set()
+
+    def on_signal() -> None:
+        task = loop.create_task(server.reload())
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    loop.add_signal_handler(signal.SIGHUP, on_signal)
     try:
-        yield peers
+        yield
     finally:
-        await peers.close()
+        loop.remove_signal_handler(signal.SIGHUP)
+        await asyncio.gather(*tasks)
 
 
 @contextlib.asynccontextmanager
-async def _background(withdrawals: Withdrawals) -> AsyncIterator[None]:
-    task = asyncio.create_task(withdrawals.run())
+async def _background(work: Any) -> AsyncIterator[None]:
+    task = asyncio.create_task(work)
+    task.add_done_callback(_say_if_failed)
     try:
         yield
     finally:
         task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+        await asyncio.wait([task])
+
+
+def _say_if_failed(task: "asyncio.Task[None]") -> None:
+    if not task.cancelled() and task.exception() is not None:
+        log.critical("task.failed", exc_info=task.exception())

@@ -26,11 +26,12 @@ class RouteGroup:
 
     prefix: str
     clients: frozenset[str] | None
+    body_octets_max: int | None = None
 
     @classmethod
-    def for_clients(cls, prefix: str, names: Iterable[str]) -> "RouteGroup":
-        """Return a group open to these client names only."""
-        return cls(prefix, frozenset(name.lower() for name in names))
+    def for_clients(cls, prefix: str, names: Iterable[str], *, body_octets_max: int | None = None) -> "RouteGroup":
+        """Return a group open to these client names only, with a limit of its own for bodies where one is given."""
+        return cls(prefix, frozenset(name.lower() for name in names), body_octets_max)
 
     @classmethod
     def for_anybody(cls, prefix: str) -> "RouteGroup":
@@ -59,15 +60,17 @@ class AccessControl:
         """Pass the request on, or answer it with a problem."""
         if scope["type"] != "http":
             return
-        problem = self._refusal(scope)
+        path: str = scope["path"]
+        group = next((group for group in self._groups if group.holds(path)), None)
+        problem = self._refusal(scope, group)
         if problem is not None:
             await problem_response(problem)(scope, receive, send)
             return
-        await self._guarded(scope, receive, send)
+        limit = group.body_octets_max if group is not None else None
+        await self._guarded(scope, receive, send, limit or self._body_octets_max)
 
-    def _refusal(self, scope: Scope) -> Problem | None:
+    def _refusal(self, scope: Scope, group: RouteGroup | None) -> Problem | None:
         path: str = scope["path"]
-        group = next((group for group in self._groups if group.holds(path)), None)
         if group is None:
             return Problem(type=TYPE_PREFIX + "not-found", title="Not Found", status=404)
         if group.clients is None or _names_in(scope) & group.clients:
@@ -80,7 +83,7 @@ class AccessControl:
             detail=f"the client certificate names nobody who may call {group.prefix}",
         )
 
-    async def _guarded(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _guarded(self, scope: Scope, receive: Receive, send: Send, limit: int) -> None:
         started = False
         octets = 0
         too_large: ProblemFound | None = None
@@ -89,8 +92,7 @@ class AccessControl:
             nonlocal octets, too_large
             message = await receive()
             octets += len(message.get("body", b""))
-            if octets > self._body_octets_max:
-                limit = self._body_octets_max
+            if octets > limit:
                 too_large = ProblemFound(413, "body-too-large", "The body is too large", f"at most {limit} octets")
                 raise too_large
             return message

@@ -79,8 +79,13 @@ def problem_response(problem: Problem, headers: Mapping[str, str] | None = None)
 
 def problem_documentation(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return the ``responses`` of an OpenAPI operation that may answer with these problem statuses."""
-    schema = {"schema": {"$ref": "#/components/schemas/Problem"}}
-    return {status: {"description": HTTPStatus(status).phrase, "content": {MEDIA_TYPE: schema}} for status in statuses}
+    return {
+        status: {
+            "description": HTTPStatus(status).phrase,
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+        for status in statuses
+    }
 
 
 def problem_responses(*kinds: ProblemKind) -> dict[int | str, dict[str, Any]]:

@@ -66,6 +66,12 @@ class ClientTrust:
         self.ca_texts = frozenset(parsed)
         self.generation += 1
 
+    def become(self, other: "ClientTrust") -> None:
+        """Trust what another one trusts from now on."""
+        self._authorities = other._authorities
+        self.ca_texts = other.ca_texts
+        self.generation += 1
+
     def verified_names(self, certificate: bytes | None) -> frozenset[str]:
         """Return the configured names that this certificate (DER) may claim: in its SAN, issued by that name's CA."""
         if certificate is None:

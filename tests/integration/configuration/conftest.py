@@ -210,6 +210,11 @@ home_domain = "{self.home_domain}"
 [http]
 address = "{self.address("cms")}"
 port = {PORT}
+[admin]
+clients = ["cms.{self.name}.lab"]
+[metrics]
+clients = ["cms.{self.name}.lab"]
+{changes.get("store", "")}
 [tls]
 certificate = "certificate.pem"
 private_key = "private_key.pem"
@@ -222,6 +227,7 @@ issuer = "{self.url("idms")}"
 ca = "{self.ca_file}"
 timeout_s = 20
 audience = "cms.{self.name}.lab"
+{changes.get("idms", "")}
 [[users]]
 mc_service_id = "sip:{user}@{self.name}.lab"
 migration = {changes.get("migration", "true")}

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 import trustme
 
+from mmserver.configuration.catalogue import Catalogue, make_catalogue
 from mmserver.configuration.config import CmsConfig
+from mmserver.configuration.dry_run import Trial
 from mmserver.configuration.errors import BindingNotFound
 from mmserver.configuration.procedure import PartnerSide
 from mmserver.http.settings import validate
@@ -20,7 +22,9 @@ from mmserver.messages import (
     IdentitySet,
     PartnerSipIdentitiesResponse,
     PrimarySipIdentitiesResponse,
+    Restored,
     Role,
+    StandingWithdrawal,
 )
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -57,7 +61,8 @@ def partner_table(name: str, **changes: Any) -> dict[str, Any]:
     }
 
 
-def tables(system: str, *partners: dict[str, Any], **changes: Any) -> dict[str, Any]:
+def tables(name: str, /, *partners: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    system = name
     return {
         "system": {"name": system, "home_domain": f"ims.{system}.lab"},
         "http": {"address": "127.0.0.1", "port": 0},
@@ -100,8 +105,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def make_config(files: Path) -> MakeConfig:
-    def make(system: str, *partners: dict[str, Any], **changes: Any) -> CmsConfig:
-        return validate(tables(system, *partners, **changes), CmsConfig, name="cms.toml", folder=files)
+    def make(name: str, /, *partners: dict[str, Any], **changes: Any) -> CmsConfig:
+        return validate(tables(name, *partners, **changes), CmsConfig, name="cms.toml", folder=files)
 
     return make
 
@@ -131,6 +136,7 @@ class MemoryMms:
         self.bindings: dict[str, Binding] = {}
         self.calls: list[str] = []
         self.fail: dict[str, Exception] = {}
+        self.standing_ones: list[StandingWithdrawal] = []
 
     def _called(self, name: str) -> None:
         self.calls.append(name)
@@ -158,6 +164,42 @@ class MemoryMms:
             state=binding.state,
             valid_until=min(VALID_UNTIL, request.valid_until or VALID_UNTIL),
         )
+
+    async def try_primary_identities(self, request) -> None:
+        self._called("primary_identities")
+
+    async def try_partner_identities(self, request) -> None:
+        self._called("partner_identities")
+
+    async def disable(self, binding: str, reason: str) -> None:
+        self._called("disable")
+        self._set(binding, enabled=False)
+
+    async def enable(self, binding: str, reason: str) -> None:
+        self._called("enable")
+        self._set(binding, enabled=True)
+
+    async def withdraw(self, request) -> StandingWithdrawal:
+        self._called("withdraw")
+        self.standing_ones.append(
+            StandingWithdrawal(
+                withdrawal=f"w-{len(self.calls)}",
+                role=request.role,
+                other_mc_system=request.other_mc_system,
+                mc_service_id=request.mc_service_id,
+                at=NOW,
+                reason=request.reason,
+            )
+        )
+        return self.standing_ones[-1]
+
+    async def standing(self, other_mc_system: str | None) -> list[StandingWithdrawal]:
+        return [one for one in self.standing_ones if other_mc_system in (None, one.other_mc_system)]
+
+    async def lift(self, withdrawal: str, reason: str) -> Restored:
+        self._called("lift")
+        self.standing_ones = [one for one in self.standing_ones if one.withdrawal != withdrawal]
+        return Restored(withdrawal=withdrawal, enabled=1)
 
     async def confirm(self, binding: str, reason: str) -> None:
         self._called("confirm")
@@ -217,28 +259,52 @@ class MemoryMms:
 class DirectPartner:
     """CSC-17 without HTTP: the partner's own rules, called by the primary's name."""
 
-    def __init__(self, side: PartnerSide, config: CmsConfig, primary: str) -> None:
+    def __init__(self, side: PartnerSide, catalogue: Catalogue, primary: str, trial: Trial | None = None) -> None:
         self._side = side
-        found = config.partner(primary)
-        assert found is not None
-        self._primary = found
+        self._primary = catalogue.partners[primary]
+        self._trial = trial
         self.fail: dict[str, Exception] = {}
         self.replace: Callable[[Any], Any] = lambda access: access
 
+    def _called(self, name: str) -> None:
+        if name in self.fail:
+            raise self.fail[name]
+
     async def access(self, request):
-        if "access" in self.fail:
-            raise self.fail["access"]
+        self._called("access")
         return self.replace(await self._side.access(self._primary, request, NOW))
 
+    async def try_access(self, request):
+        self._called("access")
+        assert self._trial is not None
+        return await self._trial.access(self._primary, request, NOW)
+
     async def confirm(self, access) -> None:
-        if "confirm" in self.fail:
-            raise self.fail["confirm"]
+        self._called("confirm")
         await self._side.confirm(self._primary, access)
 
     async def release(self, access) -> None:
-        if "release" in self.fail:
-            raise self.fail["release"]
+        self._called("release")
         await self._side.release(self._primary, access)
+
+    async def withdraw(self, access) -> None:
+        self._called("withdraw")
+        await self._side.withdraw(self._primary, access)
+
+    async def restore(self, access) -> None:
+        self._called("restore")
+        await self._side.restore(self._primary, access)
+
+
+MakeCatalogue = Callable[..., Catalogue]
+
+
+@pytest.fixture
+def catalogue_of(make_config: MakeConfig) -> MakeCatalogue:
+    def make(name: str, /, *partners: dict[str, Any], **changes: Any) -> Catalogue:
+        return make_catalogue(make_config(name, *partners, **changes))
+
+    return make
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """CSC-4 and CSC-17 over HTTP, in memory."""
 
+import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,10 +10,13 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet
 from starlette.testclient import TestClient
 
-from mmserver.configuration.api import create_api
-from mmserver.configuration.errors import MmsUnreachable, PartnerUnreachable
+from mmserver.configuration.api import Parts, create_api
+from mmserver.configuration.directory import Directory
+from mmserver.configuration.dry_run import Trial
+from mmserver.configuration.errors import MmsUnreachable, PartnerUnreachable, StillWithdrawn
 from mmserver.configuration.procedure import PartnerSide, PrimarySide
 from mmserver.configuration.ue_configuration import MEDIA_TYPE
+from mmserver.http.metrics import Metrics
 from mmserver.http.tokens import IssuerKeys, KeysUnavailable, TokenRules, TokenVerifier
 from mmserver.http.trace import current_traceparent
 
@@ -43,21 +47,33 @@ class Servers:
     def __init__(self, make_config, partner, memory_mms, direct_partner) -> None:
         area = {"tracking_areas": ["00102-0002"]}
         limits = {"burst": 5, "requests_per_s": 0.001, "body_octets_max": 8192}
-        self.config1 = make_config("mc1", partner("mc2", service_area=area), limits=limits)
-        self.config2 = make_config("mc2", partner("mc1"))
+        admin = {"clients": ["admin.mc1.lab"]}
+        self.directory1 = Directory(make_config("mc1", partner("mc2", service_area=area), limits=limits, admin=admin))
+        self.directory2 = Directory(make_config("mc2", partner("mc1")))
         self.mms1, self.mms2 = memory_mms("mc1"), memory_mms("mc2")
-        self.partner_side = PartnerSide(self.config2, self.mms2)
-        self.partner = direct_partner(self.partner_side, self.config2, "mc1")
+        side2, trial2 = self._sides(self.directory2, self.mms2, {})
+        self.partner = direct_partner(side2[1], self.directory2.current, "mc1", trial2)
+        self.metrics: dict[str, Metrics] = {}
         self.idms_down = False
         self.missing: str | None = None
-        primary = PrimarySide(self.config1, self.mms1, {"mc2": self.partner})
-        self.mc1 = self._application(self.config1, primary, PartnerSide(self.config1, self.mms1))
-        self.mc2 = self._application(self.config2, PrimarySide(self.config2, self.mms2, {}), self.partner_side)
+        side1, trial1 = self._sides(self.directory1, self.mms1, {"mc2": self.partner})
+        self.mc1 = self._application(self.directory1, side1, trial1, self.mms1)
+        self.mc2 = self._application(self.directory2, side2, trial2, self.mms2)
 
-    def _application(self, config, primary, partner_side):
+    def _sides(self, directory, mms, partners):
+        primary = PrimarySide(lambda: directory.current, mms, partners)
+        partner_side = PartnerSide(lambda: directory.current, mms)
+        return (primary, partner_side), Trial(lambda: directory.current, primary, mms, partners)
+
+    def _application(self, directory, sides, trial, mms):
         keys = IssuerKeys("https://idms.mc1.lab", self._fetch)
         verifier = TokenVerifier(TokenRules("https://idms.mc1.lab", "cms.mc1.lab", frozenset({SCOPE})), keys)
-        return create_api(config, verifier, primary, partner_side, self._ready, clock=NOW.timestamp)
+        metrics = self.metrics[mms.system] = Metrics()
+        parts = Parts(directory, verifier, *sides, trial, self, mms, self._ready, metrics=metrics, clock=NOW.timestamp)
+        return create_api(directory.config, parts)
+
+    async def find(self, partner: str | None, pending: bool | None, after: str) -> list[Any]:
+        return []
 
     async def _ready(self) -> str | None:
         return self.missing
@@ -258,12 +274,67 @@ def test_what_was_lent_is_confirmed_and_released(servers: Servers) -> None:
 
 
 @pytest.mark.parametrize("names", [(), ("cms.mc3.lab",), ("ue.mc1.lab",)])
-@pytest.mark.parametrize("path", [ACCESS, f"{ACCESS}/confirm", f"{ACCESS}/release"])
-def test_nobody_but_a_partner_s_server_gets_in(servers: Servers, names: tuple[str, ...], path: str) -> None:
-    answer = as_client(servers.mc2, *names).post(path, json=step_7())
+@pytest.mark.parametrize("operation", ["", "/confirm", "/release", "/withdraw", "/restore", "/dry-run"])
+def test_nobody_but_a_partner_s_server_gets_in(servers: Servers, names: tuple[str, ...], operation: str) -> None:
+    answer = as_client(servers.mc2, *names).post(ACCESS + operation, json=step_7())
     assert (answer.status_code, answer.json()["step"]) == (403, "10.1.X.1-8")
     assert answer.json()["type"].endswith(":primary-system-not-trusted")
     assert servers.mms2.bindings == {}
+
+
+def test_what_was_lent_is_withdrawn_and_restored(servers: Servers) -> None:
+    client = as_client(servers.mc2, "cms.mc1.lab")
+    client.post(ACCESS, json=step_7())
+    named = {key: value for key, value in step_7().items() if key != "mc_service_ids"}
+    for operation, enabled in (("withdraw", False), ("restore", True)):
+        assert client.post(f"{ACCESS}/{operation}", json=named).status_code == 204
+        assert [one.enabled for one in servers.mms2.bindings.values()] == [enabled]
+
+
+def test_what_the_partner_has_withdrawn_itself_stays_so(servers: Servers) -> None:
+    client = as_client(servers.mc2, "cms.mc1.lab")
+    client.post(ACCESS, json=step_7())
+    servers.mms2.fail["enable"] = StillWithdrawn()
+    named = {key: value for key, value in step_7().items() if key != "mc_service_ids"}
+    answer = client.post(f"{ACCESS}/restore", json=named)
+    assert (answer.status_code, answer.json()["type"]) == (409, "urn:mc-migration:problem:still-withdrawn")
+
+
+def test_an_inbound_user_of_ours_is_refused_at_step_8(servers: Servers) -> None:
+    answer = as_client(servers.mc2, "cms.mc1.lab").post(ACCESS, json=step_7(mc_service_ids=["SIP:Carol@mc2.lab"]))
+    assert (answer.status_code, answer.json()["step"]) == (403, "10.1.X.1-8")
+    assert answer.json()["type"].endswith(":own-mc-service-id")
+    assert servers.mms2.calls == []
+
+
+def test_a_dry_run_of_a_partner_holds_nothing(servers: Servers) -> None:
+    client = as_client(servers.mc2, "cms.mc1.lab")
+    good = client.post(f"{ACCESS}/dry-run", json={"mc_service_ids": ["sip:alice@mc1.lab"]})
+    assert good.json()["initial_ue_configuration"]["mc_system"] == "mc2"
+    bad = client.post(f"{ACCESS}/dry-run", json={"mc_service_ids": ["sip:carol@mc2.lab"]})
+    assert (bad.status_code, bad.json()["step"]) == (403, "10.1.X.1-8")
+    assert servers.mms2.bindings == {}
+
+
+def test_refusals_and_answers_are_counted(servers: Servers, ue: TestClient) -> None:
+    ue.post(DETAILS, json=step_1(), headers=bearer())
+    ue.post(DETAILS, json=step_1("dave"), headers=bearer(mcptt_id="sip:dave@mc1.lab"))
+    ue.post(DETAILS, json=step_1())
+    text = asyncio.run(servers.metrics["mc1"].expose()).decode()
+    assert 'cms_refusals_total{problem="not-authorised-for-migration",step="10.1.X.1-2"} 1.0' in text
+    assert 'cms_refusals_total{problem="token-missing",step="10.1.X.1-1"} 1.0' in text
+    assert 'cms_connection_details_seconds_count{partner="mc2"} 1.0' in text
+
+
+def test_the_admin_api_is_closed_to_all_but_those_who_are_named(servers: Servers) -> None:
+    for names, status in (((), 403), (("cms.mc2.lab",), 403), (("admin.mc1.lab",), 200)):
+        assert as_client(servers.mc1, *names).get("/admin/v1/agreements").status_code == status
+    assert as_client(servers.mc2, "admin.mc2.lab").get("/admin/v1/agreements").status_code == 403
+
+
+def test_a_caller_who_asks_too_often_learns_when_to_come_back(ue: TestClient) -> None:
+    answers = [ue.post(DETAILS, json=step_1(), headers=bearer()) for _ in range(6)]
+    assert (answers[-1].status_code, int(answers[-1].headers["retry-after"]) > 0) == (429, True)
 
 
 def test_readiness_and_the_operations_names(ue: TestClient, servers: Servers) -> None:

@@ -12,9 +12,8 @@ from mmserver.http.settings import ConfigError
 def test_a_whole_configuration_is_read(make_config, partner) -> None:
     area = {"polygon": [[25.0, 60.0], [26.0, 60.0], [26.0, 61.0]], "ecgi": ["00101-0abcdef"]}
     config = make_config("mc1", partner("mc2", service_area=area, priority=3))
-    found = config.partner("mc2")
-    assert found is not None and found.priority == 3
-    assert config.partner("mc3") is None
+    assert [(one.name, one.priority) for one in config.partners] == [("mc2", 3)]
+    assert (config.store, config.admin.clients, config.metrics.clients) == (None, (), ())
     assert config.idms.scopes[0] == "3gpp:mc:ptt_config_management_service"
 
 
@@ -24,7 +23,8 @@ def test_a_whole_configuration_is_read(make_config, partner) -> None:
         ({"partners": [{"name": "mc2"}]}, "cms.toml: partners.0.cms: is missing"),
         ({"limits": {"burst": 0}}, "cms.toml: limits.burst: 0 is less than 1"),
         ({"http": {"address": "x", "port": 70000}}, "cms.toml: http.port: 70000 is more than 65535"),
-        ({"store": {"url": "x"}}, "cms.toml: store: no such setting"),
+        ({"store": {"url": "x"}}, "cms.toml: store.url: String should match pattern"),
+        ({"stores": {}}, "cms.toml: stores: no such setting"),
         ({"mms": {"url": "http://mms", "ca": "ca.pem"}}, "cms.toml: mms.url: wanted https"),
         ({"mms": {"url": "https://mms", "ca": "none.pem"}}, "cms.toml: mms.ca: no such file"),
     ],

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import structlog
 
 from mmserver.configuration.errors import (
     AnswerNotUsable,
@@ -28,22 +29,22 @@ AREA = {"tracking_areas": ["00102-0002"]}
 class World:
     """mc1 and mc2, joined."""
 
-    def __init__(self, make_config, partner, memory_mms, direct_partner, outbound: dict, inbound: dict) -> None:
-        self.config1 = make_config("mc1", partner("mc2", service_area=AREA, **outbound))
-        self.config2 = make_config("mc2", partner("mc1", **inbound))
+    def __init__(self, catalogue_of, partner, memory_mms, direct_partner, outbound: dict, inbound: dict) -> None:
+        self.catalogue1 = catalogue_of("mc1", partner("mc2", service_area=AREA, **outbound))
+        self.catalogue2 = catalogue_of("mc2", partner("mc1", **inbound))
         self.mms1, self.mms2 = memory_mms("mc1"), memory_mms("mc2")
-        self.partner_side = PartnerSide(self.config2, self.mms2)
-        self.partner = direct_partner(self.partner_side, self.config2, "mc1")
-        self.primary = PrimarySide(self.config1, self.mms1, {"mc2": self.partner})
+        self.partner_side = PartnerSide(lambda: self.catalogue2, self.mms2)
+        self.partner = direct_partner(self.partner_side, self.catalogue2, "mc1")
+        self.primary = PrimarySide(lambda: self.catalogue1, self.mms1, {"mc2": self.partner})
 
     def states(self) -> tuple[list[str], list[str]]:
         return tuple([one.state.value for one in mms.bindings.values()] for mms in (self.mms1, self.mms2))
 
 
 @pytest.fixture
-def make_world(make_config, partner, memory_mms, direct_partner):
+def make_world(catalogue_of, partner, memory_mms, direct_partner):
     def make(outbound: dict[str, Any] | None = None, inbound: dict[str, Any] | None = None) -> World:
-        return World(make_config, partner, memory_mms, direct_partner, outbound or {}, inbound or {})
+        return World(catalogue_of, partner, memory_mms, direct_partner, outbound or {}, inbound or {})
 
     return make
 
@@ -52,7 +53,7 @@ async def test_thirteen_steps_end_with_both_bindings_kept(make_world, request_of
     world = make_world()
     details = await world.primary.connection_details(request_of(), ALICE, NOW)
     assert details.partner_mc_system == "mc2"
-    assert details.initial_ue_configuration == world.config2.initial_ue_configuration
+    assert details.initial_ue_configuration == world.catalogue2.initial_ue_configuration
     (primary,), (partner,) = world.mms1.bindings.values(), world.mms2.bindings.values()
     assert details.partner_mc_system_sip_identities == partner.identities
     assert partner.counterpart == primary.identities
@@ -181,13 +182,62 @@ async def test_two_requests_for_one_key_go_one_after_the_other(make_world, reque
     assert world.mms1.calls == ["primary_identities", "confirm"] * 3
 
 
-async def test_a_dry_run_says_yes_and_leaves_things_as_they_were(make_world, request_of) -> None:
-    world = make_world()
-    await world.primary.connection_details(request_of(), ALICE, NOW, keep=False)
-    assert world.states() == ([], [])
+async def test_both_systems_grant_services_and_the_user_gets_what_both_grant(make_world, request_of) -> None:
+    world = make_world({"services": ["mcptt", "mcdata"]}, {"services": ["mcdata", "mcvideo"]})
+    details = await world.primary.connection_details(request_of(), ALICE, NOW)
+    assert details.initial_ue_configuration.services == ("mcdata",)
+    world = make_world({"services": ["mcptt"]}, {"services": ["mcvideo"]})
+    with pytest.raises(AnswerNotUsable, match="no MC service") as raised:
+        await world.primary.connection_details(request_of(), ALICE, NOW)
+    assert (raised.value.step, world.states()) == ("10.1.X.1-12", ([], []))
+
+
+async def test_the_agreement_s_quotas_go_to_the_servers_that_count(make_world, request_of) -> None:
+    world = make_world({"outbound_max": 7}, {"inbound_max": 3})
+    seen: list[int | None] = []
+    for mms, name in ((world.mms1, "primary_identities"), (world.mms2, "partner_identities")):
+        ask = getattr(mms, name)
+
+        async def noting(request, ask=ask):
+            seen.append(request.at_most)
+            return await ask(request)
+
+        setattr(mms, name, noting)
     await world.primary.connection_details(request_of(), ALICE, NOW)
-    await world.primary.connection_details(request_of(), ALICE, NOW, keep=False)
-    assert world.states() == (["allocated"], ["allocated"])
+    assert seen == [7, 3]
+
+
+async def test_why_no_partner_fits_is_in_the_log_and_not_in_the_answer(make_world, request_of) -> None:
+    world = make_world({"outbound_users": []})
+    with structlog.testing.capture_logs() as events, pytest.raises(NoSuitablePartner) as raised:
+        await world.primary.connection_details(request_of(), ALICE, NOW)
+    (event,) = [one for one in events if one["event"] == "partner.none"]
+    assert event["considered"] == {"mc2": "the agreement does not cover the user"}
+    assert "mc2" not in raised.value.detail
+
+
+async def test_a_withdrawn_user_is_restored_by_the_primary_alone(make_world, request_of) -> None:
+    world = make_world()
+    await world.primary.connection_details(request_of(), ALICE, NOW)
+    (binding,) = world.mms2.bindings.values()
+    named = PartnerAccessRelease(
+        migration_management_server="mms.mc1.lab", primary_mc_system_sip_identities=binding.counterpart
+    )
+    mc1 = world.catalogue2.partners["mc1"]
+    await world.partner_side.withdraw(mc1, named)
+    assert [one.enabled for one in world.mms2.bindings.values()] == [False]
+    await world.partner_side.restore(mc1, named)
+    assert [one.enabled for one in world.mms2.bindings.values()] == [True]
+    with pytest.raises(BindingNotFound):
+        await world.partner_side.withdraw(mc1.model_copy(update={"name": "mc3"}), named)
+
+
+async def test_an_agreement_that_ends_meanwhile_is_a_partner_out_of_reach(make_world, request_of) -> None:
+    world = make_world()
+    world.primary = PrimarySide(lambda: world.catalogue1, world.mms1, {})
+    with pytest.raises(PartnerUnreachable):
+        await world.primary.connection_details(request_of(), ALICE, NOW)
+    assert world.states() == ([], [])
 
 
 @pytest.mark.parametrize(
@@ -224,7 +274,7 @@ async def test_a_primary_confirms_and_releases_only_what_is_its_own(make_world, 
     good = PartnerAccessRelease(
         migration_management_server="MMS.mc1.lab", primary_mc_system_sip_identities=binding.counterpart
     )
-    mc1 = world.config2.partners[0]
+    mc1 = world.catalogue2.partners["mc1"]
     await world.partner_side.confirm(mc1, good)
     for wrong in (
         good.model_copy(update={"migration_management_server": "mms.mc3.lab"}),
@@ -247,4 +297,4 @@ async def test_a_quarantined_binding_is_not_found(make_world, request_of) -> Non
         migration_management_server="mms.mc1.lab", primary_mc_system_sip_identities=binding.counterpart
     )
     with pytest.raises(BindingNotFound):
-        await world.partner_side.release(world.config2.partners[0], release)
+        await world.partner_side.release(world.catalogue2.partners["mc1"], release)

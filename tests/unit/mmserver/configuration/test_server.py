@@ -5,17 +5,27 @@ from pathlib import Path
 
 import pytest
 
-from mmserver.configuration.server import check, client_trust
+from mmserver.configuration.catalogue import make_catalogue
+from mmserver.configuration.server import Server, check, client_trust, openapi_document
 from mmserver.http.settings import ConfigError
 from mmserver.http.tls import TlsError
 
 
-def test_each_partner_s_name_counts_by_that_partner_s_own_ca(make_config, partner, files: Path) -> None:
-    trust = client_trust(make_config("mc1", partner("mc2"), partner("mc3")))
-    assert trust.ca_texts == {(files / "ca.pem").read_text()}
+def names(config, files: Path) -> frozenset[str]:
     certificate = ssl.PEM_cert_to_DER_cert((files / "certificate.pem").read_text())
-    assert trust.verified_names(certificate) == frozenset()
-    assert client_trust(make_config("mc2", partner("mc1"))).verified_names(certificate) == {"cms.mc1.lab"}
+    return client_trust(config, make_catalogue(config)).verified_names(certificate)
+
+
+def test_each_partner_s_name_counts_by_that_partner_s_own_ca(make_config, partner, files: Path) -> None:
+    config = make_config("mc1", partner("mc2"), partner("mc3"))
+    assert client_trust(config, make_catalogue(config)).ca_texts == {(files / "ca.pem").read_text()}
+    assert names(config, files) == frozenset()
+    assert names(make_config("mc2", partner("mc1")), files) == {"cms.mc1.lab"}
+
+
+def test_operators_and_scrapers_count_by_our_own_ca(make_config, files: Path) -> None:
+    assert names(make_config("mc1", admin={"clients": ["cms.mc1.lab"]}), files) == {"cms.mc1.lab"}
+    assert names(make_config("mc1", metrics={"clients": ["CMS.mc1.lab"]}), files) == {"cms.mc1.lab"}
 
 
 def test_check_reads_certificates_and_areas(make_config, partner, files: Path) -> None:
@@ -24,5 +34,18 @@ def test_check_reads_certificates_and_areas(make_config, partner, files: Path) -
     with pytest.raises(ConfigError, match="service_area"):
         check(make_config("mc1", partner("mc2", service_area={"geojson": "no-area.geojson"})))
     (files / "no-ca.pem").write_text("junk")
-    with pytest.raises(TlsError, match=r"no-ca\.pem"):
+    with pytest.raises(ConfigError, match=r"no-ca\.pem"):
         check(make_config("mc1", partner("mc2", ca="no-ca.pem")))
+    with pytest.raises(TlsError, match=r"no-ca\.pem"):
+        check(make_config("mc1", mms={"url": "https://mms.mc1.lab", "ca": "no-ca.pem"}))
+
+
+async def test_parts_are_joined_without_asking_anybody(make_config, partner) -> None:
+    server = Server(make_config("mc1", partner("mc2")))
+    assert list(server.directory.current.partners) == ["mc2"]
+    assert "does not answer" in (await server.missing() or "")
+
+
+def test_the_document_names_every_part_of_the_api() -> None:
+    tags = {operation["tags"][0] for item in openapi_document()["paths"].values() for operation in item.values()}
+    assert tags == {"operation", "CSC-4", "CSC-17", "admin"}

@@ -1,0 +1,76 @@
+"""The clients of CSC-17, one for each agreement in force; an agreement that changes gets a new one."""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+
+from mmserver.configuration.catalogue import Catalogue
+from mmserver.configuration.partner_client import PartnerClient
+from mmserver.configuration.peer import Peer
+from mmserver.configuration.terms import Partner
+from mmserver.http.tls import Credentials, client_context
+
+
+class PartnerClients(Mapping[str, PartnerClient]):
+    """Clients by the partner's name."""
+
+    def __init__(self, us: Credentials) -> None:
+        self._us = us
+        self._clients: dict[str, PartnerClient] = {}
+        self._peers: dict[str, tuple[tuple[str, str, float], Peer]] = {}
+        self._closing: set[asyncio.Task[None]] = set()
+
+    def update(self, catalogue: Catalogue) -> None:
+        """Serve these partners from now on; requests under way end over the client that they began with.
+
+        Raises:
+            TlsError: a CA cannot be used; nothing has changed.
+        """
+        peers: dict[str, tuple[tuple[str, str, float], Peer]] = {}
+        for name, partner in catalogue.partners.items():
+            key = _key(partner)
+            known = self._peers.get(name)
+            if known is not None and known[0] == key:
+                peers[name] = known
+            else:
+                peers[name] = key, Peer(partner.cms, client_context(partner.ca, self._us), partner.timeout_s)
+        over = [(key, peer) for name, (key, peer) in self._peers.items() if peers.get(name, ((), None))[1] is not peer]
+        self._clients = {
+            name: self._clients[name] if self._peers.get(name) == one else PartnerClient(name, one[1])
+            for name, one in peers.items()
+        }
+        self._peers = peers
+        for key, peer in over:
+            task = asyncio.get_running_loop().create_task(_close_later(peer, key[2]))
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        for task in self._closing:
+            task.cancel()
+        await asyncio.gather(*self._closing, return_exceptions=True)
+        for _, peer in self._peers.values():
+            await peer.close()
+
+    def __getitem__(self, name: str) -> PartnerClient:
+        """Return the client of that partner."""
+        return self._clients[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the partners' names."""
+        return iter(self._clients)
+
+    def __len__(self) -> int:
+        """Return how many partners there are."""
+        return len(self._clients)
+
+
+def _key(partner: Partner) -> tuple[str, str, float]:
+    return partner.cms, partner.ca, partner.timeout_s
+
+
+async def _close_later(peer: Peer, after_s: float) -> None:
+    try:
+        await asyncio.sleep(after_s)
+    finally:
+        await peer.close()
