@@ -8,8 +8,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from lab import commands
-from lab.commands import Misuse
+from lab.commands.errors import Failure, Misuse
 
 app = typer.Typer(
     help="Two IMS cores and all that migration needs, on this machine, each host in a network namespace.\n\n"
@@ -39,10 +38,12 @@ def up(
     as_json: AsJson = False,
 ) -> None:
     """Bring a lab up and leave it running."""
+    from lab.commands.labs import up as bring_up
+
     _need_root()
     _need_netns(runtime)
     with _errors():
-        result = commands.up(topology, tuple(system or ()), directory, _say)
+        result = bring_up(topology, tuple(system or ()), directory, _say)
     if as_json:
         _print_json(result)
     else:
@@ -59,9 +60,11 @@ def down(
     as_json: AsJson = False,
 ) -> None:
     """Take a lab down: programs, capture, namespaces; a lab whose supervisor is dead too."""
+    from lab.commands.labs import down as take_down
+
     _need_root()
     with _errors():
-        gone = commands.down(lab, every=every, say=_say)
+        gone = take_down(lab, every=every, say=_say)
     if as_json:
         _print_json({"down": gone})
     else:
@@ -71,9 +74,11 @@ def down(
 @app.command()
 def status(lab: LabId = None, as_json: AsJson = False) -> None:
     """Show the labs that are up, and what runs on which host."""
+    from lab.commands.labs import status as ask_labs
+
     _need_root()
     with _errors():
-        labs = commands.status(lab)
+        labs = ask_labs(lab)
     if as_json:
         _print_json({"labs": labs})
         return
@@ -89,7 +94,9 @@ def status(lab: LabId = None, as_json: AsJson = False) -> None:
 @app.command()
 def scenarios(as_json: AsJson = False) -> None:
     """List the scenarios and what each proves."""
-    listed = commands.scenarios()
+    from lab.commands.runs import scenarios as list_scenarios
+
+    listed = list_scenarios()
     if as_json:
         _print_json({"scenarios": listed})
         return
@@ -112,10 +119,13 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Run scenarios, each in a lab of its own, and judge each from its capture.  Exit 0 when all passed."""
+    from lab.commands.runs import RunOrder
+    from lab.commands.runs import run as run_scenarios
+
     _need_root()
     _need_netns(runtime)
     with _errors():
-        order = commands.RunOrder(
+        order = RunOrder(
             names=tuple(scenario or ()),
             every=every,
             repeat=repeat,
@@ -124,7 +134,7 @@ def run(
             topology=topology,
             directory=directory,
         )
-        outcomes = commands.run(order, _say, show=not as_json)
+        outcomes = run_scenarios(order, _say, show=not as_json)
     if as_json:
         reports = [outcome.as_json() for outcome in outcomes]
         _print_json(reports[0] if len(reports) == 1 else {"runs": reports})
@@ -140,8 +150,10 @@ def verify(
     as_json: AsJson = False,
 ) -> None:
     """Judge a run again from its capture.  Exit 0 when it passes."""
+    from lab.commands.verdicts import verify as judge_again
+
     with _errors():
-        outcome = commands.verify(run_directory, show=not as_json)
+        outcome = judge_again(run_directory, show=not as_json)
     if as_json:
         _print_json(outcome.as_json())
     raise typer.Exit(0 if outcome.passed else 1)
@@ -153,8 +165,10 @@ def report(
     as_json: AsJson = False,
 ) -> None:
     """Show the report of a run as it was judged."""
+    from lab.commands.verdicts import report as read_report
+
     with _errors():
-        outcome = commands.report(run_directory, show=not as_json)
+        outcome = read_report(run_directory, show=not as_json)
     if as_json:
         _print_json(outcome.as_json())
 
@@ -170,9 +184,11 @@ def tell(
 
     mclab tell ue1 get-connection-details partner=mc2 location='{"coordinates":{"latitude":60.2,"longitude":25.2}}'
     """
+    from lab.commands.labs import tell as tell_ue
+
     _need_root()
     with _errors():
-        answer = commands.tell(lab, ue, command, tuple(values or ()))
+        answer = tell_ue(lab, ue, command, tuple(values or ()))
     _print_json(answer)
     raise typer.Exit(0 if answer.get("ok") else 1)
 
@@ -184,9 +200,11 @@ def move(
     lab: Annotated[str | None, typer.Option("--lab", help="Which lab.")] = None,
 ) -> None:
     """Move a UE into another system's network."""
+    from lab.commands.labs import change
+
     _need_root()
     with _errors():
-        commands.change(lab, {"command": "move", "ue": ue, "system": system})
+        change(lab, {"command": "move", "ue": ue, "system": system})
     typer.echo(f"{ue} is in {system}")
 
 
@@ -204,7 +222,7 @@ class _errors:  # noqa: N801 - read as a statement: with _errors(): ...
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: object) -> None:
         if isinstance(value, Misuse):
             _fail(str(value), 2)
-        if isinstance(value, commands.Failure):
+        if isinstance(value, Failure):
             _fail(str(value), 1)
         if isinstance(value, KeyboardInterrupt):
             _fail("interrupted; the lab is down", 1)

@@ -6,9 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from lab.render.files import SOCKETS
-from lab.runtime.netns import NETNS_FOLDER
-from lab.runtime.plan import PREFIX
-from lab.supervisor.process import MARK
+from lab.runtime.marks import MARK, NETNS_FOLDER, PREFIX
 
 ETC_FILES: Final = ("/etc/hosts", "/etc/resolv.conf", "/etc/nsswitch.conf", "/etc/hostname")
 

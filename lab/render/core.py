@@ -6,8 +6,7 @@ Tables as the programs' own ``config.py`` read them; pure, from the topology.
 from pathlib import Path
 from typing import Any, Final
 
-from lab.render.files import Files
-from lab.render.tls import SIGNING_KEY
+from lab.render.files import SIGNING_KEY, Files
 from lab.topology import PROXIES, Agreement, IdentitySet, System, Topology, User
 
 DIAMETER_PORT: Final = 3868

@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from lab.render.tls import CERTIFICATE, PRIVATE_KEY
 from lab.run_directory import RunDirectory
 
+CERTIFICATE: Final = "certificate.pem"
+PRIVATE_KEY: Final = "private_key.pem"
+SIGNING_KEY: Final = "idms-signing.pem"
 SOCKETS: Final = Path("/run/mclab")
 """Unix sockets lie here, one folder a lab: the path of one may have 107 octets only (unix(7))."""
 

@@ -1,43 +1,20 @@
-"""Every file of a lab written from its topology, and the program of each host.
-
-What a host runs is a value: the supervisor starts it, and what it needs first.
-"""
+"""Every file of a lab written from its topology, and the program of each host."""
 
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from lab.render import core, migration
 from lab.render.files import Files
 from lab.render.kamailio import CscfValues, Endpoint, PartnerCore, Role, render_cscf
+from lab.render.program import Program
 from lab.render.tls import IdmsKey, SystemAuthority
 from lab.render.toml import format_toml
 from lab.topology import LAB_DOMAIN, PROXIES, Host, Topology
 
 CSCFS: Final[tuple[Role, ...]] = ("pcscf", "icscf", "scscf")
 PYTHON: Final = (sys.executable, "-P")
-
-
-@dataclass(frozen=True, slots=True)
-class Program:
-    """What runs on a host.
-
-    Attributes:
-        host: where.
-        argv: the program; ``before`` are commands that must have ended well, each run once in a lab.
-        needs: hosts whose programs must accept connections first.
-        ready: where its line ``{"event":"ready"...}`` comes: standard output, or the log on standard error.
-        commands: it takes commands on standard input (a UE).
-    """
-
-    host: str
-    argv: tuple[str, ...]
-    before: tuple[tuple[str, ...], ...] = ()
-    needs: tuple[str, ...] = ()
-    ready: Literal["stdout", "log"] = "stdout"
-    commands: bool = False
 
 
 def render_lab(topology: Topology, files: Files) -> tuple[Program, ...]:

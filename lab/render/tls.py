@@ -6,16 +6,13 @@ signed it (DESIGN: who is at the other end).
 
 import json
 from pathlib import Path
-from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from joserfc.jwk import ECKey
 from trustme import CA
 
-CERTIFICATE: Final = "certificate.pem"
-PRIVATE_KEY: Final = "private_key.pem"
-SIGNING_KEY: Final = "idms-signing.pem"
+from lab.render.files import CERTIFICATE, PRIVATE_KEY, SIGNING_KEY
 
 
 class SystemAuthority:

@@ -7,20 +7,18 @@ nothing is written in the machine's /etc.
 
 import asyncio
 import os
-import re
 import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from lab.runtime import plan
+from lab.runtime.marks import NETNS_FOLDER, namespaces_of, processes_of
 from lab.runtime.runtime import RuntimeFailure
 from lab.topology import LAB_DOMAIN, Topology
 
-NETNS_FOLDER: Final = Path("/run/netns")
 END_S: Final = 3.0
 LOOK_EVERY_S: Final = 0.05
-LAB_ID: Final = re.compile(r"[0-9a-f]{4}")
 # $0 hosts file, $1 resolver file, $2 host name, then the program.  Its process id stays that of nsenter.
 _ENTER: Final = (
     'mount --bind "$0" /etc/hosts && { [ ! -e /etc/resolv.conf ] || mount --bind "$1" /etc/resolv.conf; } && '
@@ -114,29 +112,6 @@ class NetnsRuntime:
         return plan.namespace(self._lab_id, host)
 
 
-def namespaces_of(lab_id: str) -> list[str]:
-    """Return the namespaces of a lab that are there."""
-    if not NETNS_FOLDER.is_dir():
-        return []
-    return sorted(file.name for file in NETNS_FOLDER.glob(f"{plan.PREFIX}-{lab_id}-*"))
-
-
-def lab_ids() -> list[str]:
-    """Return the labs that have namespaces here."""
-    names = (name.split("-") for name in namespaces_of("*"))
-    return sorted({parts[1] for parts in names if len(parts) > 2 and LAB_ID.fullmatch(parts[1])})
-
-
-def processes_of(lab_id: str) -> list[int]:
-    """Return what runs in a lab's namespaces (as ``ip netns pids``, for all of them in one look)."""
-    inside = {(NETNS_FOLDER / name).stat().st_ino for name in namespaces_of(lab_id)}
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdecimal() and _network_of(entry) in inside:
-            found.append(int(entry.name))
-    return sorted(found)
-
-
 async def remove_lab(lab_id: str) -> None:
     """End everything in a lab's namespaces and remove them.
 
@@ -167,13 +142,6 @@ async def _end(lab_id: str, number: signal.Signals, patience_s: float) -> None:
         if not processes_of(lab_id):
             return
         await asyncio.sleep(LOOK_EVERY_S)
-
-
-def _network_of(process: Path) -> int | None:
-    try:
-        return (process / "ns" / "net").stat().st_ino
-    except OSError:
-        return None  # it has ended
 
 
 def _signal(pid: int, number: signal.Signals) -> None:

@@ -7,9 +7,9 @@ namespace, so two labs may use the same addresses.  Pure: text from a topology.
 
 from typing import Final
 
+from lab.runtime.marks import PREFIX
 from lab.topology import PROXIES, Topology
 
-PREFIX: Final = "mclab"
 SWITCH: Final = "switch"
 ROUTER: Final = "router"
 

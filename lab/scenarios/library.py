@@ -11,21 +11,24 @@ from lab.scenarios.outages import OUTAGES
 from lab.scenarios.provisioning import PROVISIONING
 from lab.scenarios.refusals import REFUSALS
 from lab.scenarios.tokens import TOKENS
-from lab.topology import TopologyError
 
 _ALL: Final = (*NATIVE, *MIGRATIONS, *PROVISIONING, *REFUSALS, *TOKENS, *ENDINGS, *OUTAGES)
 SCENARIOS: Final[dict[str, Scenario]] = {scenario.name: scenario for scenario in _ALL}
+
+
+class UnknownScenario(ValueError):
+    """There is no scenario of that name; the text suggests near names."""
 
 
 def scenario_named(name: str) -> Scenario:
     """Return a scenario by its name.
 
     Raises:
-        TopologyError: there is none; the text suggests near names.
+        UnknownScenario: there is none; the text suggests near names.
     """
     try:
         return SCENARIOS[name]
     except KeyError:
         near = get_close_matches(name, SCENARIOS, n=3, cutoff=0.4)
         hint = f"; did you mean {', '.join(near)}?" if near else "; mclab scenarios lists them"
-        raise TopologyError(f"no scenario {name}{hint}") from None
+        raise UnknownScenario(f"no scenario {name}{hint}") from None

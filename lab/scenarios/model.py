@@ -30,9 +30,10 @@ aaa-2, csc-y, hss, mms, csc-4, csc-x, csc-17, csc-1):
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
-from lab.topology import Setting
+if TYPE_CHECKING:
+    from lab.topology import Setting
 
 Outcome = Literal["done", "refused"]
 
@@ -352,7 +353,7 @@ class Scenario:
     steps: tuple[Step, ...]
     systems: tuple[str, ...] = ("mc1", "mc2")
     ues: tuple[str, ...] = ("ue1",)
-    settings: Mapping[str, Setting] = field(default_factory=dict)
+    settings: Mapping[str, "Setting"] = field(default_factory=dict)
     proves: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()
     checks: tuple[Check, ...] = ()

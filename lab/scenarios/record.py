@@ -14,7 +14,7 @@ from lab.topology import Topology
 
 
 def run_facts(topology: Topology, scenario: Scenario, files: Files) -> dict[str, Any]:
-    """Return the facts of a run."""
+    """Return the facts of a run; its ``environment`` is looked for when nobody waits for the lab any more."""
     return {
         "scenario": scenario.name,
         "what": scenario.what,
@@ -34,7 +34,7 @@ def run_facts(topology: Topology, scenario: Scenario, files: Files) -> dict[str,
         "proves": list(scenario.proves),
         "absent": list(scenario.absent),
         "checks": [{"name": check.name, "parameters": dict(check.parameters)} for check in scenario.checks],
-        "environment": environment(),
+        "environment": {},
     }
 
 

@@ -19,9 +19,9 @@ from typing import Any, Final
 from lab.render.files import Files
 from lab.run_directory import RunDirectory
 from lab.runtime.netns import NetnsRuntime
-from lab.scenarios.library import scenario_named
+from lab.scenarios.library import UnknownScenario, scenario_named
 from lab.scenarios.model import Scenario
-from lab.scenarios.record import run_facts
+from lab.scenarios.record import environment, run_facts
 from lab.scenarios.runner import Runner, StepFailed
 from lab.supervisor.control import ControlServer
 from lab.supervisor.lab import Lab, UpFailed
@@ -38,7 +38,7 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
         scenario, topology = _plan(options)
-    except TopologyError as exc:
+    except (TopologyError, UnknownScenario) as exc:
         _tell({"event": "failed", "reason": str(exc)})
         raise SystemExit(1) from None
     files = Files(RunDirectory(options.directory), options.lab_id)
@@ -86,6 +86,8 @@ async def _work(options: argparse.Namespace, scenario: Scenario, lab: Lab, stop:
     async with ControlServer(lab, stop):
         if scenario is not NO_SCENARIO:
             status = await _run_scenario(scenario, lab, facts)
+        else:
+            lab.files.run.write_run(facts | {"environment": await asyncio.to_thread(environment)})
         if options.keep or scenario is NO_SCENARIO:
             _tell({"event": "kept", "lab": lab.files.lab_id})
             _let_go_of_standard_output()
@@ -100,9 +102,8 @@ async def _run_scenario(scenario: Scenario, lab: Lab, facts: dict[str, Any]) -> 
     except StepFailed as exc:
         failure = str(exc)
     await lab.finish_capture()
-    lab.files.run.write_run(
-        facts | {"completed": failure is None, "failure": failure, "ended_programs": lab.unexpected}
-    )
+    ending = {"completed": failure is None, "failure": failure, "ended_programs": lab.unexpected}
+    lab.files.run.write_run(facts | ending | {"environment": await asyncio.to_thread(environment)})
     if failure is not None:
         _tell({"event": "failed", "reason": failure})
         return 1

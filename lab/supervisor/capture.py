@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Final
 
 from lab.runtime import plan
+from lab.runtime.marks import MARK
 from lab.runtime.runtime import Runtime, RuntimeFailure
-from lab.supervisor.process import MARK
 from lab.topology import Topology
 
 READY_S: Final = 5.0

@@ -84,13 +84,13 @@ class ControlServer:
             case "resume":
                 self._lab.resume(request["host"])
             case "move":
-                await self._lab.runtime.move(request["ue"], request["system"])
+                await self._lab.move(request["ue"], request["system"])
             case "attach":
-                await self._lab.runtime.attach(request["ue"], request["system"])
+                await self._lab.attach(request["ue"], request["system"])
             case "cut":
-                await self._lab.runtime.cut(request["system"])
+                await self._lab.cut(request["system"])
             case "mend":
-                await self._lab.runtime.mend(request["system"])
+                await self._lab.mend(request["system"])
             case other:
                 return {"ok": False, "reason": f"no command {other}"}
         return {}

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from lab.render.files import SOCKETS, Files
-from lab.render.programs import render_lab
+from lab.render.program import Program
 from lab.runtime.runtime import Runtime, RuntimeFailure
 from lab.supervisor.capture import Dumpcap
 from lab.supervisor.process import HostProcess, NotReady, ProgramFailure
@@ -74,7 +74,7 @@ class Lab:
         self.files.sockets.mkdir(parents=True, exist_ok=True)
         creating = asyncio.create_task(self.runtime.create())
         try:
-            programs = await asyncio.to_thread(render_lab, self.topology, self.files)
+            programs = await asyncio.to_thread(_rendered, self.topology, self.files)
         finally:
             await creating
         self.timeline.note("hosts.made", hosts=len(self.topology.hosts()))
@@ -174,9 +174,51 @@ class Lab:
             ],
         }
 
+    async def move(self, ue: str, system: str) -> None:
+        """Take a UE into another system's network.
+
+        Raises:
+            ProgramFailure: there is no such UE or system.
+            RuntimeFailure: the machine refuses.
+        """
+        self._require_ue(ue)
+        self._require_system(system)
+        await self.runtime.move(ue, system)
+
+    async def attach(self, ue: str, system: str) -> None:
+        """Give a UE a second interface, in another system's network; raises as ``move``."""
+        self._require_ue(ue)
+        self._require_system(system)
+        await self.runtime.attach(ue, system)
+
+    async def cut(self, system: str) -> None:
+        """Cut the link between a system and the others; raises as ``move``."""
+        self._require_system(system)
+        await self.runtime.cut(system)
+
+    async def mend(self, system: str) -> None:
+        """Mend what was cut; raises as ``move``."""
+        self._require_system(system)
+        await self.runtime.mend(system)
+
+    def _require_ue(self, ue: str) -> None:
+        if ue not in self.topology.ues:
+            raise ProgramFailure(f"no UE {ue}; there are {', '.join(self.topology.ues) or 'none'}")
+
+    def _require_system(self, system: str) -> None:
+        if system not in self.topology.systems:
+            raise ProgramFailure(f"no system {system} in this lab; there are {', '.join(self.topology.systems)}")
+
     def _ready(self, process: HostProcess) -> None:
         self.timeline.note("program.ready", host=process.host, listen=process.listen)
 
     def _ended(self, process: HostProcess) -> None:
         self.unexpected.append(f"{process.host} ended with {process.exit_status}")
         self.timeline.note("program.ended", host=process.host, status=process.exit_status)
+
+
+def _rendered(topology: Topology, files: Files) -> tuple[Program, ...]:
+    """Write the lab's files; what that takes is loaded here, while the namespaces are made."""
+    from lab.render.programs import render_lab
+
+    return render_lab(topology, files)

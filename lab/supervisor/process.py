@@ -15,12 +15,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from lab.render.files import Files
-from lab.render.programs import Program
+from lab.render.program import Program
 from lab.run_directory import last_lines
+from lab.runtime.marks import MARK
 from lab.runtime.runtime import Runtime
-
-MARK: Final = "MCLAB_ID"
-"""Environment variable that every program of a lab carries, to be found by."""
 
 READY: Final = '"event":"ready"'
 LOG_LOOK_S: Final = 0.02

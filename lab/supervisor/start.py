@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
-from lab.render.programs import Program
+from lab.render.program import Program
 from lab.supervisor.process import HostProcess
 
 

@@ -10,7 +10,8 @@ import pytest
 
 from lab.render.programs import hosts_text
 from lab.run_directory import new_lab_id
-from lab.runtime.netns import NetnsRuntime, lab_ids, namespaces_of, processes_of, remove_lab
+from lab.runtime.marks import lab_ids, namespaces_of, processes_of
+from lab.runtime.netns import NetnsRuntime, remove_lab
 from lab.runtime.runtime import RuntimeFailure
 from lab.topology import load_topology
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from lab.runtime.netns import namespaces_of
+from lab.runtime.marks import namespaces_of
 from lab.supervisor.client import supervisor_pid
 from lab.traces import processes_of_lab
 

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 from lab import traces
-from lab.supervisor.process import MARK
+from lab.runtime.marks import MARK
 from lab.traces import Traces
 
 NOTHING: frozenset[str] = frozenset()

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from lab.render.files import Files
-from lab.render.programs import Program, hosts_text, render_lab
+from lab.render.program import Program
+from lab.render.programs import hosts_text, render_lab
 from lab.run_directory import RunDirectory
 from lab.systems.hss.config import load_config as load_hss
 from lab.systems.idms.config import load_config as load_idms

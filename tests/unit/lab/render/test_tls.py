@@ -5,7 +5,8 @@ from pathlib import Path
 
 from cryptography import x509
 
-from lab.render.tls import CERTIFICATE, PRIVATE_KEY, IdmsKey, SystemAuthority
+from lab.render.files import CERTIFICATE, PRIVATE_KEY
+from lab.render.tls import IdmsKey, SystemAuthority
 
 
 def test_a_leaf_names_its_host_and_is_issued_by_its_systems_ca(tmp_path: Path) -> None:

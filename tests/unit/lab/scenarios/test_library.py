@@ -7,8 +7,8 @@ import pytest
 from lab.evidence.checks.expectations import REGISTRY
 from lab.evidence.steps import STEP_IDS
 from lab.scenarios import model
-from lab.scenarios.library import SCENARIOS, scenario_named
-from lab.topology import TopologyError, load_topology
+from lab.scenarios.library import SCENARIOS, UnknownScenario, scenario_named
+from lab.topology import load_topology
 
 WANTED = [
     "native",
@@ -95,9 +95,9 @@ def test_a_scenario_asks_for_checks_that_exist_with_their_parameters(name: str) 
 
 
 def test_an_unknown_name_gets_near_ones() -> None:
-    with pytest.raises(TopologyError, match="no scenario migraton; did you mean migration"):
+    with pytest.raises(UnknownScenario, match="no scenario migraton; did you mean migration"):
         scenario_named("migraton")
-    with pytest.raises(TopologyError, match="mclab scenarios lists them"):
+    with pytest.raises(UnknownScenario, match="mclab scenarios lists them"):
         scenario_named("qqqq")
 
 

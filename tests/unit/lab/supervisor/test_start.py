@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lab.render.files import Files
-from lab.render.programs import Program
+from lab.render.program import Program
 from lab.run_directory import RunDirectory
 from lab.supervisor.process import HostProcess, ProgramFailure
 from lab.supervisor.start import start_programs

@@ -1,0 +1,52 @@
+"""A supervisor started for a lab of its own, in a run directory of its own."""
+
+from pathlib import Path
+from typing import Final
+
+from lab.commands.errors import Misuse
+from lab.run_directory import last_lines
+from lab.supervisor.client import Supervisor
+
+LOG_LINES: Final = 12
+
+
+def check_topology(topology: Path | None, systems: tuple[str, ...]) -> None:
+    """Read a topology as the lab will.
+
+    Raises:
+        Misuse: it cannot be used, or has no such systems.
+    """
+    from lab.topology import TopologyError, load_topology
+
+    try:
+        whole = load_topology(topology) if topology else load_topology()
+        whole.restricted_to(systems or tuple(whole.systems))
+    except TopologyError as exc:
+        raise Misuse(str(exc)) from exc
+
+
+def supervisor_options(lab_id: str, run: Path, topology: Path | None) -> list[str]:
+    """Return what every supervisor is told."""
+    options = ["--lab-id", lab_id, "--directory", str(run)]
+    return [*options, "--topology", str(topology.absolute())] if topology else options
+
+
+def start_supervisor(options: list[str], run: Path, *, tied: bool) -> Supervisor:
+    """Start it; ``tied`` takes the lab down when we are gone.
+
+    Raises:
+        Misuse: the run directory has something in it, or cannot be made.
+    """
+    if run.is_dir() and any(run.iterdir()):
+        raise Misuse(f"{run}: not empty; a run has a directory of its own")
+    try:
+        (run / "log").mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise Misuse(f"{run}: {exc.strerror}") from exc
+    return Supervisor(options, run / "log" / "supervisor.log", tied=tied)
+
+
+def supervisor_log(run: Path) -> str:
+    """Return what to say of a supervisor that ended before its work was done."""
+    shown = last_lines(run / "log" / "supervisor.log", LOG_LINES)
+    return "\n".join(["the supervisor ended before its work was done", *(f"  {line}" for line in shown)])

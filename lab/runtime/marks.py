@@ -1,0 +1,42 @@
+"""By what a lab is found on this machine: the names of its namespaces, and a variable in its programs' environment."""
+
+import re
+from pathlib import Path
+from typing import Final
+
+PREFIX: Final = "mclab"
+MARK: Final = "MCLAB_ID"
+"""Environment variable that every program of a lab carries, to be found by."""
+
+NETNS_FOLDER: Final = Path("/run/netns")
+LAB_ID: Final = re.compile(r"[0-9a-f]{4}")
+
+
+def namespaces_of(lab_id: str) -> list[str]:
+    """Return the namespaces of a lab that are there."""
+    if not NETNS_FOLDER.is_dir():
+        return []
+    return sorted(file.name for file in NETNS_FOLDER.glob(f"{PREFIX}-{lab_id}-*"))
+
+
+def lab_ids() -> list[str]:
+    """Return the labs that have namespaces here."""
+    names = (name.split("-") for name in namespaces_of("*"))
+    return sorted({parts[1] for parts in names if len(parts) > 2 and LAB_ID.fullmatch(parts[1])})
+
+
+def processes_of(lab_id: str) -> list[int]:
+    """Return what runs in a lab's namespaces (as ``ip netns pids``, for all of them in one look)."""
+    inside = {(NETNS_FOLDER / name).stat().st_ino for name in namespaces_of(lab_id)}
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal() and _network_of(entry) in inside:
+            found.append(int(entry.name))
+    return sorted(found)
+
+
+def _network_of(process: Path) -> int | None:
+    try:
+        return (process / "ns" / "net").stat().st_ino
+    except OSError:
+        return None  # it has ended

@@ -1,0 +1,33 @@
+"""What every supervisor is told, and what is refused before one is started."""
+
+from pathlib import Path
+
+import pytest
+
+from lab.commands.errors import Misuse
+from lab.commands.starting import check_topology, start_supervisor, supervisor_log, supervisor_options
+
+
+def test_a_topology_is_read_as_the_lab_will(tmp_path: Path) -> None:
+    check_topology(None, ("mc1",))
+    with pytest.raises(Misuse, match="no system mc9; there are mc1, mc2, mc3"):
+        check_topology(None, ("mc9",))
+    with pytest.raises(Misuse, match="No such file"):
+        check_topology(tmp_path / "none.toml", ())
+
+
+def test_a_topology_of_ones_own_is_passed_on_whole(tmp_path: Path) -> None:
+    assert supervisor_options("ab12", tmp_path, None) == ["--lab-id", "ab12", "--directory", str(tmp_path)]
+    assert supervisor_options("ab12", tmp_path, Path("own.toml"))[-1] == str(Path.cwd() / "own.toml")
+
+
+def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(Misuse, match="file/run: Not a directory"):
+        start_supervisor([], tmp_path / "file" / "run", tied=True)
+
+
+def test_a_supervisor_that_ended_early_is_shown_with_the_end_of_its_log(tmp_path: Path) -> None:
+    (tmp_path / "log").mkdir()
+    (tmp_path / "log" / "supervisor.log").write_text("one\ntwo\n")
+    assert supervisor_log(tmp_path).splitlines()[1:] == ["  one", "  two"]
