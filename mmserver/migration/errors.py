@@ -18,6 +18,7 @@ MigrationError
     ValidityOver                  -5, -10
     BindingUnknown, BindingNotLive, BindingExists, BindingNotPaired
     WithdrawalUnknown, StillWithdrawn
+    NotStorable                   a value that no column holds (NUL in a text)
   IdentityTaken                   a constraint of the store said no: the rules choose again
   StoreUnavailable                ours: disk full, locked, gone; nothing was changed
   SchemaOutdated                  ours: ``mmserver migration upgrade`` has not run
@@ -206,6 +207,14 @@ class StillWithdrawn(Refusal):
     code = "still-withdrawn"
     title = "A withdrawal stands over the binding"
     kind = Kind.CONFLICT
+
+
+class NotStorable(Refusal):
+    """A value of the request cannot be stored, nor be found: PostgreSQL's texts hold no NUL."""
+
+    code = "value-not-storable"
+    title = "A value of the request cannot be stored"
+    kind = Kind.INVALID
 
 
 class IdentityTaken(MigrationError):

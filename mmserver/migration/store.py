@@ -3,21 +3,23 @@
 A change, its audit row and the feed version that it takes are one transaction.  SQL and its errors stay in here.
 """
 
+import asyncio
+import hashlib
 import json
 import sqlite3
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, Final
 
 from sqlalchemy import delete, func, insert, select, update
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from mmserver.identity import Impi, Impu, SipIdentities
 from mmserver.messages import BindingState, Deregistration, Role
 from mmserver.migration.bindings import PENDING_DUE_AT, SERVED, IdentityBinding, Registration
-from mmserver.migration.errors import IdentityTaken, SchemaOutdated, StoreUnavailable
+from mmserver.migration.errors import IdentityTaken, NotStorable, SchemaOutdated, StoreUnavailable
 from mmserver.migration.schema import (
     HEAD,
     acknowledgements,
@@ -27,13 +29,16 @@ from mmserver.migration.schema import (
     lent_identities,
 )
 from mmserver.migration.store_audit import AuditQuery, AuditTable, Change
-from mmserver.migration.store_engine import READ_ONLY, create_store_engine
+from mmserver.migration.store_engine import begin_writing, create_store_engine, read_options
 from mmserver.migration.store_feed import FeedRow, find_feed_rows
+from mmserver.migration.store_listener import WAKE, listen_for_ever
 from mmserver.migration.store_withdrawals import WithdrawalTable
 
 __all__ = ["BindingStore", "Change", "Transaction"]
 
 ROWS_MAX: Final = 1000
+KEY_MAX: Final = 1000
+"""A longer key is stored as its digest: PostgreSQL's index holds 2,704 octets a row."""
 LIVE: Final = bindings.c.state != BindingState.QUARANTINED.value
 
 
@@ -63,7 +68,7 @@ class Transaction:
 
     async def find_live(self, role: Role, key: str) -> IdentityBinding | None:
         """Return the binding of that key that is not quarantined."""
-        return await self._one((bindings.c.role == role.value) & (bindings.c.key == key) & LIVE)
+        return await self._one((bindings.c.role == role.value) & (bindings.c.key == _stored_key(key)) & LIVE)
 
     async def find_by_identity(self, identity: str) -> list[IdentityBinding]:
         """Return the bindings that lend this identity (several only where a default set is lent as it is)."""
@@ -206,7 +211,7 @@ class Transaction:
         done = await self._connection.execute(
             update(acknowledgements).where(acknowledgements.c.proxy == proxy).values(values)
         )
-        if done.rowcount == 0:
+        if done.rowcount == 0:  # there is one writer at a time: nobody inserts it in between
             await self._connection.execute(insert(acknowledgements).values(proxy=proxy, **values))
 
     async def acknowledged(self) -> dict[str, int]:
@@ -249,29 +254,42 @@ class BindingStore:
 
     def __init__(self, url: str, busy_timeout_s: float = 5.0) -> None:
         self._engine: AsyncEngine = create_store_engine(url, busy_timeout_s)
+        self._busy_timeout_s = busy_timeout_s
+        # One writer of this process at a time: the others wait here in turn, and hold no connection meanwhile.
+        self._turn = asyncio.Lock()
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[Transaction]:
-        """Yield a transaction that commits at the end, or leaves no trace.
+        """Yield a transaction that commits at the end, or leaves no trace; there is one at a time over all instances.
 
         Raises:
             IdentityTaken: a uniqueness constraint said no.
+            NotStorable: a value cannot be stored.
             StoreUnavailable: the store said no.
         """
         with _translated():
-            async with self._engine.begin() as connection:
-                yield Transaction(connection)
+            await self._take_turn()
+            try:
+                async with self._engine.begin() as connection:
+                    await begin_writing(connection)
+                    transaction = Transaction(connection)
+                    yield transaction
+                    if transaction.changed_feed and connection.dialect.name == "postgresql":
+                        await connection.exec_driver_sql(WAKE)
+            finally:
+                self._turn.release()
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Transaction]:
-        """Yield a transaction that only reads, and waits for no writer.
+        """Yield a transaction that only reads one snapshot, and waits for no writer.
 
         Raises:
+            NotStorable: a value asked for cannot be in a store.
             StoreUnavailable: the store said no.
         """
         with _translated():
             async with self._engine.connect() as connection:
-                await connection.execution_options(**READ_ONLY)
+                await connection.execution_options(**read_options(self._engine))
                 async with connection.begin():
                     yield Transaction(connection)
 
@@ -284,12 +302,26 @@ class BindingStore:
         """
         async with self.reading() as transaction:
             found = await transaction._connection.run_sync(_schema_revision)
+        if found is not None and found > HEAD:
+            raise SchemaOutdated(f"schema {found}, wanted {HEAD}: a newer version was here; run that one's `downgrade`")
         if found != HEAD:
             raise SchemaOutdated(f"schema {found or 'none'}, wanted {HEAD}: run `mmserver migration upgrade`")
+
+    async def listen_for_ever(self, on_change: Callable[[], None]) -> None:
+        """Call ``on_change`` when another instance has committed something for the feed, until cancelled."""
+        if self._engine.dialect.name == "postgresql":
+            await listen_for_ever(self._engine.url.render_as_string(hide_password=False), on_change)
 
     async def close(self) -> None:
         """Close all connections."""
         await self._engine.dispose()
+
+    async def _take_turn(self) -> None:
+        try:
+            async with asyncio.timeout(self._busy_timeout_s):
+                await self._turn.acquire()
+        except TimeoutError as exc:
+            raise StoreUnavailable(f"busy: no turn to write within {self._busy_timeout_s:g} s") from exc
 
 
 class _translated:  # noqa: N801 - a context manager, read as a function
@@ -301,8 +333,14 @@ class _translated:  # noqa: N801 - a context manager, read as a function
     def __exit__(self, _kind: object, exc: BaseException | None, _traceback: object) -> None:
         if isinstance(exc, IntegrityError):
             raise IdentityTaken(str(exc.orig)) from exc
+        if isinstance(exc, DataError):
+            raise NotStorable(str(exc.orig).partition("\n")[0]) from exc
         if isinstance(exc, SQLAlchemyError | sqlite3.Error | OSError):
             raise StoreUnavailable(str(getattr(exc, "orig", None) or exc)) from exc
+
+
+def _stored_key(key: str) -> str:
+    return key if len(key) <= KEY_MAX else "sha256:" + hashlib.sha256(key.encode()).hexdigest()
 
 
 def _schema_revision(connection: Any) -> str | None:
@@ -324,7 +362,7 @@ def _to_row(binding: IdentityBinding) -> dict[str, Any]:
         "handle": binding.handle,
         "role": binding.role.value,
         "state": binding.state.value,
-        "key": binding.key,
+        "key": _stored_key(binding.key),
         "enabled": binding.enabled,
         "releasing": binding.releasing,
         "provisioned": binding.provisioned,
