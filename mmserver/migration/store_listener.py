@@ -22,7 +22,7 @@ RETRY_S: Final = 1.0
 log = structlog.get_logger()
 
 
-async def listen_for_ever(url: str, on_change: Callable[[], None]) -> None:
+async def listen_for_ever(url: str, on_change: Callable[[], None], retry_s: float = RETRY_S) -> None:
     """Call ``on_change`` at each notification, and after each new connection, for one may have been missed."""
     psycopg: Any = await asyncio.to_thread(importlib.import_module, "psycopg")
     address = url.replace("postgresql+psycopg://", "postgresql://", 1)
@@ -40,7 +40,7 @@ async def listen_for_ever(url: str, on_change: Callable[[], None]) -> None:
             if not is_lost:
                 log.warning("listener.lost", reason=str(exc).strip())
             is_lost = True
-        await asyncio.sleep(RETRY_S)
+        await asyncio.sleep(retry_s)
 
 
 async def _follow(connection: "psycopg.AsyncConnection[Any]", on_change: Callable[[], None]) -> None:
