@@ -240,7 +240,7 @@ _ROW: Final = "| section | status | where | test | scenario | refused | note |\n
         (test_relative_links_lead_somewhere, "[a](nowhere.md)"),
         (test_relative_links_lead_somewhere, "# One\n\n[a](#two)"),
         (test_no_path_of_one_machine_is_named, "run it in /home/me/lab"),
-        (test_commands_exist, "    mmserver migration downgrade --config mms.toml"),
+        (test_commands_exist, "    mmserver migration sidegrade --config mms.toml"),
         (test_commands_exist, "`diameter-proxy run|stop`"),
         (test_scenarios_that_are_run_exist, "    mclab run native no-such-scenario"),
         (test_statuses_are_of_the_four, _ROW + "yes | | | | | |"),
