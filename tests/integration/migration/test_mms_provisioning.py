@@ -29,6 +29,7 @@ def entry(name: str, **changes: Any) -> str:
 
 
 async def test_lines_go_in_and_come_out_the_same(cms: httpx2.AsyncClient, proxy: httpx2.AsyncClient) -> None:
+    cms.timeout = httpx2.Timeout(60)
     lines = "\n".join(entry(f"u{number}") for number in range(300)) + "\n"
     dry = await cms.post("/csc-x/v1/import", content=lines, headers=JSON_LINES, params={"dry_run": True})
     assert (dry.json()["entered"], (await cms.get("/csc-x/v1/export")).text) == (300, "")
