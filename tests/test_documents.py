@@ -229,6 +229,16 @@ def test_a_key_too_much_in_an_example_is_found(name: str, tmp_path: Path) -> Non
     assert "surplus: no such setting" in result.output
 
 
+# --- generated pages -----------------------------------------------------------------------------------------
+
+
+def test_the_api_reference_is_what_the_program_says() -> None:
+    """Made by: mmserver configuration openapi --markdown > docs/api-configuration.md."""
+    result = CliRunner().invoke(mmserver.configuration.cli.app, ["openapi", "--markdown"])
+    assert result.exit_code == 0, result.output
+    assert (ROOT / "docs/api-configuration.md").read_text() == result.output
+
+
 # --- a check that cannot fail is found out --------------------------------------------------------------------
 
 _ROW: Final = "| section | status | where | test | scenario | refused | note |\n|---|---|---|---|---|---|---|\n| 1 | "
