@@ -14,6 +14,7 @@ MigrationError
     ForeignMigrationManagementServer  -10
     IdentitiesOutsideRealm        -10    (or of a binding entered by hand)
     IdentitiesAlreadyLent         -5, -10
+    QuotaReached                  -5, -10    of the agreement; the CMS says how many
     MigrationWithdrawn            -5, -10    the binding is disabled
     ValidityOver                  -5, -10
     BindingUnknown, BindingNotLive, BindingExists, BindingNotPaired
@@ -143,6 +144,14 @@ class IdentitiesAlreadyLent(Refusal):
 
     code = "identities-already-lent"
     title = "The SIP identities are lent in another binding"
+    kind = Kind.CONFLICT
+
+
+class QuotaReached(Refusal):
+    """The agreement lets so many users migrate at once, and so many have a binding."""
+
+    code = "quota-reached"
+    title = "As many users of that agreement have migrated as may at once"
     kind = Kind.CONFLICT
 
 

@@ -133,6 +133,16 @@ class Transaction:
             query = query.where(bindings.c.handle.in_(theirs))
         return await self._many(query.order_by(bindings.c.id).limit(limit))
 
+    async def count_live_of(self, role: Role, other_mc_system: str, limit: int) -> int:
+        """Return how many live bindings an agreement has; counting ends at ``limit``."""
+        theirs = (bindings.c.other_mc_system == other_mc_system) & (bindings.c.role == role.value) & LIVE
+        some = select(bindings.c.id).where(theirs).limit(limit).subquery()
+        return int((await self._connection.execute(select(func.count()).select_from(some))).scalar_one())
+
+    async def lock_version(self) -> None:
+        """Let no other transaction take a version until this one ends; on SQLite there is none beside it anyway."""
+        await self._connection.execute(select(feed_version.c.v).with_for_update())
+
     async def find_due(self, now: float, limit: int = ROWS_MAX) -> list[IdentityBinding]:
         """Return bindings for which something falls due by ``now``, the longest due first, pending RTRs left out."""
         query = select(bindings).where(bindings.c.due_at <= now, bindings.c.due_at > PENDING_DUE_AT)
