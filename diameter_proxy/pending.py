@@ -3,6 +3,7 @@
 Hop-by-Hop Identifiers are unique per connection, so a pending request is found by (peer, Hop-by-Hop).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -23,6 +24,7 @@ class Pending:
         candidates: peers that may serve it, in order of preference; ``tried`` those that have got it.
         identities: User-Name and Public-Identity that went out, which an MAA must repeat.
         joined: others who asked the very same: (peer, octets).
+        own: for a request of ours: what takes the answer, or None when there is none; nobody else hears of it.
         answer_when_late: Result-Code of our own when nothing comes in time.
     """
 
@@ -39,6 +41,7 @@ class Pending:
     identities: tuple[bytes, bytes] = (b"", b"")
     learns: bytes = b""
     duplicate_key: DuplicateKey | None = None
+    own: Callable[[bytes | None], None] | None = None
     answer_when_late: int = 3002
     tried: list[tuple[str, int]] = field(default_factory=list)
     joined: list[tuple[str, bytes]] = field(default_factory=list)

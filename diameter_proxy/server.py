@@ -158,7 +158,9 @@ class ProxyServer:
         self._log.info(f"peer.{event.kind.value}", peer=event.peer, group=event.group, reason=event.reason)
         if event.kind is PeerEventKind.OPEN and all(self.node.is_open(peer) for peer in self._own):
             self._own_open.set()
-        if event.kind is not PeerEventKind.OPEN:
+        if event.kind is PeerEventKind.OPEN:
+            self.proxy.peer_opened(event.peer, event.origin_state_id)
+        else:
             self.proxy.peer_lost(event.peer, is_closed=event.kind is PeerEventKind.CLOSED)
 
     def _look_up(self, identity: bytes) -> None:
