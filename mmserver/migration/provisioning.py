@@ -34,7 +34,7 @@ from mmserver.migration.store import BindingStore, Change, Transaction
 LINES_AT_ONCE: Final = 50
 """Lines of one transaction: a registration that waits for the store waits for so many at the most."""
 
-LINES_MAX: Final = 500
+LINES_MAX: Final = 1000
 """Lines of one import; a longer file comes in parts."""
 
 log = structlog.get_logger()
