@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, Final
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -39,6 +39,11 @@ __all__ = ["BindingStore", "Change", "Transaction"]
 ROWS_MAX: Final = 1000
 KEY_MAX: Final = 1000
 """A longer key is stored as its digest: PostgreSQL's index holds 2,704 octets a row."""
+# Written once: SQLAlchemy takes longer to put such a statement together than SQLite to carry it out, and a registration
+# at the partner waits for several of them.
+_OVERWRITE: Final = update(bindings).where(bindings.c.handle == bindparam("of_handle"))
+_HELD: Final = select(lent_identities.c.binding_id).where(lent_identities.c.identity == bindparam("wanted"))
+_LENDERS: Final = select(bindings).where(bindings.c.id.in_(_HELD)).order_by(bindings.c.id)
 LIVE: Final = bindings.c.state != BindingState.QUARANTINED.value
 
 
@@ -72,8 +77,7 @@ class Transaction:
 
     async def find_by_identity(self, identity: str) -> list[IdentityBinding]:
         """Return the bindings that lend this identity (several only where a default set is lent as it is)."""
-        held = select(lent_identities.c.binding_id).where(lent_identities.c.identity == identity)
-        return await self._many(select(bindings).where(bindings.c.id.in_(held)).order_by(bindings.c.id))
+        return await self._many(_LENDERS, {"wanted": identity})
 
     async def find_by_private_identity(self, role: Role, impi: str) -> list[IdentityBinding]:
         """Return the live bindings whose lent set or counterpart has this IMPI."""
@@ -185,7 +189,7 @@ class Transaction:
     async def save(self, old: IdentityBinding, new: IdentityBinding, change: Change) -> IdentityBinding:
         """Write ``new`` over ``old``; what the proxies see of it takes a new feed version."""
         new = await self._versioned(new, _seen_by_proxies(old) != _seen_by_proxies(new))
-        await self._connection.execute(update(bindings).where(bindings.c.handle == new.handle).values(_to_row(new)))
+        await self._connection.execute(_OVERWRITE, {**_to_row(new), "of_handle": new.handle})
         await self.audits.record(new, change)
         return new
 
@@ -247,8 +251,8 @@ class Transaction:
         found = await self._many(select(bindings).where(condition).limit(1))
         return found[0] if found else None
 
-    async def _many(self, query: Any) -> list[IdentityBinding]:
-        return [_from_row(row) for row in (await self._connection.execute(query)).mappings()]
+    async def _many(self, query: Any, values: Mapping[str, Any] | None = None) -> list[IdentityBinding]:
+        return [_from_row(row) for row in (await self._connection.execute(query, values)).mappings()]
 
     async def _versioned(self, binding: IdentityBinding, takes_version: bool) -> IdentityBinding:
         if not takes_version:
