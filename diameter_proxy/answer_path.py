@@ -70,6 +70,10 @@ class AnswerPath:
         if pending is None or not is_reply_to(data, pending):
             self._counters.answers_discarded += 1
             return
+        self._counters.answer(peer, pending.command, data)
+        if self._forwarder.tracer.is_active:
+            waited_s = round(self._clock() - pending.started_s, 4)
+            self._forwarder.tracer.message("answer", data[16:20], of=peer, result=_result(data), waited_s=waited_s)
         try:
             self._answer(pending, data)
         except Exception:  # noqa: BLE001 - one of the four boundaries in ARCHITECTURE.md
@@ -149,6 +153,17 @@ class AnswerPath:
 def _is_success(data: bytes) -> bool:
     start = locate(data)[RESULT_CODE]
     return bool(start) and 2000 <= int.from_bytes(value_at(data, start), "big") < 3000
+
+
+def _result(data: bytes) -> str:
+    code = experimental_code(data)
+    if code is not None:
+        return f"experimental {code}"
+    try:
+        start = locate(data)[RESULT_CODE]
+    except Unreadable:
+        return "unreadable"
+    return str(int.from_bytes(value_at(data, start), "big")) if start else "none"
 
 
 def experimental_code(data: bytes) -> int | None:

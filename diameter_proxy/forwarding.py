@@ -20,6 +20,7 @@ from diameter_proxy.node.limited_log import LimitedLog
 from diameter_proxy.pending import Pending, PendingRequests
 from diameter_proxy.routing import NAMES, Refusal
 from diameter_proxy.settings import Settings
+from diameter_proxy.trace import Tracer
 
 TOO_MANY: Final = Refusal("too many requests wait", result_code=ResultCode.TOO_BUSY, step="10.6.2-5")
 FAULT: Final = Refusal("fault of ours", result_code=ResultCode.UNABLE_TO_COMPLY, step="10.6.2-5")
@@ -43,14 +44,22 @@ class Forwarder:
     def __init__(self, settings: Settings, wire: Wire, counters: Counters, clock: Callable[[], float]) -> None:
         self.pending: Final = PendingRequests(settings.pending_max)
         self.duplicates: Final = Duplicates(settings.duplicates_max, settings.duplicates_s)
-        self._attempt_s: Final = settings.attempt_s
+        self._attempt_s = settings.attempt_s
         self._wire: Final = wire
         self.counters: Final = counters
         self._clock: Final = clock
         self._answers: Final = Answers(settings.origin_host, settings.origin_realm)
         self._deadlines: Final[DeadlineQueue[Pending]] = DeadlineQueue()
         self._log: Final = structlog.get_logger()
+        self.tracer: Final = Tracer(clock)
         self.limited_log: Final = LimitedLog(clock, settings.log_lines_per_s)
+
+    def reconfigure(self, settings: Settings) -> None:
+        """Hold other limits from now on."""
+        self._attempt_s = settings.attempt_s
+        self.pending.pending_max = settings.pending_max
+        self.duplicates.limit(settings.duplicates_max, settings.duplicates_s)
+        self.limited_log.lines_per_s = settings.log_lines_per_s
 
     def peer_lost(self, peer: str, *, is_closed: bool) -> None:
         """Send what waits for this peer to its alternate, with T (RFC 6733 §5.5.4, RFC 3539 §3.4.1 Failover)."""
@@ -109,6 +118,8 @@ class Forwarder:
             except NodeError:
                 continue
             self.pending.sent(pending, peer, hop_by_hop)
+            if self.tracer.is_active:
+                self.tracer.message("sent", sent[16:20], to=peer, retransmitted=retransmitted)
             if retransmitted:
                 self.counters.resent += 1
                 self.limited_log.warning("request.resent", **self.described(pending), to=peer)
@@ -143,6 +154,10 @@ class Forwarder:
             self.duplicates.settle(pending.duplicate_key, remembered, self._clock())
 
     def refuse(self, peer: str, data: bytes, refusal: Refusal) -> None:
+        """Answer a request in our name, with the code of a refusal."""
+        if self.tracer.is_active:
+            code = refusal.result_code if refusal.result_code is not None else f"experimental {refusal.experimental}"
+            self.tracer.message("refused", data[16:20], to=peer, code=code, reason=refusal.reason)
         self.counters.refusal(refusal.result_code, refusal.experimental)
         self.limited_log.warning(
             "request.refused",

@@ -5,7 +5,6 @@ Hop-by-Hop Identifiers are unique per connection, so a pending request is found 
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
 
 from diameter_proxy.identity_map import LentSet
 from diameter_proxy.routing import Route
@@ -53,7 +52,7 @@ class PendingRequests:
     """All pending requests, by the peer and the Hop-by-Hop under which each was sent."""
 
     def __init__(self, pending_max: int) -> None:
-        self.pending_max: Final = pending_max
+        self.pending_max = pending_max
         self._by_peer: dict[str, dict[int, Pending]] = {}
         self.count = 0
 
@@ -92,6 +91,11 @@ class PendingRequests:
     def of_peer(self, peer: str) -> list[Pending]:
         """Return what waits for answers of this peer, oldest first."""
         return list(self._by_peer.get(peer, {}).values())
+
+    def oldest(self, limit: int) -> list[Pending]:
+        """Return what has waited longest, each once."""
+        waiting = {id(pending): pending for table in self._by_peer.values() for pending in table.values()}
+        return sorted(waiting.values(), key=lambda pending: pending.started_s)[:limit]
 
     def lost(self, peer: str) -> None:
         """Forget a connection's Hop-by-Hop Identifiers: those of the next one are others' (RFC 6733 §3)."""

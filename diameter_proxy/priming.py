@@ -44,14 +44,18 @@ class Priming:
         clock: Callable[[], float],
     ) -> None:
         self.uars_sent = 0
-        self._settings: Final = settings
-        self._neighbours: Final = neighbours
+        self._settings = settings
+        self._neighbours = neighbours
         self._forwarder: Final = forwarder
         self._next_end_to_end: Final = next_end_to_end
         self._clock: Final = clock
         self._primed_s: dict[Pair, float] = {}
         self._waiting: dict[Pair, list[Waiting]] = {}
         self._state_ids: dict[str, int] = {}
+
+    def reconfigure(self, settings: Settings, neighbours: Neighbours) -> None:
+        """Take over other peers and settings."""
+        self._settings, self._neighbours = settings, neighbours
 
     def is_ready(self, pair: Pair) -> bool:
         """Say whether a MAR of this pair may go out: the HSS wants no UAR, or has had one."""

@@ -24,7 +24,7 @@ from diameter_proxy.hot_path import (
     starts_of,
     value_at,
 )
-from diameter_proxy.identity_map import IdentityMap, LentSet
+from diameter_proxy.identity_map import IdentityMap, LentSet, canonical
 from diameter_proxy.look_up import LookUps, Parking
 from diameter_proxy.migration import Migration
 from diameter_proxy.ownership import Claim, Owner, claim_of_core, claim_of_system, claim_of_user
@@ -32,13 +32,15 @@ from diameter_proxy.peers import Neighbour, Neighbours
 from diameter_proxy.pending import DuplicateKey, Pending
 from diameter_proxy.priming import Priming, Waiting
 from diameter_proxy.relaying import Relaying
-from diameter_proxy.routing import MAR, UAR, Refusal, Route, Source, decide
+from diameter_proxy.routing import MAR, NAMES, TABLE, UAR, Refusal, Route, Source, decide
 from diameter_proxy.server_names import ServerNames
 from diameter_proxy.settings import Settings
 from diameter_proxy.topology_hiding import TopologyHiding
+from diameter_proxy.trace import Tracer
 
 _NO_PAIR: Final = ExperimentalResultCode.ERROR_IDENTITIES_DONT_MATCH
 _JOINED_MAX: Final = 16
+PENDING_SHOWN: Final = 1000
 _LOOKED_UP: Final = frozenset({(Source.CSCF, UAR), (Source.CSCF, MAR), (Source.PARTNER, MAR)})
 
 _refusal = partial(Refusal, step="10.6.2-5")
@@ -66,14 +68,14 @@ class Proxy:
         self.counters: Final = Counters()
         self.server_names: Final = ServerNames(settings.server_name)
         self.look_ups: Final[LookUps[tuple[str, bytes, float]]] = LookUps(settings.parked_max, settings.look_ups_per_s)
-        self._settings: Final = settings
-        self._neighbours: Final = neighbours
+        self._settings = settings
+        self._neighbours = neighbours
         self._wire: Final = wire
         self._look_up: Final = look_up
         self._clock: Final = clock
         self._wall_clock: Final = wall_clock
         self._origin_host: Final = settings.origin_host.encode()
-        self._route_records: Final = {host: d.ROUTE_RECORD.encode(host) for host in neighbours.by_host}
+        self._route_records = {host: d.ROUTE_RECORD.encode(host) for host in neighbours.by_host}
         self._migration: Final = Migration(
             TopologyHiding(settings.origin_host, settings.origin_realm, settings.secret),
             self.server_names,
@@ -88,13 +90,50 @@ class Proxy:
             self.counters,
             clock,
             wall_clock,
-            self._starts_again if settings.prime_with_uar else None,
+            self._starts_again,
         )
         self._relaying: Final = Relaying(
             settings, neighbours, wire, self._forwarder, self.server_names, home_deregistration, clock
         )
         self.priming: Final = Priming(settings, neighbours, self._forwarder, wire.next_end_to_end, clock)
         self._log: Final = structlog.get_logger()
+
+    @property
+    def tracer(self) -> Tracer:
+        """Who is followed."""
+        return self._forwarder.tracer
+
+    def describe_pending(self) -> list[dict[str, object]]:
+        """Return what is under way, the oldest first, without identities."""
+        now_s = self._clock()
+        return [
+            {**self._forwarder.described(pending, ""), "waited_s": round(now_s - pending.started_s, 3)}
+            for pending in self._forwarder.pending.oldest(PENDING_SHOWN)
+        ]
+
+    def describe_routes(self) -> list[dict[str, object]]:
+        """Return the routing table, with the peers that would serve each row now, in order of preference."""
+        return [
+            {
+                "source": source.value,
+                "command": NAMES[command],
+                "owner": owner.value,
+                "decision": row.reason if isinstance(row, Refusal) else row.value,
+                "peers": [] if isinstance(row, Refusal) else self._serving(row),
+            }
+            for (source, command, owner), row in TABLE.items()
+        ]
+
+    def _serving(self, route: Route) -> list[str]:
+        of_class = self._neighbours.of_class
+        served: dict[Route, tuple[str, ...]] = {
+            Route.HSS: of_class(Source.HSS),
+            Route.HSS_AS_KNOWN: of_class(Source.HSS),
+            Route.LENT_DATABASE: of_class(self._settings.lent_database),
+            Route.PARTNER: of_class(Source.PARTNER),
+            Route.SCSCF: of_class(Source.CSCF),
+        }
+        return [peer for peer in served[route] if self._wire.is_open(peer)]
 
     @property
     def pending_count(self) -> int:
@@ -105,6 +144,17 @@ class Proxy:
     def suppressed_lines(self) -> int:
         """How many log lines the limit has left out."""
         return self._forwarder.limited_log.suppressed_count
+
+    def reconfigure(self, settings: Settings, neighbours: Neighbours) -> None:
+        """Take over peers, routes and limits between two messages; who we are, and the secret, stay the same."""
+        self._settings, self._neighbours = settings, neighbours
+        self._route_records = {host: d.ROUTE_RECORD.encode(host) for host in neighbours.by_host}
+        self._migration.as_default = settings.hss_as_default
+        self.server_names.configure(settings.server_name)
+        self.look_ups.limit(settings.parked_max, settings.look_ups_per_s)
+        self._forwarder.reconfigure(settings)
+        self._relaying.reconfigure(settings, neighbours)
+        self.priming.reconfigure(settings, neighbours)
 
     # --- what the node tells us ------------------------------------------------------------------------------
 
@@ -126,7 +176,8 @@ class Proxy:
 
     def peer_opened(self, peer: str, origin_state_id: int | None) -> None:
         """Take note that a peer may be used, and whether it has kept its state (RFC 6733 §8.16)."""
-        if self._neighbours.by_host[peer].source is Source.HSS:
+        neighbour = self._neighbours.by_host.get(peer)
+        if neighbour is not None and neighbour.source is Source.HSS:
             self.priming.peer_opened(peer, origin_state_id)
 
     # --- what the feed tells us ------------------------------------------------------------------------------
@@ -151,7 +202,9 @@ class Proxy:
 
     def _receive(self, peer: str, data: bytes, started_s: float, *, again: bool = False) -> None:
         try:
-            self._request(self._neighbours.by_host[peer], data, started_s, again)
+            neighbour = self._neighbours.by_host.get(peer)
+            if neighbour is not None:  # else it was taken out of the configuration and is being disconnected
+                self._request(neighbour, data, started_s, again)
         except validation.Refused as exc:
             self._forwarder.refuse(peer, data, exc.refusal)
         except Exception:  # noqa: BLE001 - one of the four boundaries in ARCHITECTURE.md
@@ -164,13 +217,15 @@ class Proxy:
         validation.check(data, found, self._origin_host, self._neighbours)
         command = int.from_bytes(data[5:8], "big")
         if not again:
-            self.counters.request(peer.source, command)
+            self.counters.request(peer.host, peer.source, command)
         if len(found) > SLOTS and self._settings.has_feed:
             validation.check_once(data, found, command)
         claim = self._claim(peer, command, data, found)
         source = peer.source
         if source is Source.HSS and claim.owner is Owner.LENT and self._settings.lent_database is Source.HSS:
             source = Source.MMS  # the HSS is the SIP database of lent identities too
+        if self.tracer.is_active and not again:
+            self._trace(peer, command, data, found, claim)
         if claim.missing is not None and not again and self._must_look_up(source, command, claim):
             self._park(peer, data, claim.missing, started_s)
             return
@@ -208,6 +263,19 @@ class Proxy:
         if peer.source is Source.PARTNER:
             return claim_of_system(self.identities, peer.system, user_name, publics, now_s)
         return claim_of_core(self.identities, self._settings.home_domains, user_name, publics, now_s)
+
+    def _trace(self, peer: Neighbour, command: int, data: bytes, found: list[int], claim: Claim) -> None:
+        decision = decide(peer.source, command, claim.owner)
+        starts = [*starts_of(found, USER_NAME), *starts_of(found, PUBLIC_IDENTITY)]
+        self.tracer.request(
+            data[16:20],
+            [canonical(value_at(data, start)) for start in starts],
+            of=peer.host,
+            command=NAMES.get(command, str(command)),
+            owner=claim.owner.value,
+            binding=claim.lent.binding if claim.lent is not None else None,
+            decision=decision.reason if isinstance(decision, Refusal) else decision.value,
+        )
 
     def _foreign_to_default(self, claim: Claim, refusal: Refusal) -> Refusal | Route:
         is_foreign = claim.owner is Owner.FOREIGN and refusal.experimental is not None
@@ -295,7 +363,9 @@ class Proxy:
 
     def _starts_again(self, pending: Pending, maa: bytes) -> bool:
         """Say whether the HSS has forgotten a pair (5002) and everything begins anew, with a UAR."""
-        if pending.route is not Route.HSS_AS_KNOWN or experimental_code(maa) != _NO_PAIR:
+        if pending.route is not Route.HSS_AS_KNOWN or not self._settings.prime_with_uar:
+            return False
+        if experimental_code(maa) != _NO_PAIR:
             return False
         if not self.priming.must_repeat(pending.identities, pending.started_s):
             return False

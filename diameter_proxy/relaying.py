@@ -50,16 +50,21 @@ class Relaying:
         clock: Callable[[], float],
     ) -> None:
         """Take what to call when the HSS de-registers a user who has migrated."""
-        self._settings: Final = settings
-        self._neighbours: Final = neighbours
+        self._settings = settings
+        self._neighbours = neighbours
         self._wire: Final = wire
         self._forwarder: Final = forwarder
         self._server_names: Final = server_names
         self._home_deregistration: Final = home_deregistration
         self._clock: Final = clock
         self._origin_host: Final = settings.origin_host.encode()
-        self._route_records: Final = {host: d.ROUTE_RECORD.encode(host) for host in neighbours.by_host}
+        self._route_records = {host: d.ROUTE_RECORD.encode(host) for host in neighbours.by_host}
         self._log: Final = structlog.get_logger()
+
+    def reconfigure(self, settings: Settings, neighbours: Neighbours) -> None:
+        """Take over other peers and settings."""
+        self._settings, self._neighbours = settings, neighbours
+        self._route_records = {host: d.ROUTE_RECORD.encode(host) for host in neighbours.by_host}
 
     def relay(
         self,
