@@ -129,7 +129,7 @@ class Directory:
         Raises:
             NoStore, EntryInFile, EntryNotUsable, StoreUnavailable: nothing has changed.
         """
-        entry = Entry(kind, name_of(item), item.model_dump_json(exclude_unset=True), at=self._clock(), actor=actor)
+        entry = Entry(kind, name_of(item), _document(item), at=self._clock(), actor=actor)
         async with self._one_change:
             store = self._writable(kind, entry.name)
             if len(self._entries) >= ENTRIES_MAX and (kind, entry.name) not in self._entries:
@@ -224,3 +224,15 @@ class Directory:
         if any(name_of(one.item) == name and one.source is Source.FILE for one in self._current.listed[kind]):
             raise EntryInFile(f"the {kind} {name} belongs to the configuration file: change it there and reload")
         return self._store
+
+
+def _document(item: Item) -> str:
+    """Return an entry as JSON text.
+
+    Raises:
+        EntryNotUsable: a text in it is none that UTF-8 can hold (half a surrogate pair).
+    """
+    try:
+        return item.model_dump_json(exclude_unset=True)
+    except ValueError as exc:
+        raise EntryNotUsable("a text in it cannot be written down") from exc

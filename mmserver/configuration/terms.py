@@ -115,7 +115,15 @@ class Partner(Table):
         Field(description="The partner's own CA, and nobody else's: PEM, in the configuration file also its name."),
         AfterValidator(_ca),
     ]
-    client_name: Annotated[str, Field(description="Name in the certificate of the partner's CMS when it calls us.")]
+    client_name: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=253,
+            pattern=r"^[!-~]+$",
+            description="Name in the certificate of the partner's CMS when it calls us.",
+        ),
+    ]
     migration_management_servers: tuple[MmsIdentifier, ...] = ()
     realms: Annotated[tuple[DomainText, ...], Field(description="Home domains of the partner's SIP identities.")]
     outbound_users: Annotated[Users, Field(description="Our users who may migrate there.")] = ()

@@ -137,6 +137,14 @@ async def test_what_others_need_cannot_go(make, entries: Entries, partner, files
     assert directory.get(Kind.GROUP, "crew").item == Group(name="crew", members=())
 
 
+async def test_half_a_surrogate_pair_is_the_callers_fault(make, entries: Entries, partner, files) -> None:
+    area = {"geojson": {"type": "Polygon", "coordinates": [[[1, 1], [2, 1], [2, 2], [1, 1]]], "note": "\ud800"}}
+    mc3 = Partner.model_validate(partner("mc3", ca=(files / "ca.pem").read_text(), service_area=area))
+    with pytest.raises(EntryNotUsable, match="cannot be written down"):
+        await make().set(mc3, Kind.AGREEMENT, "admin")
+    assert entries.v == 0
+
+
 async def test_an_entry_that_does_not_fit_is_put_aside_and_the_rest_serves(make, entries: Entries) -> None:
     await entries.put(Entry(Kind.USER, "sip:x@mc1.lab", "junk"))
     await entries.put(Entry(Kind.USER, ERIN.mc_service_id, ERIN.model_dump_json()))
