@@ -174,6 +174,29 @@ def report(
 
 
 @app.command()
+def doctor(
+    capture: Annotated[Path, typer.Argument(metavar="RUN|CAPTURE", help="Run directory, or any .pcap or .pcapng.")],
+    decode_as: Annotated[
+        list[str] | None,
+        typer.Option("--decode-as", metavar="RULE", help="As tshark -d, for example udp.port==5070,sip."),
+    ] = None,
+    keys: Annotated[Path | None, typer.Option("--keys", help="TLS secrets (SSLKEYLOGFILE) of the capture.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Explain why a registration failed, from a capture of any IMS core.  Exit 0 healthy, 1 ill, 2 misused."""
+    from lab.commands.examinations import EXIT_STATUS, shown
+    from lab.commands.examinations import doctor as examine
+
+    with _errors():
+        diagnosis = examine(capture, tuple(decode_as or ()), keys)
+    if as_json:
+        _print_json(diagnosis.model_dump(mode="json"))
+    else:
+        typer.echo(shown(diagnosis))
+    raise typer.Exit(EXIT_STATUS[diagnosis.verdict])
+
+
+@app.command()
 def tell(
     ue: Annotated[str, typer.Argument(help="UE, for example ue1.")],
     command: Annotated[str, typer.Argument(help="authenticate, get-connection-details, register, message, ...")],

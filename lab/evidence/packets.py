@@ -102,17 +102,18 @@ def _find(tree: Any, key: str) -> Iterator[str]:
 
 
 def _frame(layers: Layer) -> Frame | None:
-    frame, ip = layers.get("frame"), layers.get("ip")
-    transport = layers.get("tcp") or layers.get("udp")
+    frame = layers.get("frame")
+    version = "ip" if "ip" in layers else "ipv6"
+    kind = next((name for name in ("tcp", "udp", "sctp") if name in layers), "")
+    ip, transport = layers.get(version), layers.get(kind)
     # An ICMP error quotes the datagram that it is about: tshark dissects that copy too, and it is no message.
     if not (isinstance(frame, dict) and isinstance(ip, dict) and isinstance(transport, dict)):
         return None
-    kind = "tcp" if "tcp" in layers else "udp"
     return Frame(
         number=int(frame["frame.number"]),
         time_s=float(frame["frame.time_epoch"]),
-        source=_first(ip["ip.src"]),
-        destination=_first(ip["ip.dst"]),
+        source=_first(ip[f"{version}.src"]),
+        destination=_first(ip[f"{version}.dst"]),
         source_port=int(transport[f"{kind}.srcport"]),
         destination_port=int(transport[f"{kind}.dstport"]),
         stream=int(transport["tcp.stream"]) if kind == "tcp" else -1,

@@ -1,4 +1,4 @@
-"""A whole MMS of mc2 on loopback: real certificates, real sockets, real SQLite and then real PostgreSQL."""
+"""A whole MMS of mc2 on loopback: real certificates, real SQLite, real sockets."""
 
 import json
 import ssl
@@ -17,7 +17,6 @@ from mmserver.http.tls import Credentials, client_context
 from mmserver.migration.config import load_config
 from mmserver.migration.schema.upgrade import upgrade
 from mmserver.migration.service import Service
-from tests.databases import Database, PostgreSql, sqlite
 
 CONFIG = """
 [system]
@@ -46,7 +45,7 @@ scscf = ["sip:scscf.mc2.lab:6060"]
 rtr_deadline_s = 0.3
 
 [store]
-url = "{url}"
+url = "sqlite+aiosqlite:///{folder}/mms.sqlite"
 busy_timeout_s = 0.5
 
 [lifetime]
@@ -65,9 +64,8 @@ migration_management_servers = ["mms.mc1.lab"]
 class Lab:
     """Files of one test: authorities, certificates, configuration."""
 
-    def __init__(self, folder: Path, database: Database) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.database = database
         self.authority = trustme.CA()
         self.rogue = trustme.CA()
         self.authority.cert_pem.write_to_path(folder / "mc2-ca.pem")
@@ -77,7 +75,7 @@ class Lab:
         self.configure()
 
     def configure(self, **replaced: str) -> Path:
-        text = CONFIG.replace("{url}", self.database.url)
+        text = CONFIG.replace("{folder}", str(self.folder))
         for old, new in replaced.items():
             text = text.replace(old, new)
         self.config_file.write_text(text)
@@ -98,29 +96,9 @@ class Lab:
         return client_context(self.folder / "mc2-ca.pem", credentials)
 
 
-@pytest.fixture(scope="session")
-def postgresql() -> Iterator[PostgreSql]:
-    """One server for all tests of this run; it need not survive the machine, so nothing waits for the disk."""
-    server = PostgreSql("fsync=off", "max_connections=300")
-    yield server
-    server.close()
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    """An empty database: each test that touches a store runs over both kinds."""
-    if request.param == "sqlite":
-        yield sqlite(tmp_path)
-        return
-    server: PostgreSql = request.getfixturevalue("postgresql")
-    database = server.create()
-    yield database
-    server.drop(database)
-
-
 @pytest.fixture
-def lab(tmp_path: Path, database: Database) -> Lab:
-    return Lab(tmp_path, database)
+def lab(tmp_path: Path) -> Lab:
+    return Lab(tmp_path)
 
 
 @pytest.fixture
@@ -195,8 +173,7 @@ def program(lab: Lab) -> Iterator[Program]:
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Lab]]:
     """A running program and its files, for tests that ask it many things."""
-    folder = tmp_path_factory.mktemp("mms")
-    lab = Lab(folder, sqlite(folder))
+    lab = Lab(tmp_path_factory.mktemp("mms"))
     program = Program(lab.config_file)
     program.call("upgrade")
     program.start()

@@ -11,7 +11,9 @@ from lab.cli import app
 RUNNER = CliRunner()
 
 
-@pytest.mark.parametrize("command", ["up", "down", "status", "scenarios", "run", "verify", "report", "tell", "move"])
+@pytest.mark.parametrize(
+    "command", ["up", "down", "status", "scenarios", "run", "verify", "report", "tell", "move", "doctor"]
+)
 def test_every_command_explains_itself(command: str) -> None:
     assert RUNNER.invoke(app, [command, "--help"]).exit_code == 0
 

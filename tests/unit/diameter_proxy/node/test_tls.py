@@ -6,9 +6,8 @@ import pytest
 import trustme
 from cryptography import x509
 
-from diameter_proxy.node.certificate import TlsMisconfigured
 from diameter_proxy.node.config import NodeConfig, PeerConfig
-from diameter_proxy.node.tls import Authority, TlsIdentities
+from diameter_proxy.node.tls import Authority, TlsIdentities, TlsMisconfigured
 
 
 def certificate(ca: trustme.CA, name: str) -> x509.Certificate:

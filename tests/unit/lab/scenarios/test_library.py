@@ -49,7 +49,6 @@ WANTED = [
     "partner-mms-down",
     "cms-killed-after-step-6",
     "stale-map",
-    "idms-key-rotation",
     "token-exchange-refused",
     "token-replayed",
 ]

@@ -1,0 +1,66 @@
+"""Registrations made by hand: REGISTERs, responses and Cx hops as tshark would have shown them."""
+
+from collections.abc import Callable, Iterable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from lab.evidence.doctor.attempts import read_attempts
+from lab.evidence.doctor.connections import Connection
+from lab.evidence.doctor.view import View, infer_roles
+from lab.evidence.messages import Avp, Capture, DiameterMessage, SipMessage
+
+IMPI = "1@ims.mc2.lab"
+IMPU = "sip:1@ims.mc2.lab"
+ASKED = f'Digest username="{IMPI}", realm="ims.mc2.lab", nonce="", response="", algorithm=AKAv1-MD5'
+ANSWERED = f'Digest username="{IMPI}", realm="ims.mc2.lab", uri="sip:ims.mc2.lab", nonce="n", response="r"'
+CHALLENGE = 'Digest realm="ims.mc2.lab", nonce="n", algorithm=AKAv1-MD5'
+
+See = Callable[..., View]
+
+
+@pytest.fixture
+def case(make: SimpleNamespace) -> SimpleNamespace:
+    """Builders of one user's registration."""
+
+    def register(number: int, cseq: int = 1, authorization: str = ASKED, **more: Any) -> SipMessage:
+        ends = (more.pop("source", "ue"), more.pop("destination", "pcscf"))
+        headers = {"to": f"<{more.pop('impu', IMPU)}>", "contact": "<sip:1@10.77.2.21>;expires=600"}
+        given = {"authorization": authorization} if authorization else {}
+        message: SipMessage = make.sip(number, *ends, "REGISTER", cseq, **headers, **given, **more)
+        return message
+
+    def response(number: int, status: int, cseq: int = 1, **more: Any) -> SipMessage:
+        ends = (more.pop("source", "pcscf"), more.pop("destination", "ue"))
+        challenge = more.pop("challenge", CHALLENGE if status == 401 else "")
+        given = {"www_authenticate": challenge} if challenge else {}
+        message: SipMessage = make.sip(number, *ends, status, cseq, to=f"<{IMPU}>", **given, **more)
+        return message
+
+    def hop(
+        number: int,
+        code: int | None,
+        command: int = 303,
+        avps: Iterable[Avp] = (),
+        asked: Iterable[Avp] = (),
+        **more: Any,
+    ) -> list[DiameterMessage]:
+        ends = (more.pop("source", "scscf"), more.pop("destination", "hss"))
+        names = (make.avp(1, more.pop("impi", IMPI)), make.avp(601, IMPU))
+        ids = {"hop_by_hop": number, "end_to_end": more.pop("end_to_end", number), "command": command}
+        found = [make.diameter(number, *ends, *names, *asked, **ids)]
+        if code is not None:
+            after = more.pop("after", 1)
+            back = (make.avp(268, str(code)), *avps)
+            found.append(make.diameter(number + after, *reversed(ends), *back, request=False, **ids))
+        return found
+
+    def see(*messages: SipMessage | list[DiameterMessage], connections: Iterable[Connection] = (), **more: Any) -> View:
+        sip = tuple(m for m in messages if isinstance(m, SipMessage))
+        diameter = [m for hop in messages if isinstance(hop, list) for m in hop]
+        capture = Capture(sip, tuple(sorted(diameter, key=lambda m: m.frame.number)))
+        attempts = read_attempts(capture)
+        return View(capture, attempts, tuple(connections), roles=infer_roles(capture, attempts), **more)
+
+    return SimpleNamespace(register=register, response=response, hop=hop, see=see, avp=make.avp, facts=make.facts)
