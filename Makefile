@@ -64,7 +64,7 @@ set-up-python:
 	@$(SETUP) python
 
 set-up-tests:
-	@$(SETUP) python lab browser judges
+	@$(SETUP) python lab browser judges database
 
 set-up-bench:
 	@$(SETUP) compiler judges python lab

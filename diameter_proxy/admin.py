@@ -1,6 +1,8 @@
 """The admin socket: a Unix stream socket, mode 0600, that answers a line of JSON with a line of JSON.
 
-``{"command": "peers"}`` and ``{"command": "map"}``; the command line asks here.  It shows no identities.
+``{"command": "peers"}``, ``map``, ``feed``, ``routes``, ``pending``, ``reload``; and ``{"command": "trace", "identity":
+..., "seconds": ...}``, whose answer is followed by a line for each event until the time is over.  The command line asks
+here.  It shows no identities.
 """
 
 import asyncio
@@ -10,16 +12,19 @@ import json
 import os
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from diameter_proxy.feed_status import FeedStatus
+from diameter_proxy.node.errors import ReloadRefused
 from diameter_proxy.node.node import Node
 from diameter_proxy.proxy import Proxy
+from diameter_proxy.trace import SECONDS_MAX, TraceRefused
 
 LINE_OCTETS_MAX: Final = 4096
 ANSWER_OCTETS_MAX: Final = 1 << 24
+TRACED_MAX: Final = 1000
 IDLE_S: Final = 30.0
 ASK_S: Final = 5.0
 
@@ -31,16 +36,27 @@ class AdminError(Exception):
 class AdminSocket:
     """Answers questions about the running proxy."""
 
-    def __init__(self, path: Path, proxy: Proxy, node: Node, feed: FeedStatus | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        proxy: Proxy,
+        node: Node,
+        feed: FeedStatus | None = None,
+        reload: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        """Take what reads the configuration again, where it came from a file."""
         self._path: Final = path
         self._proxy: Final = proxy
         self._node: Final = node
         self._feed: Final = feed
+        self._reload: Final = reload
         self._server: asyncio.Server | None = None
         self._commands: Final[Mapping[str, Callable[[], Any]]] = {
             "peers": self._peers,
             "map": self._map,
             "feed": self._describe_feed,
+            "routes": proxy.describe_routes,
+            "pending": proxy.describe_pending,
         }
 
     async def start(self) -> None:
@@ -73,17 +89,58 @@ class AdminSocket:
                     line = await reader.readline()
                 if not line:
                     break
-                writer.write(json.dumps(self._answer(line)).encode() + b"\n")
-                await writer.drain()
+                await self._handle(line, writer)
         writer.close()
 
-    def _answer(self, line: bytes) -> dict[str, Any]:
+    async def _handle(self, line: bytes, writer: asyncio.StreamWriter) -> None:
         try:
-            command = json.loads(line)["command"]
-            answer = self._commands[command]()
+            asked = json.loads(line)
+            command = asked["command"]
         except (ValueError, KeyError, TypeError):
-            return {"ok": False, "reason": f"commands are {', '.join(self._commands)}"}
-        return {"ok": True, command: answer}
+            command, asked = "", {}
+        if command == "trace":
+            await self._trace(asked, writer)
+            return
+        answer = await self._reloaded() if command == "reload" else self._answer(command)
+        writer.write(json.dumps(answer).encode() + b"\n")
+        await writer.drain()
+
+    async def _reloaded(self) -> dict[str, Any]:
+        if self._reload is None:
+            return {"ok": False, "reason": "there is no file to read again"}
+        try:
+            await self._reload()
+        except ReloadRefused as exc:
+            return {"ok": False, "reason": str(exc)}
+        return {"ok": True, "reload": "done"}
+
+    async def _trace(self, asked: dict[str, Any], writer: asyncio.StreamWriter) -> None:
+        identity, seconds = str(asked.get("identity", ""))[:255], min(float(asked.get("seconds", 30)), SECONDS_MAX)
+        found: asyncio.Queue[dict[str, Any]] = asyncio.Queue(TRACED_MAX)
+
+        def listen(event: dict[str, Any]) -> None:
+            with contextlib.suppress(asyncio.QueueFull):
+                found.put_nowait(event)
+
+        try:
+            self._proxy.tracer.follow(identity, seconds, listen)
+        except TraceRefused as exc:
+            writer.write(json.dumps({"ok": False, "reason": str(exc)}).encode() + b"\n")
+            return
+        try:
+            writer.write(json.dumps({"ok": True, "trace": seconds}).encode() + b"\n")
+            async with asyncio.timeout(seconds):
+                while not writer.is_closing():
+                    await writer.drain()
+                    writer.write(json.dumps(await found.get()).encode() + b"\n")
+        finally:
+            self._proxy.tracer.stop(identity)
+
+    def _answer(self, command: object) -> dict[str, Any]:
+        action = self._commands.get(command) if isinstance(command, str) else None
+        if action is None:
+            return {"ok": False, "reason": f"commands are {', '.join(self._commands)}, reload, trace"}
+        return {"ok": True, str(command): action()}
 
     def _peers(self) -> list[dict[str, Any]]:
         return [dataclasses.asdict(status) for status in self._node.peers.values()]
@@ -98,6 +155,28 @@ class AdminSocket:
             "age_s": identities.age_s(time.monotonic()),
             "pending": self._proxy.pending_count,
         }
+
+
+def follow(path: Path, identity: str, seconds: float) -> Iterator[dict[str, Any]]:
+    """Yield what a running proxy tells of an identity, until the time is over.
+
+    Raises:
+        AdminError: nobody answers there, or not with yes.
+    """
+    asked = json.dumps({"command": "trace", "identity": identity, "seconds": seconds}).encode() + b"\n"
+    try:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(seconds + ASK_S)
+            connection.connect(str(path))
+            connection.sendall(asked)
+            with connection.makefile("rb") as file:
+                answer = json.loads(file.readline(ANSWER_OCTETS_MAX))
+                if not answer.get("ok"):
+                    raise AdminError(f"{path}: {answer.get('reason')}")
+                for line in file:
+                    yield json.loads(line)
+    except (OSError, ValueError) as exc:
+        raise AdminError(f"{path}: {exc}") from exc
 
 
 def ask(path: Path, command: str) -> Any:

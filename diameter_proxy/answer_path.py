@@ -7,12 +7,15 @@ from collections.abc import Callable
 from typing import Final
 
 from diameter_proxy.counters import Counters
+from diameter_proxy.diameter import dictionary as d
+from diameter_proxy.diameter.errors import PermanentFailure
 from diameter_proxy.diameter.result_codes import ResultCode
-from diameter_proxy.diameter.wire import ERROR
+from diameter_proxy.diameter.wire import ERROR, walk_avps
 from diameter_proxy.forwarding import FAULT, Forwarder, is_reply_to
 from diameter_proxy.hot_path import (
     DESTINATION_HOST,
     DESTINATION_REALM,
+    EXPERIMENTAL_RESULT,
     ORIGIN_HOST,
     PROXY_INFO,
     RESULT_CODE,
@@ -32,6 +35,7 @@ from diameter_proxy.routing import RTR, UAR, Refusal
 from diameter_proxy.server_names import ServerNames
 from diameter_proxy.topology_hiding import proxy_infos
 
+_RESULT: Final = d.EXPERIMENTAL_RESULT_CODE.code
 DEREGISTRATIONS: Final = frozenset({4, 5, 8, 9, 10, 11})
 """Server-Assignment-Types after which no S-CSCF is stored (TS 29.229 §6.3.15)."""
 
@@ -48,7 +52,9 @@ class AnswerPath:
         counters: Counters,
         clock: Callable[[], float],
         wall_clock: Callable[[], float],
+        starts_again: Callable[[Pending, bytes], bool] | None = None,
     ) -> None:
+        """Take what a MAA may be for besides an answer: a reason to ask the HSS anew (``priming``)."""
         self._forwarder: Final = forwarder
         self._migration: Final = migration
         self._identities: Final = identities
@@ -56,6 +62,7 @@ class AnswerPath:
         self._counters: Final = counters
         self._clock: Final = clock
         self._wall_clock: Final = wall_clock
+        self._starts_again: Final = starts_again
 
     def receive(self, peer: str, data: bytes) -> None:
         """Handle an answer of an open peer; what waits for nothing is discarded (RFC 6733 §3, Hop-by-Hop)."""
@@ -63,6 +70,10 @@ class AnswerPath:
         if pending is None or not is_reply_to(data, pending):
             self._counters.answers_discarded += 1
             return
+        self._counters.answer(peer, pending.command, data)
+        if self._forwarder.tracer.is_active:
+            waited_s = round(self._clock() - pending.started_s, 4)
+            self._forwarder.tracer.message("answer", data[16:20], of=peer, result=_result(data), waited_s=waited_s)
         try:
             self._answer(pending, data)
         except Exception:  # noqa: BLE001 - one of the four boundaries in ARCHITECTURE.md
@@ -73,8 +84,14 @@ class AnswerPath:
     def _answer(self, pending: Pending, data: bytes) -> None:
         if data[4] & ERROR and self._goes_elsewhere(pending, data):
             return
+        if pending.own is not None:
+            self._forwarder.settle(pending, None)
+            self._learn(pending, data)
+            pending.own(data)
+            return
         if pending.lent is not None:
-            self._answer_migrated(pending, data)
+            if self._starts_again is None or not self._starts_again(pending, data):
+                self._answer_migrated(pending, data)
             return
         self._forwarder.settle(pending, None)
         asked = pending.asked
@@ -136,6 +153,28 @@ class AnswerPath:
 def _is_success(data: bytes) -> bool:
     start = locate(data)[RESULT_CODE]
     return bool(start) and 2000 <= int.from_bytes(value_at(data, start), "big") < 3000
+
+
+def _result(data: bytes) -> str:
+    code = experimental_code(data)
+    if code is not None:
+        return f"experimental {code}"
+    try:
+        start = locate(data)[RESULT_CODE]
+    except Unreadable:
+        return "unreadable"
+    return str(int.from_bytes(value_at(data, start), "big")) if start else "none"
+
+
+def experimental_code(data: bytes) -> int | None:
+    """Return the Experimental-Result-Code of an answer, or None (RFC 6733 §7.6)."""
+    try:
+        start = locate(data)[EXPERIMENTAL_RESULT]
+        value = value_at(data, start) if start else b""
+        codes = [value[span.value : span.end] for span in walk_avps(value, 0, len(value)) if span.code == _RESULT]
+    except (Unreadable, PermanentFailure):
+        return None
+    return int.from_bytes(codes[0], "big") if codes else None
 
 
 def as_answer_to(answer: bytes, request: bytes, places: list[int]) -> bytes:

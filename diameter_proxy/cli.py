@@ -1,7 +1,7 @@
 """``diameter-proxy``: run, check, decode, peers.  No logic here; each command imports what it needs."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -54,7 +54,7 @@ def run(
         _fail(str(exc), 2)
     configure_logs(log_level, program="diameter-proxy", node=loaded.node.origin_host)
     try:
-        asyncio.run(serve(loaded))
+        asyncio.run(serve(loaded, config))
     except StartFailed as exc:
         _fail(str(exc), 1)
 
@@ -105,19 +105,7 @@ def peers(
     """Show how the running proxy's peers and its identity map stand (needs [admin] socket)."""
     import json
 
-    from diameter_proxy.admin import AdminError, ask
-    from diameter_proxy.config import ConfigError, load_config
-
-    try:
-        loaded = load_config(config)
-    except ConfigError as exc:
-        _fail(str(exc), 2)
-    if loaded.admin is None:
-        _fail(f"{config.name}: admin.socket is missing", 2)
-    try:
-        rows, size, feed = (ask(loaded.admin.socket, command) for command in ("peers", "map", "feed"))
-    except AdminError as exc:
-        _fail(str(exc), 1)
+    rows, size, feed = _ask(config, "peers", "map", "feed")
     if as_json:
         typer.echo(json.dumps({"peers": rows, "map": size, "feed": feed}))
         return
@@ -153,6 +141,87 @@ def explain(
     typer.echo(f"refused: {code} ({decision.reason}, step {decision.step})")
 
 
+@app.command()
+def reload(config: ConfigFile) -> None:
+    """Have the running proxy read its file again: peers, routes, limits, certificates; open peers stay open."""
+    _ask(config, "reload")
+    typer.echo("ok: reloaded")
+
+
+@app.command()
+def routes(
+    config: ConfigFile,
+    as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
+) -> None:
+    """Show the routing table of the running proxy, with the open peers that serve each row."""
+    import json
+
+    (rows,) = _ask(config, "routes")
+    if as_json:
+        typer.echo(json.dumps(rows))
+        return
+    for row in rows:
+        who = f"  -> {', '.join(row['peers'])}" if row["peers"] else ""
+        typer.echo(f"{row['source']:8} {row['command']:4} {row['owner']:9} {row['decision']}{who}")
+
+
+@app.command()
+def pending(
+    config: ConfigFile,
+    as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
+) -> None:
+    """Show the requests of the running proxy that wait for an answer, the oldest first (1,000 at most)."""
+    import json
+
+    (rows,) = _ask(config, "pending")
+    if as_json:
+        typer.echo(json.dumps(rows))
+        return
+    for row in rows:
+        fields = (row["command"], row["peer"], row["route"], f"last {row.get('last', '-')}", row["end_to_end"])
+        typer.echo(f"{row['waited_s']:8.3f} s  " + "  ".join(fields))
+
+
+@app.command()
+def trace(
+    identity: Annotated[str, typer.Argument(help="An IMPI or IMPU.")],
+    config: ConfigFile,
+    seconds: Annotated[float, typer.Option("--seconds", min=1, max=300)] = 30.0,
+) -> None:
+    """Follow an identity through the running proxy: what came, where it went, what came back; a line of JSON each."""
+    import json
+
+    from diameter_proxy.admin import AdminError, follow
+
+    try:
+        for event in follow(_admin_socket(config), identity, seconds):
+            typer.echo(json.dumps(event))
+    except AdminError as exc:
+        _fail(str(exc), 1)
+
+
+def _admin_socket(config: Path) -> Path:
+    from diameter_proxy.config import ConfigError, load_config
+
+    try:
+        loaded = load_config(config)
+    except ConfigError as exc:
+        _fail(str(exc), 2)
+    if loaded.admin is None:
+        _fail(f"{config.name}: admin.socket is missing", 2)
+    return loaded.admin.socket
+
+
+def _ask(config: Path, *commands: str) -> "list[Any]":
+    from diameter_proxy.admin import AdminError, ask
+
+    path = _admin_socket(config)
+    try:
+        return [ask(path, command) for command in commands]
+    except AdminError as exc:
+        _fail(str(exc), 1)
+
+
 def _check_certificates(config: "Config") -> None:
     """Load what ``run`` would load: certificates, private key, authorities."""
     if config.tls is None:
@@ -160,7 +229,8 @@ def _check_certificates(config: "Config") -> None:
     from diameter_proxy.bindings_feed import feed_context
     from diameter_proxy.config import ConfigError
     from diameter_proxy.feed_page import FeedError
-    from diameter_proxy.node.tls import TlsIdentities, TlsMisconfigured
+    from diameter_proxy.node.certificate import TlsMisconfigured
+    from diameter_proxy.node.tls import TlsIdentities
 
     try:
         TlsIdentities(config.node_config())

@@ -151,6 +151,12 @@ class HssTable(Table):
         Literal["lent", "default"], Field(description="Migration sets are provisioned, or map to the ISIM's set.")
     ] = "lent"
     server_name: Annotated[str, Field(max_length=255, description="An S-CSCF of this core, sip:host:port.")] = ""
+    prime_with_uar: Annotated[
+        bool, Field(description="An own UAR before the first MAR of a migrated user, which Open5GS wants.")
+    ] = False
+    visited_network: Annotated[
+        str, Field(max_length=255, description="Visited-Network-Identifier of that UAR; default: the origin realm.")
+    ] = ""
     lent_identities: Annotated[
         Literal["mms", "hss"], Field(description="Who is the SIP database of sets lent to inbound users.")
     ] = "mms"
@@ -306,6 +312,8 @@ class Config(Table):
             lent_database=Source(self.hss.lent_identities),
             hss_as_default=self.hss.identities == "default",
             server_name=self.hss.server_name,
+            prime_with_uar=self.hss.prime_with_uar,
+            visited_network=self.hss.visited_network or self.node.origin_realm,
             default_route=self.routing.default_route or "",
             aaa_2_s=budgets.aaa_2_s,
             csc_y_s=budgets.csc_y_s,

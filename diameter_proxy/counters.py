@@ -7,12 +7,22 @@ FIRST_BUCKET_S: Final = 0.0001
 """Upper bound of the first latency bucket; each next one is twice as wide."""
 
 
+ANSWERS_MAX: Final = 2000
+KNOWN: Final = frozenset(range(300, 306))
+"""The commands of Cx; any other is counted as 0."""
+
+_RESULT_CODE: Final = bytes.fromhex("0000010c4000000c")
+_EXPERIMENTAL: Final = bytes.fromhex("0000012a4000000c")
+
+
 class Counters:
     """Counts since the start."""
 
     def __init__(self) -> None:
-        self.requests: dict[tuple[str, int], int] = {}
-        """By class of the source and command code."""
+        self.requests: dict[tuple[str, str, int], int] = {}
+        """By peer, its class and command code."""
+        self.answers: dict[tuple[str, int, int], int] = {}
+        """By peer, command code and Result-Code or Experimental-Result-Code."""
         self.refused: dict[tuple[str, int], int] = {}
         """By "result" or "experimental", and code."""
         self.routed: dict[str, int] = {}
@@ -32,10 +42,18 @@ class Counters:
         self.home_deregistrations = 0
         self.faults = 0
 
-    def request(self, source: str, command: int) -> None:
-        """Count a request."""
-        key = (source, command)
+    def request(self, peer: str, source: str, command: int) -> None:
+        """Count a request; a peer that makes commands up does not fill memory."""
+        key = (peer, source, command if command in KNOWN else 0)
         self.requests[key] = self.requests.get(key, 0) + 1
+
+    def answer(self, peer: str, command: int, data: bytes) -> None:
+        """Count an answer of a peer by the code that stands in it."""
+        key = (peer, command, _code_in(data))
+        found = self.answers.get(key)
+        if found is None and len(self.answers) >= ANSWERS_MAX:
+            key, found = (peer, command, 0), self.answers.get((peer, command, 0))
+        self.answers[key] = 1 if found is None else found + 1
 
     def refusal(self, result_code: int | None, experimental: int | None) -> None:
         """Count an answer of our own by its code."""
@@ -47,3 +65,11 @@ class Counters:
         self.answers_relayed += 1
         self.latency_sum_s += latency_s
         self.latency[min(int(latency_s / FIRST_BUCKET_S).bit_length(), BUCKETS)] += 1
+
+
+def _code_in(data: bytes) -> int:
+    """Return the code of an answer by a search for its AVP: a count is worth no walk over all of them."""
+    at = data.find(_RESULT_CODE, 20)
+    if at < 0:
+        at = data.find(_EXPERIMENTAL, 20)
+    return int.from_bytes(data[at + 8 : at + 12], "big") if at > 0 else 0

@@ -28,10 +28,14 @@ class Duplicates:
     """What is pending and what was answered lately, by the six fields."""
 
     def __init__(self, entries_max: int = 10_000, keep_s: float = 10.0) -> None:
-        self._entries_max: Final = entries_max
-        self._keep_s: Final = keep_s
+        self._entries_max = entries_max
+        self._keep_s = keep_s
         self._pending: dict[DuplicateKey, Pending] = {}
         self._answers: dict[DuplicateKey, tuple[float, bytes]] = {}
+
+    def limit(self, entries_max: int, keep_s: float) -> None:
+        """Hold other limits from now on."""
+        self._entries_max, self._keep_s = entries_max, keep_s
 
     def pending(self, key: DuplicateKey) -> Pending | None:
         """Return the same request that is under way."""

@@ -20,11 +20,12 @@ from diameter_proxy.node.limited_log import LimitedLog
 from diameter_proxy.pending import Pending, PendingRequests
 from diameter_proxy.routing import NAMES, Refusal
 from diameter_proxy.settings import Settings
+from diameter_proxy.trace import Tracer
 
 TOO_MANY: Final = Refusal("too many requests wait", result_code=ResultCode.TOO_BUSY, step="10.6.2-5")
 FAULT: Final = Refusal("fault of ours", result_code=ResultCode.UNABLE_TO_COMPLY, step="10.6.2-5")
 _CONGESTED: Final = Refusal("destination congested", result_code=ResultCode.TOO_BUSY, step="10.6.2-5")
-_UNDELIVERED: Final = Refusal("no peer answered", result_code=ResultCode.UNABLE_TO_DELIVER, step="10.6.2-5")
+UNDELIVERED: Final = Refusal("no peer answered", result_code=ResultCode.UNABLE_TO_DELIVER, step="10.6.2-5")
 
 
 class Wire(Protocol):
@@ -32,6 +33,7 @@ class Wire(Protocol):
 
     def send(self, peer: str, octets: bytes) -> None: ...
     def next_hop_by_hop(self, peer: str) -> int: ...
+    def next_end_to_end(self) -> int: ...
     def is_open(self, peer: str) -> bool: ...
     def pause_source(self, source: str, destination: str) -> None: ...
 
@@ -42,14 +44,22 @@ class Forwarder:
     def __init__(self, settings: Settings, wire: Wire, counters: Counters, clock: Callable[[], float]) -> None:
         self.pending: Final = PendingRequests(settings.pending_max)
         self.duplicates: Final = Duplicates(settings.duplicates_max, settings.duplicates_s)
-        self._attempt_s: Final = settings.attempt_s
+        self._attempt_s = settings.attempt_s
         self._wire: Final = wire
-        self._counters: Final = counters
+        self.counters: Final = counters
         self._clock: Final = clock
         self._answers: Final = Answers(settings.origin_host, settings.origin_realm)
         self._deadlines: Final[DeadlineQueue[Pending]] = DeadlineQueue()
         self._log: Final = structlog.get_logger()
+        self.tracer: Final = Tracer(clock)
         self.limited_log: Final = LimitedLog(clock, settings.log_lines_per_s)
+
+    def reconfigure(self, settings: Settings) -> None:
+        """Hold other limits from now on."""
+        self._attempt_s = settings.attempt_s
+        self.pending.pending_max = settings.pending_max
+        self.duplicates.limit(settings.duplicates_max, settings.duplicates_s)
+        self.limited_log.lines_per_s = settings.log_lines_per_s
 
     def peer_lost(self, peer: str, *, is_closed: bool) -> None:
         """Send what waits for this peer to its alternate, with T (RFC 6733 §5.5.4, RFC 3539 §3.4.1 Failover)."""
@@ -68,7 +78,7 @@ class Forwarder:
             if pending.is_done:
                 continue
             if now_s >= pending.deadline_s:
-                self._counters.expired += 1
+                self.counters.expired += 1
                 described = self.described(pending)
                 self.limited_log.warning("request.expired", **described, waited_s=now_s - pending.started_s)
                 self.give_up(pending)
@@ -108,8 +118,10 @@ class Forwarder:
             except NodeError:
                 continue
             self.pending.sent(pending, peer, hop_by_hop)
+            if self.tracer.is_active:
+                self.tracer.message("sent", sent[16:20], to=peer, retransmitted=retransmitted)
             if retransmitted:
-                self._counters.resent += 1
+                self.counters.resent += 1
                 self.limited_log.warning("request.resent", **self.described(pending), to=peer)
             return True
         return False
@@ -118,7 +130,7 @@ class Forwarder:
         try:
             self._wire.send(peer, octets)
         except NodeError:
-            self._counters.answers_undeliverable += 1
+            self.counters.answers_undeliverable += 1
 
     def give_up(self, pending: Pending) -> None:
         """Answer a request that nobody has answered."""
@@ -126,10 +138,13 @@ class Forwarder:
             self.settle(pending, None)
             self.reply(pending.source, self._answers.succeed(pending.asked))
             return
-        self.refuse_pending(pending, _CONGESTED if pending.was_busy and not pending.tried else _UNDELIVERED)
+        self.refuse_pending(pending, _CONGESTED if pending.was_busy and not pending.tried else UNDELIVERED)
 
     def refuse_pending(self, pending: Pending, refusal: Refusal) -> None:
         self.settle(pending, None)
+        if pending.own is not None:
+            pending.own(None)
+            return
         for peer, request in ((pending.source, pending.asked), *pending.joined):
             self.refuse(peer, request, refusal)
 
@@ -139,7 +154,11 @@ class Forwarder:
             self.duplicates.settle(pending.duplicate_key, remembered, self._clock())
 
     def refuse(self, peer: str, data: bytes, refusal: Refusal) -> None:
-        self._counters.refusal(refusal.result_code, refusal.experimental)
+        """Answer a request in our name, with the code of a refusal."""
+        if self.tracer.is_active:
+            code = refusal.result_code if refusal.result_code is not None else f"experimental {refusal.experimental}"
+            self.tracer.message("refused", data[16:20], to=peer, code=code, reason=refusal.reason)
+        self.counters.refusal(refusal.result_code, refusal.experimental)
         self.limited_log.warning(
             "request.refused",
             peer=peer,
@@ -154,7 +173,7 @@ class Forwarder:
 
     def fault(self, peer: str, data: bytes, what: str) -> None:
         """The boundary of one message: whatever went wrong in us ends here (ARCHITECTURE.md)."""
-        self._counters.faults += 1
+        self.counters.faults += 1
         self._log.exception(f"{what}.failed", peer=peer, command=_command_name(data), end_to_end=data[16:20].hex())
 
     def described(self, pending: Pending, reason: str = "no answer in time") -> dict[str, str]:

@@ -5,7 +5,7 @@ peer has its own share of the rate, so that a partner who guesses cannot keep ou
 """
 
 from enum import Enum
-from typing import Final, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from diameter_proxy.routing import Source
 
@@ -24,12 +24,16 @@ class LookUps(Generic[T]):
     """Parked requests by the identity that is being looked up."""
 
     def __init__(self, parked_max: int = 1000, rate_per_s: float = 500.0) -> None:
-        self._parked_max: Final = parked_max
-        self._rate_per_s: Final = rate_per_s
+        self._parked_max = parked_max
+        self._rate_per_s = rate_per_s
         self._tokens = dict.fromkeys(Source, rate_per_s)
         self._filled_s: dict[Source, float] = {}
         self._parked: dict[bytes, list[T]] = {}
         self.parked_count = 0
+
+    def limit(self, parked_max: int, rate_per_s: float) -> None:
+        """Hold other limits from now on."""
+        self._parked_max, self._rate_per_s = parked_max, rate_per_s
 
     def park(self, identity: bytes, source: Source, request: T, now_s: float) -> Parking:
         """Park a request until its identity has been looked up."""

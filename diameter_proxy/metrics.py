@@ -36,10 +36,14 @@ class ProxyCollector:
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 
         counters, identities = self._proxy.counters, self._proxy.identities
-        requests = CounterMetricFamily("diameter_requests", "Requests received.", labels=("source", "command"))
-        for (source, command), count in counters.requests.items():
-            requests.add_metric((source, NAMES.get(command, "other")), count)
+        requests = CounterMetricFamily("diameter_requests", "Requests received.", labels=("peer", "source", "command"))
+        for (peer, source, command), count in counters.requests.items():
+            requests.add_metric((peer, source, NAMES.get(command, "other")), count)
         yield requests
+        answers = CounterMetricFamily("diameter_answers", "Answers received.", labels=("peer", "command", "code"))
+        for (peer, command, code), count in counters.answers.items():
+            answers.add_metric((peer, NAMES.get(command, "other"), str(code) if code else "other"), count)
+        yield answers
         refused = CounterMetricFamily("diameter_refusals", "Requests answered by us.", labels=("kind", "code"))
         for (kind, code), count in counters.refused.items():
             refused.add_metric((kind, str(code)), count)

@@ -80,7 +80,7 @@ class Migration:
         """Take our names; ``as_default`` maps every set to the ISIM's set toward the HSS."""
         self._hiding: Final = hiding
         self._server_names: Final = server_names
-        self._as_default: Final = as_default
+        self.as_default = as_default
 
     def request_to_partner(
         self, asked: bytes, found: list[int], claim: Claim, destination_realm: str
@@ -121,7 +121,7 @@ class Migration:
 
     def maps_to_default(self, lent: LentSet) -> bool:
         """Say whether the HSS is asked for the default set in place of this one."""
-        return self._as_default or not lent.provisioned
+        return self.as_default or not lent.provisioned
 
     def answer(self, pending: Pending, data: bytes, identities: IdentityMap, now_s: float) -> Refusal | Returning:
         """Return the MAA as it goes back (10.6.2 steps 8 and 10), or why it does not.

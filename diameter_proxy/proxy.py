@@ -11,45 +11,42 @@ from typing import Final
 import structlog
 
 from diameter_proxy import validation
-from diameter_proxy.answer_path import AnswerPath, as_answer_to
+from diameter_proxy.answer_path import AnswerPath, as_answer_to, experimental_code
 from diameter_proxy.counters import Counters
 from diameter_proxy.diameter import dictionary as d
-from diameter_proxy.diameter.result_codes import ResultCode
+from diameter_proxy.diameter.result_codes import ExperimentalResultCode, ResultCode
 from diameter_proxy.duplicates import duplicate_key
-from diameter_proxy.forwarding import FAULT, TOO_MANY, Forwarder, Wire
+from diameter_proxy.forwarding import FAULT, TOO_MANY, UNDELIVERED, Forwarder, Wire
 from diameter_proxy.hot_path import (
-    DESTINATION_HOST,
     PUBLIC_IDENTITY,
-    ROUTE_RECORD,
     SLOTS,
     USER_NAME,
-    Edit,
-    splice,
     starts_of,
     value_at,
 )
-from diameter_proxy.identity_map import IdentityMap, LentSet
+from diameter_proxy.identity_map import IdentityMap, LentSet, canonical
 from diameter_proxy.look_up import LookUps, Parking
 from diameter_proxy.migration import Migration
 from diameter_proxy.ownership import Claim, Owner, claim_of_core, claim_of_system, claim_of_user
 from diameter_proxy.peers import Neighbour, Neighbours
 from diameter_proxy.pending import DuplicateKey, Pending
-from diameter_proxy.routing import MAR, RTR, SAR, UAR, Refusal, Route, Source, decide
+from diameter_proxy.priming import Priming, Waiting
+from diameter_proxy.relaying import Relaying
+from diameter_proxy.routing import MAR, NAMES, TABLE, UAR, Refusal, Route, Source, decide
 from diameter_proxy.server_names import ServerNames
 from diameter_proxy.settings import Settings
 from diameter_proxy.topology_hiding import TopologyHiding
+from diameter_proxy.trace import Tracer
 
+_NO_PAIR: Final = ExperimentalResultCode.ERROR_IDENTITIES_DONT_MATCH
 _JOINED_MAX: Final = 16
+PENDING_SHOWN: Final = 1000
 _LOOKED_UP: Final = frozenset({(Source.CSCF, UAR), (Source.CSCF, MAR), (Source.PARTNER, MAR)})
 
 _refusal = partial(Refusal, step="10.6.2-5")
 _STALE: Final = _refusal("identity map too old", result_code=ResultCode.UNABLE_TO_DELIVER, step="10.6.2-4")
 _NO_LOOK_UP: Final = _refusal("MMS did not answer in time", result_code=ResultCode.UNABLE_TO_DELIVER, step="10.6.2-4")
-_NO_SUCH_HOST: Final = _refusal("Destination-Host is no open peer", result_code=ResultCode.UNABLE_TO_DELIVER)
 _NO_PARTNER: Final = _refusal("no peer of the primary system", result_code=ResultCode.UNABLE_TO_DELIVER)
-_NO_HOST: Final = _refusal(
-    "Destination-Host is missing", result_code=ResultCode.MISSING_AVP, failed_avp=d.DESTINATION_HOST.example()
-)
 
 
 class Proxy:
@@ -71,15 +68,14 @@ class Proxy:
         self.counters: Final = Counters()
         self.server_names: Final = ServerNames(settings.server_name)
         self.look_ups: Final[LookUps[tuple[str, bytes, float]]] = LookUps(settings.parked_max, settings.look_ups_per_s)
-        self._settings: Final = settings
-        self._neighbours: Final = neighbours
+        self._settings = settings
+        self._neighbours = neighbours
         self._wire: Final = wire
         self._look_up: Final = look_up
-        self._home_deregistration: Final = home_deregistration
         self._clock: Final = clock
         self._wall_clock: Final = wall_clock
         self._origin_host: Final = settings.origin_host.encode()
-        self._route_records: Final = {host: d.ROUTE_RECORD.encode(host) for host in neighbours.by_host}
+        self._route_records = {host: d.ROUTE_RECORD.encode(host) for host in neighbours.by_host}
         self._migration: Final = Migration(
             TopologyHiding(settings.origin_host, settings.origin_realm, settings.secret),
             self.server_names,
@@ -94,8 +90,50 @@ class Proxy:
             self.counters,
             clock,
             wall_clock,
+            self._starts_again,
         )
+        self._relaying: Final = Relaying(
+            settings, neighbours, wire, self._forwarder, self.server_names, home_deregistration, clock
+        )
+        self.priming: Final = Priming(settings, neighbours, self._forwarder, wire.next_end_to_end, clock)
         self._log: Final = structlog.get_logger()
+
+    @property
+    def tracer(self) -> Tracer:
+        """Who is followed."""
+        return self._forwarder.tracer
+
+    def describe_pending(self) -> list[dict[str, object]]:
+        """Return what is under way, the oldest first, without identities."""
+        now_s = self._clock()
+        return [
+            {**self._forwarder.described(pending, ""), "waited_s": round(now_s - pending.started_s, 3)}
+            for pending in self._forwarder.pending.oldest(PENDING_SHOWN)
+        ]
+
+    def describe_routes(self) -> list[dict[str, object]]:
+        """Return the routing table, with the peers that would serve each row now, in order of preference."""
+        return [
+            {
+                "source": source.value,
+                "command": NAMES[command],
+                "owner": owner.value,
+                "decision": row.reason if isinstance(row, Refusal) else row.value,
+                "peers": [] if isinstance(row, Refusal) else self._serving(row),
+            }
+            for (source, command, owner), row in TABLE.items()
+        ]
+
+    def _serving(self, route: Route) -> list[str]:
+        of_class = self._neighbours.of_class
+        served: dict[Route, tuple[str, ...]] = {
+            Route.HSS: of_class(Source.HSS),
+            Route.HSS_AS_KNOWN: of_class(Source.HSS),
+            Route.LENT_DATABASE: of_class(self._settings.lent_database),
+            Route.PARTNER: of_class(Source.PARTNER),
+            Route.SCSCF: of_class(Source.CSCF),
+        }
+        return [peer for peer in served[route] if self._wire.is_open(peer)]
 
     @property
     def pending_count(self) -> int:
@@ -106,6 +144,17 @@ class Proxy:
     def suppressed_lines(self) -> int:
         """How many log lines the limit has left out."""
         return self._forwarder.limited_log.suppressed_count
+
+    def reconfigure(self, settings: Settings, neighbours: Neighbours) -> None:
+        """Take over peers, routes and limits between two messages; who we are, and the secret, stay the same."""
+        self._settings, self._neighbours = settings, neighbours
+        self._route_records = {host: d.ROUTE_RECORD.encode(host) for host in neighbours.by_host}
+        self._migration.as_default = settings.hss_as_default
+        self.server_names.configure(settings.server_name)
+        self.look_ups.limit(settings.parked_max, settings.look_ups_per_s)
+        self._forwarder.reconfigure(settings)
+        self._relaying.reconfigure(settings, neighbours)
+        self.priming.reconfigure(settings, neighbours)
 
     # --- what the node tells us ------------------------------------------------------------------------------
 
@@ -125,6 +174,12 @@ class Proxy:
         """Look at what is due; to be called every 50 ms."""
         self._forwarder.sweep(now_s)
 
+    def peer_opened(self, peer: str, origin_state_id: int | None) -> None:
+        """Take note that a peer may be used, and whether it has kept its state (RFC 6733 §8.16)."""
+        neighbour = self._neighbours.by_host.get(peer)
+        if neighbour is not None and neighbour.source is Source.HSS:
+            self.priming.peer_opened(peer, origin_state_id)
+
     # --- what the feed tells us ------------------------------------------------------------------------------
 
     def look_up_finished(self, identity: bytes, entry: LentSet | None) -> None:
@@ -134,7 +189,7 @@ class Proxy:
         if identity not in self.identities.lent_to_users:
             self.identities.note_absent(identity, self._clock())
         for peer, data, started_s in self.look_ups.finish(identity):
-            self._receive(peer, data, started_s, looked_up=True)
+            self._receive(peer, data, started_s, again=True)
 
     def look_up_failed(self, identity: bytes, reason: str) -> None:
         """The MMS gave no answer in time: neither yes nor no can be said."""
@@ -145,27 +200,33 @@ class Proxy:
 
     # --- requests --------------------------------------------------------------------------------------------
 
-    def _receive(self, peer: str, data: bytes, started_s: float, *, looked_up: bool = False) -> None:
+    def _receive(self, peer: str, data: bytes, started_s: float, *, again: bool = False) -> None:
         try:
-            self._request(self._neighbours.by_host[peer], data, started_s, looked_up)
+            neighbour = self._neighbours.by_host.get(peer)
+            if neighbour is not None:  # else it was taken out of the configuration and is being disconnected
+                self._request(neighbour, data, started_s, again)
         except validation.Refused as exc:
             self._forwarder.refuse(peer, data, exc.refusal)
         except Exception:  # noqa: BLE001 - one of the four boundaries in ARCHITECTURE.md
             self._forwarder.fault(peer, data, "request")
             self._forwarder.refuse(peer, data, FAULT)
 
-    def _request(self, peer: Neighbour, data: bytes, started_s: float, looked_up: bool) -> None:
+    def _request(self, peer: Neighbour, data: bytes, started_s: float, again: bool) -> None:
+        """Route a request; ``again`` after a look-up or a UAR, for which it waited."""
         found = validation.read(data, self._settings.avps_max)
         validation.check(data, found, self._origin_host, self._neighbours)
         command = int.from_bytes(data[5:8], "big")
-        self.counters.request(peer.source, command)
+        if not again:
+            self.counters.request(peer.host, peer.source, command)
         if len(found) > SLOTS and self._settings.has_feed:
             validation.check_once(data, found, command)
         claim = self._claim(peer, command, data, found)
         source = peer.source
         if source is Source.HSS and claim.owner is Owner.LENT and self._settings.lent_database is Source.HSS:
             source = Source.MMS  # the HSS is the SIP database of lent identities too
-        if claim.missing is not None and not looked_up and self._must_look_up(source, command, claim):
+        if self.tracer.is_active and not again:
+            self._trace(peer, command, data, found, claim)
+        if claim.missing is not None and not again and self._must_look_up(source, command, claim):
             self._park(peer, data, claim.missing, started_s)
             return
         decision = decide(source, command, claim.owner)
@@ -178,12 +239,12 @@ class Proxy:
         name = decision.name
         self.counters.routed[name] = self.counters.routed.get(name, 0) + 1
         if decision is Route.HSS:
-            self._relay(peer, data, found, command, decision, started_s, self._databases(Source.HSS), claim)
+            self._relaying.relay(peer, data, found, command, decision, started_s, self._databases(Source.HSS), claim)
         elif decision is Route.LENT_DATABASE:
             databases = self._databases(self._settings.lent_database)
-            self._relay(peer, data, found, command, decision, started_s, databases, claim)
+            self._relaying.relay(peer, data, found, command, decision, started_s, databases, claim)
         elif decision is Route.SCSCF:
-            self._to_scscf(peer, data, found, command, claim, started_s)
+            self._relaying.to_scscf(peer, data, found, command, claim, started_s)
         else:
             self._migrate(peer, data, found, decision, claim, started_s)
 
@@ -202,6 +263,19 @@ class Proxy:
         if peer.source is Source.PARTNER:
             return claim_of_system(self.identities, peer.system, user_name, publics, now_s)
         return claim_of_core(self.identities, self._settings.home_domains, user_name, publics, now_s)
+
+    def _trace(self, peer: Neighbour, command: int, data: bytes, found: list[int], claim: Claim) -> None:
+        decision = decide(peer.source, command, claim.owner)
+        starts = [*starts_of(found, USER_NAME), *starts_of(found, PUBLIC_IDENTITY)]
+        self.tracer.request(
+            data[16:20],
+            [canonical(value_at(data, start)) for start in starts],
+            of=peer.host,
+            command=NAMES.get(command, str(command)),
+            owner=claim.owner.value,
+            binding=claim.lent.binding if claim.lent is not None else None,
+            decision=decision.reason if isinstance(decision, Refusal) else decision.value,
+        )
 
     def _foreign_to_default(self, claim: Claim, refusal: Refusal) -> Refusal | Route:
         is_foreign = claim.owner is Owner.FOREIGN and refusal.experimental is not None
@@ -235,88 +309,6 @@ class Proxy:
     def _databases(self, source: Source) -> tuple[str, ...]:
         return self._neighbours.of_class(source)
 
-    def _relay(
-        self,
-        peer: Neighbour,
-        data: bytes,
-        found: list[int],
-        command: int,
-        route: Route,
-        started_s: float,
-        candidates: tuple[str, ...],
-        claim: Claim,
-    ) -> None:
-        """Pass a request on unchanged but for Hop-by-Hop and Route-Record."""
-        if claim.owner is Owner.FOREIGN:
-            candidates = (self._settings.default_route,)
-        edits = []
-        if found[DESTINATION_HOST]:
-            named = value_at(data, found[DESTINATION_HOST]).lower()
-            if named == self._origin_host:
-                edits.append((found[DESTINATION_HOST], b""))
-            elif named.decode("ascii", "replace") in candidates:
-                candidates = (named.decode("ascii"),)
-            else:
-                raise validation.Refused(_NO_SUCH_HOST)
-        if found[ROUTE_RECORD]:
-            passed = {value_at(data, start).lower() for start in starts_of(found, ROUTE_RECORD)}
-            candidates = tuple(host for host in candidates if host.encode() not in passed)
-        pending = Pending(
-            source=peer.host,
-            asked=data,
-            found=found,
-            route=route,
-            command=command,
-            sent=splice(data, data[4], 0, edits, self._route_records[peer.host]),
-            candidates=candidates,
-            started_s=started_s,
-            deadline_s=self._clock() + self._settings.hss_s,
-        )
-        if route is Route.HSS and command in (SAR, UAR) and found[USER_NAME] and claim.user_name:
-            pending.learns = claim.user_name
-        self._forwarder.start(pending)
-
-    def _to_scscf(
-        self, peer: Neighbour, data: bytes, found: list[int], command: int, claim: Claim, started_s: float
-    ) -> None:
-        """Pass RTR or PPR to the S-CSCF; an RTR for a user who has migrated also ends that (a stolen UE)."""
-        is_migrated = command == RTR and claim.lent is not None and claim.owner is Owner.OWN
-        if is_migrated and claim.user_name is not None:
-            self.counters.home_deregistrations += 1
-            self._log.warning("registration.withdrawn", peer=peer.host, reason="RTR of the HSS")
-            self._home_deregistration(claim.user_name, claim.public_identities)
-        if not found[DESTINATION_HOST]:
-            if is_migrated:
-                self._forwarder.succeed(peer.host, data)
-                return
-            raise validation.Refused(_NO_HOST)
-        named = value_at(data, found[DESTINATION_HOST]).lower().decode("ascii", "replace")
-        edits: list[Edit] = []
-        if named == self._settings.origin_host and claim.user_name is not None:
-            # An HSS that keeps the Origin-Host of a MAR has kept ours (TS 29.228 §6.3, MAR of a migrated user).
-            named = self.server_names.origin_host_of(claim.user_name)
-            edits = [(found[DESTINATION_HOST], d.DESTINATION_HOST.encode(named))]
-        if named not in self._databases(Source.CSCF) or not self._wire.is_open(named):
-            if is_migrated:
-                self._forwarder.succeed(peer.host, data)
-                return
-            raise validation.Refused(_NO_SUCH_HOST)
-        budget_s = self._settings.attempt_s if is_migrated else self._settings.aaa_2_s
-        self._forwarder.start(
-            Pending(
-                source=peer.host,
-                asked=data,
-                found=found,
-                route=Route.SCSCF,
-                command=command,
-                sent=splice(data, data[4], 0, edits, self._route_records[peer.host]),
-                candidates=(named,),
-                started_s=started_s,
-                deadline_s=self._clock() + budget_s,
-                answer_when_late=ResultCode.SUCCESS if is_migrated else ResultCode.UNABLE_TO_DELIVER,
-            )
-        )
-
     def _migrate(
         self, peer: Neighbour, data: bytes, found: list[int], route: Route, claim: Claim, started_s: float
     ) -> None:
@@ -339,6 +331,11 @@ class Proxy:
             deadline_s = min(started_s + self._settings.csc_y_s, now_s + self._settings.hss_s)
         if isinstance(made, Refusal):
             raise validation.Refused(made)
+        if route is Route.HSS_AS_KNOWN and not self.priming.is_ready(made.identities):
+            waiting = (peer.host, data, started_s)
+            if not self.priming.begin(made.identities, waiting, candidates, deadline_s, self._go_on):
+                raise validation.Refused(TOO_MANY)
+            return
         pending = Pending(
             source=peer.host,
             asked=data,
@@ -355,6 +352,27 @@ class Proxy:
         )
         self._forwarder.duplicates.begin(key, pending)
         self._forwarder.start(pending)
+
+    def _go_on(self, waiting: list[Waiting], uaa: bytes | None) -> None:
+        """Send the MARs that waited for a UAA, whatever it says: the HSS answers them itself."""
+        for peer, data, started_s in waiting:
+            if uaa is None:
+                self._forwarder.refuse(peer, data, UNDELIVERED)
+            else:
+                self._receive(peer, data, started_s, again=True)
+
+    def _starts_again(self, pending: Pending, maa: bytes) -> bool:
+        """Say whether the HSS has forgotten a pair (5002) and everything begins anew, with a UAR."""
+        if pending.route is not Route.HSS_AS_KNOWN or not self._settings.prime_with_uar:
+            return False
+        if experimental_code(maa) != _NO_PAIR:
+            return False
+        if not self.priming.must_repeat(pending.identities, pending.started_s):
+            return False
+        self._forwarder.settle(pending, None)
+        for peer, data in ((pending.source, pending.asked), *pending.joined):
+            self._receive(peer, data, pending.started_s, again=True)
+        return True
 
     def _answer_duplicate(self, peer: Neighbour, data: bytes, found: list[int], key: DuplicateKey) -> bool:
         pending = self._forwarder.duplicates.pending(key)

@@ -8,20 +8,24 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Coroutine
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
 from diameter_proxy.bindings_feed import BindingsFeed
-from diameter_proxy.config import Config
+from diameter_proxy.config import Config, ConfigError, load_config
 from diameter_proxy.deadlines import TICK_S
 from diameter_proxy.diameter.values import DisconnectCause
 from diameter_proxy.feed_page import FeedError
 from diameter_proxy.feed_status import FeedStatus
+from diameter_proxy.node.certificate import TlsMisconfigured
+from diameter_proxy.node.errors import ReloadRefused
 from diameter_proxy.node.events import PeerEvent, PeerEventKind
 from diameter_proxy.node.listener import ListenFailed
-from diameter_proxy.node.node import Node
+from diameter_proxy.node.node import Node, tls_identities
 from diameter_proxy.proxy import Proxy
+from diameter_proxy.service_manager import notify
 
 if TYPE_CHECKING:
     from diameter_proxy.admin import AdminSocket
@@ -39,9 +43,13 @@ class StartFailed(Exception):
 class ProxyServer:
     """One Diameter proxy process."""
 
-    def __init__(self, config: Config) -> None:
-        self._config: Final = config
+    def __init__(self, config: Config, path: Path | None = None) -> None:
+        """Take the file that the configuration came from, where it is to be read again on SIGHUP."""
+        self._path: Final = path
+        self._config = config
+        self._secret: Final = os.urandom(32)
         self._log: Final = structlog.get_logger()
+        self._reloading: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self.node: Final = Node(config.node_config(), self._on_request, self._on_peer, self._on_answer)
         self._feed: BindingsFeed | None = None
@@ -52,7 +60,7 @@ class ProxyServer:
         )
         self._own_open: Final = asyncio.Event()
         self.proxy: Final = Proxy(
-            config.settings(os.urandom(32)),
+            config.settings(self._secret),
             config.neighbours(),
             self.node,
             look_up=self._look_up,
@@ -84,16 +92,9 @@ class ProxyServer:
             raise
 
     async def _start_node(self) -> None:
-        failures: tuple[type[Exception], ...] = (ListenFailed,)
-        if self._config.tls is not None:
-            from diameter_proxy.node.tls import (
-                TlsMisconfigured,
-            )  # brings cryptography.x509, which plain Cx does without
-
-            failures = (ListenFailed, TlsMisconfigured)
         try:
             await self.node.start()
-        except failures as exc:
+        except (ListenFailed, TlsMisconfigured) as exc:
             raise StartFailed(str(exc)) from exc
 
     async def _stop_feed(self) -> None:
@@ -112,11 +113,49 @@ class ProxyServer:
             if config.admin is not None:
                 from diameter_proxy.admin import AdminSocket
 
-                self._admin = AdminSocket(config.admin.socket, self.proxy, self.node, self._feed_status)
+                self._admin = AdminSocket(
+                    config.admin.socket, self.proxy, self.node, self._feed_status, self._reload_again
+                )
                 await self._admin.start()
         except OSError as exc:
             await self.stop()
             raise StartFailed(str(exc)) from exc
+
+    async def _reload_again(self) -> None:
+        if self._path is None:
+            raise ReloadRefused("there is no file to read again")
+        await self.reload(self._path)
+
+    def hang_up(self) -> None:
+        """Read the file again (SIGHUP); a file that cannot be used is logged, and all stays as it was."""
+        self._reloading = asyncio.get_running_loop().create_task(self._reload_or_say())
+
+    async def _reload_or_say(self) -> None:
+        try:
+            await self._reload_again()
+        except ReloadRefused as exc:
+            self._log.error("reload.refused", reason=str(exc))
+
+    async def reload(self, path: Path) -> None:
+        """Read the file again and take over peers, routes, limits and certificates; open peers stay open.
+
+        Raises:
+            ReloadRefused: the file cannot be used, or something in it takes a restart; all stays as it was.
+        """
+        try:
+            config = await asyncio.to_thread(load_config, path)
+            identities = await asyncio.to_thread(tls_identities, config.node_config())
+        except (ConfigError, TlsMisconfigured) as exc:
+            raise ReloadRefused(str(exc)) from exc
+        for table in ("feed", "metrics", "admin"):
+            if getattr(config, table) != getattr(self._config, table):
+                raise ReloadRefused(f"{table}: a change takes a restart")
+        if config.node.system != self._config.node.system:
+            raise ReloadRefused("node.system: a change takes a restart")
+        self.node.reload(config.node_config(), identities)
+        self.proxy.reconfigure(config.settings(self._secret), config.neighbours())
+        self._config = config
+        self._log.info("config.reloaded", peers=len(config.peers))
 
     async def stop(self) -> None:
         """Say good-bye to all peers and end."""
@@ -158,7 +197,9 @@ class ProxyServer:
         self._log.info(f"peer.{event.kind.value}", peer=event.peer, group=event.group, reason=event.reason)
         if event.kind is PeerEventKind.OPEN and all(self.node.is_open(peer) for peer in self._own):
             self._own_open.set()
-        if event.kind is not PeerEventKind.OPEN:
+        if event.kind is PeerEventKind.OPEN:
+            self.proxy.peer_opened(event.peer, event.origin_state_id)
+        else:
             self.proxy.peer_lost(event.peer, is_closed=event.kind is PeerEventKind.CLOSED)
 
     def _look_up(self, identity: bytes) -> None:
@@ -175,9 +216,9 @@ class ProxyServer:
 
 
 @contextlib.asynccontextmanager
-async def running(config: Config) -> AsyncIterator[ProxyServer]:
+async def running(config: Config, path: Path | None = None) -> AsyncIterator[ProxyServer]:
     """Run a proxy as long as the block lasts."""
-    server = ProxyServer(config)
+    server = ProxyServer(config, path)
     await server.start()
     try:
         yield server
@@ -185,23 +226,26 @@ async def running(config: Config) -> AsyncIterator[ProxyServer]:
         await server.stop()
 
 
-async def serve(config: Config) -> None:
-    """Run until SIGTERM or SIGINT; say on standard output that connections are accepted, then that we are ready.
+async def serve(config: Config, path: Path | None = None) -> None:
+    """Run until SIGTERM or SIGINT, and read the file again on SIGHUP.
 
-    The second line waits ``node.ready_within_s`` at most for our own HSS and MMS: who starts a core behind us may
-    then use it.
+    Says on standard output that connections are accepted, then that we are ready.  The second line waits
+    ``node.ready_within_s`` at most for our own HSS and MMS: who starts a core behind us may then use it.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with running(config) as server:
+    async with running(config, path) as server:
+        loop.add_signal_handler(signal.SIGHUP, server.hang_up)
         _tell("listening", server)
         await _first_of(server.wait_for_own_peers(config.node.ready_within_s), stop.wait())
         if stop.is_set():
             return
         _tell("ready", server)
+        notify("READY=1")
         await stop.wait()
+        notify("STOPPING=1")
 
 
 def _tell(event: str, server: ProxyServer) -> None:

@@ -14,9 +14,14 @@ class ServerNames:
     """Server-Name AVPs, and the S-CSCFs' Origin-Hosts, by IMPI; the configured name where nothing was learnt."""
 
     def __init__(self, configured: str, entries_max: int = 65536) -> None:
-        self._configured: Final = d.SERVER_NAME.encode(configured) if configured else b""
+        self._configured = b""
+        self.configure(configured)
         self._entries_max: Final = entries_max
         self._by_impi: dict[bytes, tuple[bytes, str]] = {}
+
+    def configure(self, configured: str) -> None:
+        """Take another name for users of whom nothing was learnt."""
+        self._configured = d.SERVER_NAME.encode(configured) if configured else b""
 
     def learn(self, impi: bytes, server_name: bytes, origin_host: str = "") -> None:
         """Note the whole Server-Name AVP of the S-CSCF that serves this IMPI, and its Origin-Host where it is known."""

@@ -17,6 +17,8 @@ class Settings:
     lent_database: Source = Source.MMS
     hss_as_default: bool = False
     server_name: str = ""
+    prime_with_uar: bool = False
+    visited_network: str = ""
     default_route: str = ""
     aaa_2_s: float = 1.7
     csc_y_s: float = 1.3

@@ -99,6 +99,7 @@ class System(Table):
     hss_identities: Literal["lent", "default"] = "lent"
     lent_identities: Literal["mms", "hss"] = "mms"
     hss_mode: Literal["plain", "after-uar", "imsi-only", "no-association"] = "plain"
+    prime_with_uar: bool = False
     corrupt_res_for: tuple[str, ...] = ()
     terminating_sip: Annotated[bool, Field(description="The router lets SIP pass from here to a partner's I-CSCF.")] = (
         False

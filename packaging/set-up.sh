@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Install what is missing: Debian packages by group, and the Python environment in .venv.
 #
-#   packaging/set-up.sh [--packages-only] GROUP...     groups: python lab browser judges compiler
+#   packaging/set-up.sh [--packages-only] GROUP...     groups: python lab browser database judges compiler
 #
 # Idempotent: a second run finds everything and takes well under a second.  Services that a package
 # brings are neither started nor left enabled.  Root, or a user who may sudo.
@@ -17,6 +17,7 @@ declare -A GROUPS_OF=(
   [judges]="freeDiameterd:freediameterd /usr/lib/freeDiameter/acl_wl.fdx:freediameter-extensions erl:erlang-base
             /usr/share/doc/erlang-diameter:erlang-diameter openssl:openssl tshark:tshark ip:iproute2"
   [compiler]="cc:gcc /usr/include/stdlib.h:libc6-dev /usr/include/python3.11/Python.h:python3-dev"
+  [database]="pg_virtualenv:postgresql-common /usr/lib/postgresql/15/bin/postgres:postgresql-15"
   [browser]="chromium:chromium /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf:fonts-dejavu-core"
 )
 

@@ -40,6 +40,7 @@ DOORS: Final = {
     "sqlalchemy":  ("mmserver.migration.store", "mmserver.migration.schema",
                     "mmserver.configuration.store", "mmserver.configuration.schema"),
     "alembic":     ("mmserver.migration.store", "mmserver.migration.schema", "mmserver.configuration.schema"),
+    "psycopg":     ("mmserver.migration.store",),
     "fastapi":     ("mmserver.http", "mmserver.migration.api", "mmserver.configuration.api", "lab.systems.idms"),
     "uvicorn":     ("mmserver.http", "lab.systems.idms"),
     "pyroute2":    ("lab.runtime",),

@@ -229,6 +229,16 @@ def test_a_key_too_much_in_an_example_is_found(name: str, tmp_path: Path) -> Non
     assert "surplus: no such setting" in result.output
 
 
+# --- generated pages -----------------------------------------------------------------------------------------
+
+
+def test_the_api_reference_is_what_the_program_says() -> None:
+    """Made by: mmserver configuration openapi --markdown > docs/api-configuration.md."""
+    result = CliRunner().invoke(mmserver.configuration.cli.app, ["openapi", "--markdown"])
+    assert result.exit_code == 0, result.output
+    assert (ROOT / "docs/api-configuration.md").read_text() == result.output
+
+
 # --- a check that cannot fail is found out --------------------------------------------------------------------
 
 _ROW: Final = "| section | status | where | test | scenario | refused | note |\n|---|---|---|---|---|---|---|\n| 1 | "
@@ -240,7 +250,7 @@ _ROW: Final = "| section | status | where | test | scenario | refused | note |\n
         (test_relative_links_lead_somewhere, "[a](nowhere.md)"),
         (test_relative_links_lead_somewhere, "# One\n\n[a](#two)"),
         (test_no_path_of_one_machine_is_named, "run it in /home/me/lab"),
-        (test_commands_exist, "    mmserver migration downgrade --config mms.toml"),
+        (test_commands_exist, "    mmserver migration sidegrade --config mms.toml"),
         (test_commands_exist, "`diameter-proxy run|stop`"),
         (test_scenarios_that_are_run_exist, "    mclab run native no-such-scenario"),
         (test_statuses_are_of_the_four, _ROW + "yes | | | | | |"),

@@ -57,6 +57,11 @@ class Admission:
         self._limited_log = limited_log
         self.accepted: set[Connection] = set()
 
+    def use(self, authenticator: Authenticator | None, connections_max: int) -> None:
+        """Judge connections from now on by another authenticator and limit."""
+        self._authenticator = authenticator
+        self._connections_max = connections_max
+
     def connection_made(self, connection: Connection) -> None:
         """Refuse a connection beyond the limit, or whose certificate is nobody's."""
         self.accepted = {known for known in self.accepted if not known.is_closed}

@@ -11,6 +11,10 @@ class CertificateUnusable(Exception):
     """The certificate or its private key is of no use; the text names the files."""
 
 
+class TlsMisconfigured(Exception):
+    """A file that TLS needs is absent, unreadable or no certificate (``tls`` raises it)."""
+
+
 def load_own_certificate(context: ssl.SSLContext, certificate: Path, private_key: Path | None) -> None:
     """Have a context show our certificate; the key is loaded and compared with it.
 

@@ -4,7 +4,8 @@ NodeError
 ├── PeerNotOpen       no such peer, or it is not to be used now
 ├── PeerCongested     it reads slower than we send: over ``max_unsent_octets`` wait
 ├── RequestTimeout    no answer within the deadline
-└── PeerLost          the connection went down before the answer came
+├── PeerLost          the connection went down before the answer came
+└── ReloadRefused     another identity or other listeners: that takes a restart
 """
 
 
@@ -26,3 +27,7 @@ class RequestTimeout(NodeError):
 
 class PeerLost(NodeError):
     """The connection went down before the answer came; the request may be sent elsewhere, with the T bit."""
+
+
+class ReloadRefused(NodeError):
+    """What cannot change while the node runs has changed in its configuration; nothing was taken over."""

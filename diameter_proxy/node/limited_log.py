@@ -19,7 +19,7 @@ class LimitedLog:
     def __init__(self, now: Callable[[], float], lines_per_s: int) -> None:
         self.suppressed_count = 0
         """Lines left out since the start."""
-        self._lines_per_s: Final = lines_per_s
+        self.lines_per_s = lines_per_s
         self._log: Final = structlog.get_logger()
         self._counts: dict[tuple[str, str, str], int] = {}
         self._now: Final = now
@@ -41,7 +41,7 @@ class LimitedLog:
             return
         counts, self._counts = self._counts, {}
         for (event, peer, reason), count in counts.items():
-            left_out = count - self._lines_per_s
+            left_out = count - self.lines_per_s
             if left_out > 0:
                 self._log.warning("log.suppressed", of=event, peer=peer, reason=reason, lines=left_out)
 
@@ -55,7 +55,7 @@ class LimitedLog:
                 key = (event, _REST, _REST)
             count = self._counts.get(key, 0)
         self._counts[key] = count + 1
-        if count < self._lines_per_s:
+        if count < self.lines_per_s:
             return True
         self.suppressed_count += 1
         return False

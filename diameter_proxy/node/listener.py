@@ -50,6 +50,11 @@ class Listener:
         name = self._socket.getsockname()
         return f"[{name[0]}]:{name[1]}" if self._socket.family == socket.AF_INET6 else f"{name[0]}:{name[1]}"
 
+    def use(self, context: ssl.SSLContext | None) -> None:
+        """Show another certificate and trust other authorities from the next connection on."""
+        if self._context is not None:
+            self._context = context
+
     def start(self) -> None:
         """Begin to accept."""
         self._task = asyncio.get_running_loop().create_task(self._accept())

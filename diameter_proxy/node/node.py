@@ -20,9 +20,9 @@ from diameter_proxy.diameter.values import DisconnectCause
 from diameter_proxy.diameter.wire import REQUEST, with_hop_by_hop
 from diameter_proxy.node.admission import Admission
 from diameter_proxy.node.base_protocol import BaseProtocol
-from diameter_proxy.node.config import NodeConfig
+from diameter_proxy.node.config import NodeConfig, PeerConfig
 from diameter_proxy.node.connection import Connection, ConnectionOwner, Output
-from diameter_proxy.node.errors import PeerCongested, PeerNotOpen, RequestTimeout
+from diameter_proxy.node.errors import PeerCongested, PeerNotOpen, ReloadRefused, RequestTimeout
 from diameter_proxy.node.events import PeerEvent, PeerStatus
 from diameter_proxy.node.limited_log import LimitedLog
 from diameter_proxy.node.link import Link
@@ -36,6 +36,7 @@ OnMessage = Callable[[str, bytes], None]
 OnPeer = Callable[[PeerEvent], None]
 
 _random = random.SystemRandom()
+_NOT_WANTED = DisconnectCause.DO_NOT_WANT_TO_TALK_TO_YOU
 
 
 class Node:
@@ -53,11 +54,10 @@ class Node:
         self._end_to_end = EndToEnd(now_s, _random.getrandbits(20))
         self._limited_log = LimitedLog(self.now, config.log_lines_per_s)
         sender = Sender(self._base, self._end_to_end)
-        self._links = {
-            peer.host.lower(): Link(peer, config, sender, self, lambda: _random.uniform(-1, 1), self._limited_log)
-            for peer in config.peers
-        }
+        self._sender = sender
+        self._links = {peer.host.lower(): self._link(peer) for peer in config.peers}
         self._by_name = {link.peer.host: link for link in self._links.values()}
+        self._retired: list[Link] = []
         self._identities: TlsIdentities | None = None
         self._listeners: list[Listener] = []
         self._timer: asyncio.TimerHandle | None = None
@@ -74,13 +74,8 @@ class Node:
         self._loop = asyncio.get_running_loop()
         self._output = Output(self._loop)
         config = self.config
-        server_context = None
-        if any(peer.tls for peer in config.peers) or any(listener.tls for listener in config.listeners):
-            # cryptography.x509 takes 50 ms to load, which a node without TLS need not spend
-            from diameter_proxy.node.tls import TlsIdentities
-
-            self._identities = TlsIdentities(config)
-            server_context = self._identities.server_context
+        self._identities = tls_identities(config)
+        server_context = self._identities.server_context if self._identities else None
         self._admission = Admission(
             self._links,
             self._base,
@@ -112,18 +107,55 @@ class Node:
             link.start()
         self._tick()
 
+    def reload(self, config: NodeConfig, identities: "TlsIdentities | None") -> None:
+        """Take over peers, limits and certificates; a peer whose row is unchanged keeps its connection.
+
+        ``identities`` are those of the new configuration (``tls_identities``, which reads files).  Peers that are gone
+        hear a DPR; those whose row changed too, and are connected to anew.  Limits on octets hold for new connections.
+
+        Raises:
+            ReloadRefused: our identity or the listeners would change; nothing was taken over.
+        """
+        old = self.config
+        if (config.origin_host, config.origin_realm) != (old.origin_host, old.origin_realm):
+            raise ReloadRefused("node: another Origin-Host or Origin-Realm takes a restart")
+        if config.listeners != old.listeners:
+            raise ReloadRefused("listeners: a change takes a restart")
+        self.config, self._identities = config, identities
+        self._admission.use(identities, config.max_connections)
+        for listener in self._listeners:
+            listener.use(identities.server_context if identities else None)
+        wanted = {peer.host: peer for peer in config.peers}
+        for host, link in list(self._by_name.items()):
+            if wanted.get(host) != link.peer:
+                self._retire(host, DisconnectCause.REBOOTING if host in wanted else _NOT_WANTED)
+        for host, peer in wanted.items():
+            if host not in self._by_name:
+                self._links[host.lower()] = self._by_name[host] = link = self._link(peer)
+                link.start()
+
+    def _retire(self, host: str, cause: DisconnectCause) -> None:
+        link = self._by_name.pop(host)
+        del self._links[host.lower()]
+        self._retired.append(link)
+        link.stop(cause)
+
+    def _link(self, peer: PeerConfig) -> Link:
+        return Link(peer, self.config, self._sender, self, lambda: _random.uniform(-1, 1), self._limited_log)
+
     async def stop(self, cause: DisconnectCause = DisconnectCause.REBOOTING, deadline_s: float = 2.0) -> None:
         """Stop listening, send DPR to all peers (RFC 6733 §5.4), wait for their DPA until the deadline, then drop."""
         await self._stop_listening()
         self._admission.close()
-        for link in self._links.values():
+        links = [*self._links.values(), *self._retired]
+        for link in links:
             link.stop(cause)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(deadline_s):
-                while not all(link.is_closed for link in self._links.values()):
+                while not all(link.is_closed for link in links):
                     self._closed.clear()
                     await self._closed.wait()
-        for link in self._links.values():
+        for link in links:
             link.abort()
         if self._timer is not None:
             self._timer.cancel()
@@ -297,7 +329,8 @@ class Node:
         now = self.now()
         self._admission.tick(now)
         self._limited_log.sweep(now)
-        for link in self._by_name.values():
+        self._retired = [link for link in self._retired if not link.is_closed]
+        for link in (*self._by_name.values(), *self._retired):
             link.tick(now)
             if link.connection is not None:
                 _expire(link.connection.pending.expired(now))
@@ -307,6 +340,20 @@ class Node:
         for listener in self._listeners:
             await listener.stop()
         self._listeners = []
+
+
+def tls_identities(config: NodeConfig) -> "TlsIdentities | None":
+    """Read what TLS needs; None where nothing needs it.
+
+    Raises:
+        TlsMisconfigured: a file is of no use.
+    """
+    if not any(peer.tls for peer in config.peers) and not any(listener.tls for listener in config.listeners):
+        return None
+    # cryptography.x509 takes 50 ms to load, which a node without TLS need not spend
+    from diameter_proxy.node.tls import TlsIdentities
+
+    return TlsIdentities(config)
 
 
 def _expire(futures: Iterable["asyncio.Future[bytes]"]) -> None:

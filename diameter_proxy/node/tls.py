@@ -12,12 +12,8 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 
-from diameter_proxy.node.certificate import CertificateUnusable, load_own_certificate
+from diameter_proxy.node.certificate import CertificateUnusable, TlsMisconfigured, load_own_certificate
 from diameter_proxy.node.config import NodeConfig, PeerConfig
-
-
-class TlsMisconfigured(Exception):
-    """A file that TLS needs is absent, unreadable or no certificate."""
 
 
 @dataclass(frozen=True, slots=True)

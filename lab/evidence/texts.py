@@ -24,6 +24,15 @@ def claims_of(token: str) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def kid_of(token: str) -> str:
+    """Return which key a JWT says that it is signed with; empty when it is none."""
+    try:
+        header = json.loads(base64.urlsafe_b64decode(token.partition(".")[0] + "=="))
+    except ValueError:
+        return ""
+    return str(header.get("kid", "")) if isinstance(header, dict) and token.count(".") == 2 else ""
+
+
 def form_of(message: HttpMessage) -> dict[str, str]:
     """Return the fields of a form body."""
     return {name: values[0] for name, values in parse_qs(message.body).items()}

@@ -54,11 +54,17 @@ def proxy_table(topology: Topology, system: str, role: str, files: Files) -> dic
                 for name in PROXIES
             ),
         ],
-        "feed": {"url": f"https://{mms.name}", "ca": files.authority(system), "retry_max_s": RETRY_MAX_S},
+        "feed": {
+            "url": f"https://{mms.name}",
+            "ca": files.authority(system),
+            "retry_max_s": RETRY_MAX_S,
+            "lent_prefix": settings.lent_prefix,
+        },
         "hss": {
             "identities": settings.hss_identities,
             "server_name": server_name(topology, system),
             "lent_identities": settings.lent_identities,
+            "prime_with_uar": settings.prime_with_uar,
         },
         "limits": {"max_map_age_s": settings.max_map_age_s},
         "metrics": {"listen": METRICS},

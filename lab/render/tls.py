@@ -44,11 +44,12 @@ class IdmsKey:
         return file
 
     def write_public(self, file: Path) -> Path:
-        """Write the public key as a partner gets it out of band (RFC 7517 §5) and return its file."""
+        """Add the public key to those that a partner has got out of band (RFC 7517 §5) and return its file."""
         key = ECKey.import_key(self._pem)
         key.ensure_kid()
         public = key.as_dict(private=False, use="sig", alg="ES256")
-        file.write_text(json.dumps({"keys": [public]}, indent=2) + "\n")
+        known = json.loads(file.read_text())["keys"] if file.exists() else []
+        file.write_text(json.dumps({"keys": [*known, public]}, indent=2) + "\n")
         return file
 
 

@@ -5,13 +5,15 @@ Each runs where its wire is: a small client of ours in the host's namespace, or 
 
 import asyncio
 import json
+import signal
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from lab.render.core import CLIENT_ID, SCOPE, identity_set, issuer, p_cscf
+from lab.render.core import CLIENT_ID, SCOPE, identity_set, issuer, p_cscf, partner_keys
 from lab.render.migration import initial_ue_configuration
+from lab.render.tls import IdmsKey
 from lab.scenarios import model
 from lab.supervisor.process import ProgramFailure
 from lab.topology import Topology
@@ -136,6 +138,27 @@ def binding_entries(topology: Topology, ue: str, partner: str) -> dict[str, dict
             "counterpart": identity_set(primary),
         },
     }
+
+
+async def rotate_key(lab: "Lab", step: model.RotateKey) -> dict[str, Any]:
+    """Give a system's IdMS a new signing key, and its partners the public half before.
+
+    Raises:
+        ProgramFailure: one of the servers does not take it.
+    """
+    key = IdmsKey()
+    for partner in lab.topology.partners_of(step.system):
+        key.write_public(partner_keys(lab.files.etc(f"idms.{partner}"), step.system))
+        await _reload(lab, f"idms.{partner}")
+    key.write(lab.files.etc(f"idms.{step.system}"))
+    return await _reload(lab, f"idms.{step.system}")
+
+
+async def _reload(lab: "Lab", host: str) -> dict[str, Any]:
+    process = lab.process(host)
+    since = len(process.events)
+    process.signal(signal.SIGHUP)
+    return await process.event(lambda event: event.get("event") == "keys.reloaded", since, ANSWER_S)
 
 
 async def replay_assertion(lab: "Lab", step: model.ReplayAssertion) -> dict[str, Any]:

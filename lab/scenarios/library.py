@@ -8,11 +8,12 @@ from lab.scenarios.migrations import MIGRATIONS
 from lab.scenarios.model import Scenario
 from lab.scenarios.native import NATIVE
 from lab.scenarios.outages import OUTAGES
+from lab.scenarios.profiles import PROFILES
 from lab.scenarios.provisioning import PROVISIONING
 from lab.scenarios.refusals import REFUSALS
 from lab.scenarios.tokens import TOKENS
 
-_ALL: Final = (*NATIVE, *MIGRATIONS, *PROVISIONING, *REFUSALS, *TOKENS, *ENDINGS, *OUTAGES)
+_ALL: Final = (*NATIVE, *MIGRATIONS, *PROFILES, *PROVISIONING, *REFUSALS, *TOKENS, *ENDINGS, *OUTAGES)
 SCENARIOS: Final[dict[str, Scenario]] = {scenario.name: scenario for scenario in _ALL}
 
 

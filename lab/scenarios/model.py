@@ -76,7 +76,8 @@ class Authenticate:
 class GetConnectionDetails:
     """The UE asks its primary CMS how to reach a partner (10.1.X.1).
 
-    ``status`` other than 200 is a refusal, 0 that no answer came at all.
+    ``status`` other than 200 is a refusal, 0 that no answer came at all.  ``patience_s``: for so long the UE asks again
+    when its token is not known yet (401) or somebody is away (503, 504).
     """
 
     ue: str
@@ -85,6 +86,7 @@ class GetConnectionDetails:
     status: int = 200
     refused_in: str | None = None
     partner_given: str | None = None
+    patience_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,6 +288,13 @@ class SendDiameter:
 
 
 @dataclass(frozen=True, slots=True)
+class RotateKey:
+    """A system's IdMS signs with a new key: partners get it out of band first; nothing is restarted."""
+
+    system: str
+
+
+@dataclass(frozen=True, slots=True)
 class ReplayAssertion:
     """A security token of the UE's user is given to a partner's IdMS twice: the second time it must be refused."""
 
@@ -324,6 +333,7 @@ Step = (
     | Withdraw
     | ImportBinding
     | AwaitBindings
+    | RotateKey
     | ReplayAssertion
     | During
     | Hss

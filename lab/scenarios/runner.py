@@ -16,6 +16,7 @@ from lab.scenarios.errands import (
     enter_connection_details,
     import_binding,
     replay_assertion,
+    rotate_key,
     send_mar,
     withdraw,
 )
@@ -25,6 +26,7 @@ from lab.supervisor.process import ProgramFailure
 UE_ANSWER_S: Final = 20.0
 ARRIVAL_S: Final = 5.0
 COME_AGAIN: Final = (503, 504)
+PASSES: Final = (401, *COME_AGAIN)
 COME_AGAIN_S: Final = 0.3
 
 
@@ -92,6 +94,8 @@ class Runner:
                 return await withdraw(self._lab, step)
             case model.ImportBinding():
                 return await import_binding(self._lab, step)
+            case model.RotateKey():
+                return await rotate_key(self._lab, step)
             case model.ReplayAssertion():
                 return await replay_assertion(self._lab, step)
             case model.Hss():
@@ -151,6 +155,16 @@ class Runner:
             raise StepFailed(f"{ue} answers {reason_of(answer)}")
         return answer
 
+    async def _ask_again(self, ue: str, values: Mapping[str, Any], patience_s: float) -> dict[str, Any]:
+        """Ask until the answer is none that passes by itself, or the patience is over."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + patience_s
+        while True:
+            answer = await self._ask(ue, values)
+            if answer.get("status") not in PASSES or loop.time() > deadline:
+                return answer
+            await asyncio.sleep(COME_AGAIN_S)
+
     async def _with_status(
         self,
         ue: str,
@@ -175,7 +189,7 @@ class Runner:
             "partner": step.partner,
             "location": dict(step.location) or None,
         }
-        answer = await self._ask(step.ue, values)
+        answer = await self._ask_again(step.ue, values, step.patience_s)
         if step.status == 200:
             if not answer.get("ok"):
                 raise StepFailed(f"{step.ue} answers {reason_of(answer)}")

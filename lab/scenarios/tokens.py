@@ -7,8 +7,11 @@ from lab.scenarios.model import (
     CONNECTIVITY,
     MIGRATION,
     Authenticate,
+    GetConnectionDetails,
     Move,
+    Register,
     ReplayAssertion,
+    RotateKey,
     Scenario,
     check,
 )
@@ -32,6 +35,26 @@ TOKENS: Final = (
             check("token-refused", ue="ue1", system="mc2", error="invalid_grant"),
             check("sip-status", ue="ue2", system="mc2", method="REGISTER", status=200),
         ),
+    ),
+    Scenario(
+        name="idms-key-rotation",
+        what="The primary's IdMS signs with a new key: tokens of both keys are taken, and nothing is restarted.",
+        ues=("ue1", "ue2"),
+        steps=(
+            Authenticate("ue1", "mc1"),
+            DETAILS,
+            RotateKey("mc1"),
+            Authenticate("ue2", "mc1"),
+            DETAILS,
+            Move("ue1", "mc2"),
+            Authenticate("ue1", "mc2"),
+            Register("ue1", "mc2"),
+            # A CMS asks for the keys once in 10 s at the most, whatever keys tokens claim to be signed with.
+            GetConnectionDetails("ue2", "mc2", IN_MC2, partner_given="mc2", patience_s=12),
+            *migrate("ue2", "mc2", IN_MC2)[1:],
+        ),
+        proves=(*CONNECTIVITY, *MIGRATION[:13]),
+        checks=(check("two-signing-keys", system="mc1"),),
     ),
     Scenario(
         name="token-replayed",

@@ -16,14 +16,30 @@ from mmserver.http.tokens import ScopeMissing, TokenExpired, TokenInvalid, Token
 STEP_1: Final = STEP + "1"
 
 # What our own and the partner's migration management server refuse with; it is passed on (CSC-X).
-_FROM_MMS: Final = (
-    ProblemKind(403, "no-primary-set-for-partner", "No primary set for that partner", step=STEP + "5"),
-    ProblemKind(409, "no-free-primary-set", "No free primary set", step=STEP + "5"),
-    ProblemKind(403, "migration-withdrawn", "Migration is withdrawn", step=STEP + "5"),
-    ProblemKind(409, "quota-reached", "So many users of that agreement have migrated already", step=STEP + "5"),
-    ProblemKind(409, "no-free-partner-set", "No free partner set", step=STEP + "10"),
-    ProblemKind(422, "validity-over", "The validity asked for is over", step=STEP + "10"),
+# fmt: off
+_FROM_MMS: Final = tuple(
+    ProblemKind(status, name, title, step=STEP + step)
+    for status, name, title, step in (
+        (403, "unknown-mc-system",                   "No agreement with that MC system",                      "5"),
+        (403, "no-primary-set-for-partner",          "The user has no primary set for that partner",          "5"),
+        (409, "no-free-primary-set",                 "No free set of primary MC system SIP identities",       "5"),
+        (403, "not-pre-provisioned",                 "No binding was provisioned beforehand",                 "5"),
+        (409, "sets-not-known-to-sip-database",      "The SIP database knows none of the free sets",          "5"),
+        (503, "sip-database-unreachable",            "The SIP database does not answer",                      "5"),
+        (422, "no-sip-identity",                     "The set holds no SIP URI",                              "5"),
+        (409, "identities-already-lent",             "The SIP identities are lent in another binding",        "5"),
+        (403, "migration-withdrawn",                 "Migration has been withdrawn",                          "5"),
+        (409, "quota-reached",                       "As many users of that agreement have migrated as may",  "5"),
+        (422, "validity-over",                       "The validity asked for is over",                        "5"),
+        (409, "binding-not-live",                    "The binding is not live any more",                      "5"),
+        (409, "no-free-partner-set",                 "No free set of partner MC system SIP identities",       "10"),
+        (409, "partner-set-too-small",               "No free partner set has enough identities",             "10"),
+        (403, "foreign-migration-management-server", "The migration management server is not agreed",         "10"),
+        (403, "identities-outside-realm",            "The SIP identities lie outside the realms agreed",      "10"),
+        (422, "value-not-storable",                  "A value of the request cannot be stored",               "10"),
+    )
 )
+# fmt: on
 _TOKENS: Final = tuple(
     ProblemKind(kind.status, kind.name, kind.title, step=STEP_1)
     for kind in (TokenMissing, TokenInvalid, TokenExpired, ScopeMissing)

@@ -5,7 +5,7 @@ Only HTTP lives here: bodies in, bodies out, refusals as problem details.  ``api
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Annotated, Final
+from typing import Annotated
 
 import structlog
 from fastapi import APIRouter, FastAPI, Path, Query, Request
@@ -15,7 +15,6 @@ from mmserver.http.app import create_app
 from mmserver.http.problems import (
     TYPE_PREFIX,
     install_translation,
-    problem_documentation,
 )
 from mmserver.messages import (
     Binding,
@@ -36,14 +35,16 @@ from mmserver.messages import (
 )
 from mmserver.migration.api_actor import HANDLE, HANDLE_OR_NONE, actor_of
 from mmserver.migration.api_audit import audit_router
+from mmserver.migration.api_examples import example
 from mmserver.migration.api_feed import feed_router
 from mmserver.migration.api_provisioning import dry_run_router, provisioning_router
 from mmserver.migration.api_withdrawals import withdrawals_router
 from mmserver.migration.bindings import IdentityBinding
 from mmserver.migration.config import ClientsTable
-from mmserver.migration.errors import Kind, Refusal, StoreUnavailable
+from mmserver.migration.errors import Refusal, StoreUnavailable
 from mmserver.migration.feed import Feed, to_body, to_datetime
 from mmserver.migration.metrics import MmsMetrics
+from mmserver.migration.problems import STATUSES, STORE_UNAVAILABLE, responses_of
 from mmserver.migration.provisioning import Provisioning
 from mmserver.migration.server import MigrationManagementServer
 from mmserver.migration.store import BindingStore
@@ -52,10 +53,6 @@ from mmserver.migration.withdrawal import Withdrawal
 from mmserver.references import CSC_X
 
 Handle = Annotated[str, Path(min_length=1, max_length=64, pattern=HANDLE)]
-
-STATUSES: Final = {Kind.FORBIDDEN: 403, Kind.UNKNOWN: 404, Kind.CONFLICT: 409, Kind.INVALID: 422, Kind.UNAVAILABLE: 503}
-REFUSALS: Final = problem_documentation(403, 409, 422, 503)
-HANDLE_REFUSALS: Final = problem_documentation(403, 404, 409, 422, 503)
 
 log = structlog.get_logger()
 
@@ -98,12 +95,17 @@ def create_api(parts: Parts, clients: ClientsTable, metrics_clients: tuple[str, 
 
 
 def _steps_router(server: MigrationManagementServer) -> APIRouter:
-    router = APIRouter(prefix="/csc-x/v1", tags=[CSC_X], responses=REFUSALS)
+    router = APIRouter(prefix="/csc-x/v1", tags=[CSC_X])
 
     @router.post(
-        "/primary-mc-system-sip-identities", operation_id="get_primary_mc_system_sip_identities", status_code=200
+        "/primary-mc-system-sip-identities",
+        operation_id="get_primary_mc_system_sip_identities",
+        responses=responses_of("get_primary_mc_system_sip_identities"),
+        status_code=200,
     )
-    async def primary(body: PrimarySipIdentitiesRequest, request: Request) -> PrimarySipIdentitiesResponse:
+    async def primary(
+        body: Annotated[PrimarySipIdentitiesRequest, example("PrimarySipIdentitiesRequest")], request: Request
+    ) -> PrimarySipIdentitiesResponse:
         """Get primary MC system SIP identities (steps 4 to 6)."""
         binding = await server.get_primary_sip_identities(body, actor_of(request))
         return PrimarySipIdentitiesResponse(
@@ -115,9 +117,14 @@ def _steps_router(server: MigrationManagementServer) -> APIRouter:
         )
 
     @router.post(
-        "/partner-mc-system-sip-identities", operation_id="get_partner_mc_system_sip_identities", status_code=200
+        "/partner-mc-system-sip-identities",
+        operation_id="get_partner_mc_system_sip_identities",
+        responses=responses_of("get_partner_mc_system_sip_identities"),
+        status_code=200,
     )
-    async def partner(body: PartnerSipIdentitiesRequest, request: Request) -> PartnerSipIdentitiesResponse:
+    async def partner(
+        body: Annotated[PartnerSipIdentitiesRequest, example("PartnerSipIdentitiesRequest")], request: Request
+    ) -> PartnerSipIdentitiesResponse:
         """Get partner MC system SIP identities (steps 9 to 11)."""
         binding = await server.get_partner_sip_identities(body, actor_of(request))
         return PartnerSipIdentitiesResponse(
@@ -133,7 +140,7 @@ def _steps_router(server: MigrationManagementServer) -> APIRouter:
 def _bindings_router(server: MigrationManagementServer, provisioning: Provisioning, feed: Feed) -> APIRouter:
     router = APIRouter(prefix="/csc-x/v1/bindings", tags=[CSC_X])
 
-    @router.get("", operation_id="list_bindings", responses=REFUSALS)
+    @router.get("", operation_id="list_bindings", responses=responses_of("list_bindings"))
     async def list_bindings(
         role: Role | None = None,
         other_mc_system: SystemName | None = None,
@@ -157,12 +164,12 @@ def _bindings_router(server: MigrationManagementServer, provisioning: Provisioni
         )
         return [await _shown(server, binding) for binding in found]
 
-    @router.put("", operation_id="enter_binding", responses=REFUSALS)
-    async def enter(body: BindingEntry, request: Request) -> Binding:
+    @router.put("", operation_id="enter_binding", responses=responses_of("enter_binding"))
+    async def enter(body: Annotated[BindingEntry, example("BindingEntry")], request: Request) -> Binding:
         """Enter a binding by hand, allocated at once (pre-provisioned mode)."""
         return await _shown(server, await provisioning.enter(body, actor_of(request)))
 
-    @router.get("/changes", operation_id="get_binding_changes", responses=REFUSALS)
+    @router.get("/changes", operation_id="get_binding_changes", responses=responses_of("get_binding_changes"))
     async def changes(
         request: Request,
         after: Annotated[int, Query(ge=0)] = 0,
@@ -172,7 +179,7 @@ def _bindings_router(server: MigrationManagementServer, provisioning: Provisioni
         """Return the bindings that changed after a version, waiting while there are none."""
         return await feed.binding_page(f"csc-x {actor_of(request)}", after, limit, wait_s)
 
-    @router.get("/{binding}", operation_id="get_binding", responses=HANDLE_REFUSALS)
+    @router.get("/{binding}", operation_id="get_binding", responses=responses_of("get_binding"))
     async def get(binding: Handle) -> Binding:
         """Return one binding, and which proxies do not have it in this version yet."""
         return await _shown(server, await server.get(binding))
@@ -181,25 +188,33 @@ def _bindings_router(server: MigrationManagementServer, provisioning: Provisioni
 
 
 def _life_router(server: MigrationManagementServer, withdrawal: Withdrawal) -> APIRouter:
-    router = APIRouter(prefix="/csc-x/v1/bindings/{binding}", tags=[CSC_X], responses=HANDLE_REFUSALS)
+    router = APIRouter(prefix="/csc-x/v1/bindings/{binding}", tags=[CSC_X])
 
-    @router.post("/confirm", operation_id="confirm_binding")
-    async def confirm(binding: Handle, body: BindingReason, request: Request) -> Binding:
+    @router.post("/confirm", operation_id="confirm_binding", responses=responses_of("confirm_binding"))
+    async def confirm(
+        binding: Handle, body: Annotated[BindingReason, example("BindingReason")], request: Request
+    ) -> Binding:
         """Confirm a held binding after step 12; without it the hold lapses."""
         return await _shown(server, await server.confirm(binding, body.reason, actor_of(request)))
 
-    @router.post("/release", operation_id="release_binding")
-    async def release(binding: Handle, body: BindingReason, request: Request) -> Binding:
+    @router.post("/release", operation_id="release_binding", responses=responses_of("release_binding"))
+    async def release(
+        binding: Handle, body: Annotated[BindingReason, example("BindingReason")], request: Request
+    ) -> Binding:
         """Give a binding back: the S-CSCF gets an RTR, then the set is quarantined."""
         return await _shown(server, await withdrawal.release(binding, body.reason, actor_of(request)))
 
-    @router.post("/disable", operation_id="disable_binding")
-    async def disable(binding: Handle, body: BindingReason, request: Request) -> Binding:
+    @router.post("/disable", operation_id="disable_binding", responses=responses_of("disable_binding"))
+    async def disable(
+        binding: Handle, body: Annotated[BindingReason, example("BindingReason")], request: Request
+    ) -> Binding:
         """Withdraw migration for this binding alone; its registration is ended."""
         return await _shown(server, await withdrawal.disable(binding, body.reason, actor_of(request)))
 
-    @router.post("/enable", operation_id="enable_binding")
-    async def enable(binding: Handle, body: BindingReason, request: Request) -> Binding:
+    @router.post("/enable", operation_id="enable_binding", responses=responses_of("enable_binding"))
+    async def enable(
+        binding: Handle, body: Annotated[BindingReason, example("BindingReason")], request: Request
+    ) -> Binding:
         """Let a disabled binding be used again."""
         return await _shown(server, await withdrawal.enable(binding, body.reason, actor_of(request)))
 
@@ -221,9 +236,5 @@ def _refusal_to_problem(exc: Exception, metrics: MmsMetrics) -> Problem:
 
 def _unavailable_to_problem(exc: Exception) -> Problem:
     log.error("store.unavailable", reason=str(exc))
-    return Problem(
-        type=TYPE_PREFIX + "store-unavailable",
-        title="The store cannot be used now",
-        status=503,
-        detail="nothing was changed; try again",
-    )
+    problem = STORE_UNAVAILABLE
+    return Problem(type=TYPE_PREFIX + problem.name, title=problem.title, status=problem.status, detail=problem.detail)

@@ -4,11 +4,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from mmserver.http.problems import problem_documentation
 from mmserver.messages import McServiceId, Moment, SystemName
 from mmserver.migration.api_actor import HANDLE_OR_NONE
 from mmserver.migration.bodies import AuditRow, audit_row
 from mmserver.migration.feed import to_datetime
+from mmserver.migration.problems import responses_of
 from mmserver.migration.store import BindingStore
 from mmserver.migration.store_audit import ROWS_MAX, AuditQuery
 from mmserver.references import CSC_X
@@ -18,9 +18,9 @@ ID_MAX = (1 << 63) - 1
 
 def audit_router(store: BindingStore) -> APIRouter:
     """Return the route ``/csc-x/v1/audit``."""
-    router = APIRouter(prefix="/csc-x/v1", tags=[f"{CSC_X} audit"], responses=problem_documentation(403, 422, 503))
+    router = APIRouter(prefix="/csc-x/v1", tags=[f"{CSC_X} audit"])
 
-    @router.get("/audit", operation_id="get_audit_trail")
+    @router.get("/audit", operation_id="get_audit_trail", responses=responses_of("get_audit_trail"))
     async def audit(
         binding: Annotated[
             str | None, Query(max_length=64, pattern=HANDLE_OR_NONE, description="A binding or a withdrawal.")

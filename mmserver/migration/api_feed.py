@@ -1,24 +1,30 @@
 """The feed over HTTP: what our own Diameter proxies ask and tell."""
 
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
 from mmserver.http.access import client_names
 from mmserver.http.app import no_content
-from mmserver.http.problems import ProblemFound, problem_documentation
+from mmserver.http.problems import ProblemFound
 from mmserver.identity import Impi, InvalidIdentity, parse_impi, parse_impu
 from mmserver.messages import FeedAcknowledgement, FeedEntry, FeedPage, FeedRows, ProxyEvent
+from mmserver.migration.api_examples import example
 from mmserver.migration.feed import Feed
+from mmserver.migration.problems import responses_of
 from mmserver.migration.withdrawal import Withdrawal
+
+ROWS: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"model": FeedRows, "description": "As get_feed_changes, a row for each entry."}
+}
 
 
 def feed_router(feed: Feed, withdrawal: Withdrawal) -> APIRouter:
     """Return the routes under ``/feed``."""
-    router = APIRouter(prefix="/feed/v1", tags=["feed"], responses=problem_documentation(403, 422, 503))
+    router = APIRouter(prefix="/feed/v1", tags=["feed"])
 
-    @router.get("/changes", operation_id="get_feed_changes")
+    @router.get("/changes", operation_id="get_feed_changes", responses=responses_of("get_feed_changes"))
     async def changes(
         request: Request,
         after: Annotated[int, Query(ge=0, description="The version of the last page; 0 for everything.")] = 0,
@@ -31,8 +37,8 @@ def feed_router(feed: Feed, withdrawal: Withdrawal) -> APIRouter:
     @router.get(
         "/rows",
         operation_id="get_feed_rows",
+        responses=ROWS | responses_of("get_feed_rows"),
         response_class=Response,
-        responses={200: {"model": FeedRows, "description": "As get_feed_changes, a row for each entry."}},
     )
     async def rows(
         request: Request,
@@ -43,7 +49,9 @@ def feed_router(feed: Feed, withdrawal: Withdrawal) -> APIRouter:
         octets = await feed.rows(_proxy(request), after, limit)
         return Response(octets, media_type="application/json")
 
-    @router.get("/identities/{identity:path}", operation_id="look_up_identity", responses=problem_documentation(404))
+    @router.get(
+        "/identities/{identity:path}", operation_id="look_up_identity", responses=responses_of("look_up_identity")
+    )
     async def look_up(identity: Annotated[str, Path(min_length=3, max_length=255)]) -> FeedEntry:
         """Return the entry of the binding that lends this IMPI or IMPU."""
         try:
@@ -55,16 +63,22 @@ def feed_router(feed: Feed, withdrawal: Withdrawal) -> APIRouter:
             raise ProblemFound(404, "unknown-identity", "No binding lends this identity")
         return entry
 
-    @router.put("/acknowledgement", operation_id="acknowledge_feed", status_code=204)
-    async def acknowledge(body: FeedAcknowledgement, request: Request) -> Response:
+    @router.put(
+        "/acknowledgement", operation_id="acknowledge_feed", responses=responses_of("acknowledge_feed"), status_code=204
+    )
+    async def acknowledge(
+        body: Annotated[FeedAcknowledgement, example("FeedAcknowledgement")], request: Request
+    ) -> Response:
         """Say that a proxy has applied all changes up to a version."""
         if body.proxy.lower() not in client_names(request):
             raise ProblemFound(403, "not-this-proxy", "A proxy acknowledges for itself only")
         await feed.acknowledge(body.model_copy(update={"proxy": body.proxy.lower()}))
         return no_content()
 
-    @router.post("/events", operation_id="report_proxy_event", status_code=204)
-    async def event(body: ProxyEvent, request: Request) -> Response:
+    @router.post(
+        "/events", operation_id="report_proxy_event", responses=responses_of("report_proxy_event"), status_code=204
+    )
+    async def event(body: Annotated[ProxyEvent, example("ProxyEvent")], request: Request) -> Response:
         """Report what a proxy saw: the home network has de-registered a set that is lent, or it is used at last."""
         impi = Impi(body.private_user_identity)
         if body.event == "first-use":

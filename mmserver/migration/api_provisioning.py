@@ -1,12 +1,13 @@
 """CSC-X for administrators: bindings in and out as JSON lines, and dry runs of steps 5 and 10."""
 
+import json
 from collections.abc import AsyncIterator
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import StreamingResponse
 
-from mmserver.http.problems import TYPE_PREFIX, ProblemFound, problem_documentation
+from mmserver.http.problems import TYPE_PREFIX, ProblemFound
 from mmserver.messages import (
     IdentitySet,
     McServiceId,
@@ -17,27 +18,32 @@ from mmserver.messages import (
 )
 from mmserver.migration.allocation import PARTNER_STEP, PRIMARY_STEP
 from mmserver.migration.api_actor import actor_of
+from mmserver.migration.api_examples import EXAMPLES, example
 from mmserver.migration.bindings import IdentityBinding
 from mmserver.migration.bodies import DryRunResult, ImportResult, RefusedImport
 from mmserver.migration.errors import Refusal
+from mmserver.migration.problems import responses_of
 from mmserver.migration.provisioning import LINES_MAX, ImportReport, Outcome, Provisioning
 from mmserver.migration.server import MigrationManagementServer
 from mmserver.references import CSC_X
 
 JSON_LINES: Final = "application/x-ndjson"
-LINES_SCHEMA: Final = {JSON_LINES: {"schema": {"type": "string", "description": "One BindingEntry a line."}}}
+LINES_SCHEMA: Final = {
+    JSON_LINES: {
+        "schema": {"type": "string", "description": "One BindingEntry a line."},
+        "example": json.dumps(EXAMPLES["BindingEntry"]),
+    }
+}
 LINES_BODY: Final[dict[str, Any]] = {"requestBody": {"required": True, "content": LINES_SCHEMA}}
 EXPORT: Final[dict[int | str, dict[str, Any]]] = {200: {"description": "JSON lines", "content": LINES_SCHEMA}}
 
 
 def provisioning_router(provisioning: Provisioning) -> APIRouter:
     """Return the routes of import and export."""
-    router = APIRouter(
-        prefix="/csc-x/v1", tags=[f"{CSC_X} provisioning"], responses=problem_documentation(403, 422, 503)
-    )
+    router = APIRouter(prefix="/csc-x/v1", tags=[f"{CSC_X} provisioning"])
 
     @router.post(
-        "/import", operation_id="import_bindings", openapi_extra=LINES_BODY, responses=problem_documentation(415)
+        "/import", operation_id="import_bindings", responses=responses_of("import_bindings"), openapi_extra=LINES_BODY
     )
     async def import_bindings(
         request: Request,
@@ -56,7 +62,12 @@ def provisioning_router(provisioning: Provisioning) -> APIRouter:
         report = await provisioning.import_lines(lines, first_line, actor_of(request), dry_run=dry_run)
         return _import_result(report, dry_run=dry_run)
 
-    @router.get("/export", operation_id="export_bindings", response_class=StreamingResponse, responses=EXPORT)
+    @router.get(
+        "/export",
+        operation_id="export_bindings",
+        responses=EXPORT | responses_of("export_bindings"),
+        response_class=StreamingResponse,
+    )
     async def export_bindings(
         role: Role | None = None,
         other_mc_system: SystemName | None = None,
@@ -73,18 +84,30 @@ def provisioning_router(provisioning: Provisioning) -> APIRouter:
 
 def dry_run_router(server: MigrationManagementServer) -> APIRouter:
     """Return the dry runs of steps 5 and 10."""
-    router = APIRouter(prefix="/csc-x/v1", tags=[f"{CSC_X} dry run"], responses=problem_documentation(403, 422, 503))
+    router = APIRouter(prefix="/csc-x/v1", tags=[f"{CSC_X} dry run"])
 
-    @router.post("/primary-mc-system-sip-identities/dry-run", operation_id="try_primary_mc_system_sip_identities")
-    async def primary(body: PrimarySipIdentitiesRequest) -> DryRunResult:
+    @router.post(
+        "/primary-mc-system-sip-identities/dry-run",
+        operation_id="try_primary_mc_system_sip_identities",
+        responses=responses_of("try_primary_mc_system_sip_identities"),
+    )
+    async def primary(
+        body: Annotated[PrimarySipIdentitiesRequest, example("PrimarySipIdentitiesRequest")],
+    ) -> DryRunResult:
         """Say whether step 5 would lend this user a set now, and if not, why not."""
         try:
             return _possible(PRIMARY_STEP, await server.try_primary(body))
         except Refusal as exc:
             return _refused(PRIMARY_STEP, exc)
 
-    @router.post("/partner-mc-system-sip-identities/dry-run", operation_id="try_partner_mc_system_sip_identities")
-    async def partner(body: PartnerSipIdentitiesRequest) -> DryRunResult:
+    @router.post(
+        "/partner-mc-system-sip-identities/dry-run",
+        operation_id="try_partner_mc_system_sip_identities",
+        responses=responses_of("try_partner_mc_system_sip_identities"),
+    )
+    async def partner(
+        body: Annotated[PartnerSipIdentitiesRequest, example("PartnerSipIdentitiesRequest")],
+    ) -> DryRunResult:
         """Say whether step 10 would lend this inbound user a set now, and if not, why not."""
         try:
             return _possible(PARTNER_STEP, await server.try_partner(body))

@@ -4,11 +4,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
 
-from mmserver.http.problems import problem_documentation
 from mmserver.messages import BindingReason, McServiceId, Role, SystemName
 from mmserver.migration.api_actor import HANDLE, HANDLE_OR_NONE, actor_of
+from mmserver.migration.api_examples import example
 from mmserver.migration.bodies import RestoreResult, WithdrawalRequest, WithdrawalStatus
 from mmserver.migration.feed import to_datetime
+from mmserver.migration.problems import responses_of
 from mmserver.migration.user_withdrawals import Progress, UserWithdrawals
 from mmserver.references import CSC_X
 
@@ -17,12 +18,12 @@ Name = Annotated[str, Path(min_length=1, max_length=64, pattern=HANDLE)]
 
 def withdrawals_router(withdrawals: UserWithdrawals) -> APIRouter:
     """Return the routes under ``/csc-x/v1/withdrawals``."""
-    router = APIRouter(
-        prefix="/csc-x/v1/withdrawals", tags=[f"{CSC_X} withdrawal"], responses=problem_documentation(403, 422, 503)
-    )
+    router = APIRouter(prefix="/csc-x/v1/withdrawals", tags=[f"{CSC_X} withdrawal"])
 
-    @router.post("", operation_id="withdraw_migration")
-    async def withdraw(body: WithdrawalRequest, request: Request) -> WithdrawalStatus:
+    @router.post("", operation_id="withdraw_migration", responses=responses_of("withdraw_migration"))
+    async def withdraw(
+        body: Annotated[WithdrawalRequest, example("WithdrawalRequest")], request: Request
+    ) -> WithdrawalStatus:
         """Withdraw migration for a user and another MC system, or for a whole agreement; twice is once.
 
         Steps 5 and 10 refuse from this moment on.  For one user the answer comes when the RTRs have their outcome; an
@@ -32,7 +33,7 @@ def withdrawals_router(withdrawals: UserWithdrawals) -> APIRouter:
         row = await withdrawals.withdraw(body.role, body.other_mc_system, user, body.reason, actor_of(request))
         return _status(await withdrawals.get(row.id))
 
-    @router.get("", operation_id="list_withdrawals")
+    @router.get("", operation_id="list_withdrawals", responses=responses_of("list_withdrawals"))
     async def list_withdrawals(
         role: Role | None = None,
         other_mc_system: SystemName | None = None,
@@ -45,13 +46,15 @@ def withdrawals_router(withdrawals: UserWithdrawals) -> APIRouter:
         found = await withdrawals.find_all(role, other_mc_system, mc_service_id, after)
         return [_status(progress) for progress in found]
 
-    @router.get("/{withdrawal}", operation_id="get_withdrawal", responses=problem_documentation(404))
+    @router.get("/{withdrawal}", operation_id="get_withdrawal", responses=responses_of("get_withdrawal"))
     async def get(withdrawal: Name) -> WithdrawalStatus:
         """Return one withdrawal and how far it is."""
         return _status(await withdrawals.get(withdrawal))
 
-    @router.post("/{withdrawal}/restore", operation_id="restore_migration", responses=problem_documentation(404))
-    async def restore(withdrawal: Name, body: BindingReason, request: Request) -> RestoreResult:
+    @router.post("/{withdrawal}/restore", operation_id="restore_migration", responses=responses_of("restore_migration"))
+    async def restore(
+        withdrawal: Name, body: Annotated[BindingReason, example("BindingReason")], request: Request
+    ) -> RestoreResult:
         """Lift a withdrawal; what was disabled for another reason stays disabled."""
         enabled = await withdrawals.restore(withdrawal, body.reason, actor_of(request))
         return RestoreResult(withdrawal=withdrawal, enabled=enabled)

@@ -5,14 +5,13 @@ No logic here; what a command needs it imports itself, so that ``run`` never loa
 
 import asyncio
 import json
-from pathlib import Path
-from typing import Annotated, NoReturn
 
 import typer
 
 from mmserver.http.settings import ConfigError
 from mmserver.migration.cli_admin import register
-from mmserver.migration.config import MmsConfig, load_config
+from mmserver.migration.cli_options import ConfigOption, JsonOption, fail, load
+from mmserver.migration.cli_store import add_commands
 from mmserver.quick_imports import quick_imports
 
 app = typer.Typer(
@@ -23,12 +22,7 @@ app = typer.Typer(
 )
 
 register(app)
-
-ConfigOption = Annotated[Path, typer.Option("--config", help="The server's mms.toml.", show_default=False)]
-ConfigsOption = Annotated[
-    list[Path], typer.Option("--config", help="The server's mms.toml; several for several stores.", show_default=False)
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+add_commands(app)
 
 
 @app.command()
@@ -43,13 +37,13 @@ def run(config: ConfigOption) -> None:
         from mmserver.migration.errors import MigrationError
         from mmserver.migration.service import serve
 
-    loaded = _load(config)
+    loaded = load(config)
     try:
         asyncio.run(serve(loaded))
     except ConfigError as exc:
-        _fail(2, f"{config.name}: {exc}")
+        fail(2, f"{config.name}: {exc}")
     except (ListenFailed, TlsError, MigrationError) as exc:
-        _fail(1, f"{exc}")
+        fail(1, f"{exc}")
 
 
 @app.command()
@@ -57,12 +51,12 @@ def check(config: ConfigOption, as_json: JsonOption = False) -> None:
     """Check a configuration file, its certificates included, and exit."""
     from mmserver.http.tls import ClientTrust, TlsError, server_context
 
-    loaded = _load(config)
+    loaded = load(config)
     clients = (*loaded.http.clients.csc_x, *loaded.http.clients.feed)
     try:
         server_context(loaded.tls.credentials(), ClientTrust.of_one_ca(clients, loaded.http.client_ca))
     except TlsError as exc:
-        _fail(2, f"{config.name}: tls: {exc}")
+        fail(2, f"{config.name}: tls: {exc}")
     found = {
         "system": loaded.system.name,
         "csc_x": f"{loaded.http.address}:{loaded.http.port}",
@@ -77,35 +71,8 @@ def check(config: ConfigOption, as_json: JsonOption = False) -> None:
 
 
 @app.command()
-def upgrade(config: ConfigsOption) -> None:
-    """Make the store, or bring its schema to this version's; run it before `run`, with the server stopped."""
-    with quick_imports():
-        from mmserver.migration.errors import StoreUnavailable
-        from mmserver.migration.schema.upgrade import upgrade as upgrade_store
-
-    for loaded in [_load(file) for file in config]:
-        try:
-            revision = upgrade_store(loaded.store.url)
-        except (StoreUnavailable, OSError) as exc:
-            _fail(1, f"store: {exc}")
-        typer.echo(f"ok: schema {revision}")
-
-
-@app.command()
 def openapi() -> None:
     """Print the OpenAPI description of CSC-X and the feed."""
     from mmserver.migration.service import openapi_document
 
     typer.echo(json.dumps(openapi_document(), indent=2))
-
-
-def _load(path: Path) -> MmsConfig:
-    try:
-        return load_config(path)
-    except ConfigError as exc:
-        _fail(2, str(exc))
-
-
-def _fail(code: int, message: str) -> NoReturn:
-    typer.echo(f"error: {message}", err=True)
-    raise typer.Exit(code)

@@ -223,8 +223,12 @@ async def _resolve(transaction: Transaction, impi: str | None, impus: list[str])
     Raises:
         CxRefusal: none of them is lent to an inbound user (5001), or they are not of one set (5002).
     """
-    found = []
+    found: list[IdentityBinding | None] = []
     for identity in ([] if impi is None else [_normal(impi)]) + [_normal(impu) for impu in impus]:
+        first = found[0] if found else None
+        if first is not None and identity in first.identities.public_user_identities:
+            found.append(first)  # as almost always: one query has answered for the whole set
+            continue
         holders = [] if identity is None else await transaction.find_by_identity(identity)
         found.append(next((binding for binding in holders if binding.role is Role.PARTNER), None))
     known = [binding for binding in found if binding is not None]

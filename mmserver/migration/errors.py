@@ -14,10 +14,12 @@ MigrationError
     ForeignMigrationManagementServer  -10
     IdentitiesOutsideRealm        -10    (or of a binding entered by hand)
     IdentitiesAlreadyLent         -5, -10
+    QuotaReached                  -5, -10    of the agreement; the CMS says how many
     MigrationWithdrawn            -5, -10    the binding is disabled
     ValidityOver                  -5, -10
     BindingUnknown, BindingNotLive, BindingExists, BindingNotPaired
     WithdrawalUnknown, StillWithdrawn
+    NotStorable                   a value that no column holds (NUL in a text)
   IdentityTaken                   a constraint of the store said no: the rules choose again
   StoreUnavailable                ours: disk full, locked, gone; nothing was changed
   SchemaOutdated                  ours: ``mmserver migration upgrade`` has not run
@@ -145,6 +147,14 @@ class IdentitiesAlreadyLent(Refusal):
     kind = Kind.CONFLICT
 
 
+class QuotaReached(Refusal):
+    """The agreement lets so many users migrate at once, and so many have a binding."""
+
+    code = "quota-reached"
+    title = "As many users of that agreement have migrated as may at once"
+    kind = Kind.CONFLICT
+
+
 class MigrationWithdrawn(Refusal):
     """The binding is disabled: migration to that partner has been withdrawn (7.4.2.2.X, EXAMPLE)."""
 
@@ -206,6 +216,14 @@ class StillWithdrawn(Refusal):
     code = "still-withdrawn"
     title = "A withdrawal stands over the binding"
     kind = Kind.CONFLICT
+
+
+class NotStorable(Refusal):
+    """A value of the request cannot be stored, nor be found: PostgreSQL's texts hold no NUL."""
+
+    code = "value-not-storable"
+    title = "A value of the request cannot be stored"
+    kind = Kind.INVALID
 
 
 class IdentityTaken(MigrationError):

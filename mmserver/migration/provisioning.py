@@ -1,8 +1,10 @@
 """Bindings that do not come from 10.1.X.1: entered by hand, imported as JSON lines, exported (pre-provisioned mode).
 
-An import is one transaction in which each line may be refused alone; a dry run is the same, taken back at the end.
+An import is a few lines a transaction, so that it never keeps other writers waiting, and each line may be refused
+alone.  A dry run is one transaction, taken back at the end: it sees what its own lines would do to each other.
 """
 
+import contextlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -29,7 +31,10 @@ from mmserver.migration.feed import to_datetime
 from mmserver.migration.server import Clock, new_handle
 from mmserver.migration.store import BindingStore, Change, Transaction
 
-LINES_MAX: Final = 5000
+LINES_AT_ONCE: Final = 50
+"""Lines of one transaction: a registration that waits for the store waits for so many at the most."""
+
+LINES_MAX: Final = 1000
 """Lines of one import; a longer file comes in parts."""
 
 log = structlog.get_logger()
@@ -58,7 +63,7 @@ class ImportReport:
 
     lines: int
     outcomes: dict[Outcome, int]
-    refused: tuple[RefusedLine, ...]
+    refused: list[RefusedLine]
 
 
 class _TakenBack(Exception):
@@ -107,31 +112,36 @@ class Provisioning:
         """Enter one binding a line; what is refused is reported with its line and hinders no other.
 
         Raises:
-            StoreUnavailable: nothing was changed.
+            StoreUnavailable: the lines of earlier transactions are in; the same import again goes on from there.
         """
-        outcomes = dict.fromkeys(Outcome, 0)
-        refused: list[RefusedLine] = []
+        report = ImportReport(len(lines), dict.fromkeys(Outcome, 0), [])
+        numbered = [(number, text) for number, text in enumerate(lines, first_line) if text.strip()]
         change = Change("binding.imported", actor, self._clock())
-        try:
-            async with self._store.writing() as transaction:
-                for number, text in enumerate(lines, first_line):
-                    if not text.strip():
-                        continue
-                    try:
-                        outcomes[await self._import_line(transaction, text, change)] += 1
-                    except Refusal as exc:
-                        refused.append(RefusedLine(number, exc.code, exc.detail))
-                    except ValidationError as exc:
-                        refused.append(RefusedLine(number, "invalid-request", _first_fault(exc)))
-                if dry_run:
-                    raise _TakenBack
-        except _TakenBack:
-            return ImportReport(len(lines), outcomes, tuple(refused))
+        if dry_run:
+            with contextlib.suppress(_TakenBack):
+                await self._import_part(numbered, change, report, dry_run=True)
+            return report
+        for start in range(0, len(numbered), LINES_AT_ONCE):
+            await self._import_part(numbered[start : start + LINES_AT_ONCE], change, report, dry_run=False)
+        counts = {outcome.value: count for outcome, count in report.outcomes.items()}
+        log.info("bindings.imported", lines=len(lines), refused=len(report.refused), **counts)
+        return report
+
+    async def _import_part(
+        self, numbered: list[tuple[int, str]], change: Change, report: ImportReport, *, dry_run: bool
+    ) -> None:
+        async with self._store.writing() as transaction:
+            for number, text in numbered:
+                try:
+                    report.outcomes[await self._import_line(transaction, text, change)] += 1
+                except Refusal as exc:
+                    report.refused.append(RefusedLine(number, exc.code, exc.detail))
+                except ValidationError as exc:
+                    report.refused.append(RefusedLine(number, "invalid-request", _first_fault(exc)))
+            if dry_run:
+                raise _TakenBack
         if transaction.changed_feed:
             self._on_change()
-        counts = {outcome.value: count for outcome, count in outcomes.items()}
-        log.info("bindings.imported", lines=len(lines), refused=len(refused), **counts)
-        return ImportReport(len(lines), outcomes, tuple(refused))
 
     async def export_lines(
         self, role: Role | None, other_mc_system: str | None, mc_service_id: str | None

@@ -25,6 +25,7 @@ from mmserver.migration.errors import (
     IdentitiesAlreadyLent,
     IdentityTaken,
     MigrationWithdrawn,
+    QuotaReached,
     Refusal,
     ValidityOver,
 )
@@ -193,6 +194,7 @@ class MigrationManagementServer:
             find=lambda transaction: self._candidates.primary(transaction, request),
             make=make,
             asks_sip_database=allocation.mode == "sip-database",
+            at_most=request.at_most,
         )
 
     def _asked_by_partner(self, request: PartnerSipIdentitiesRequest) -> "_Asked":
@@ -224,6 +226,7 @@ class MigrationManagementServer:
             find=lambda transaction: self._candidates.partner(transaction, request),
             make=make,
             asks_sip_database=self._config.allocation.partner.mode == "sip-database",
+            at_most=request.at_most,
         )
 
     async def _allocate(self, asked: "_Asked", actor: str) -> IdentityBinding:
@@ -250,6 +253,7 @@ class MigrationManagementServer:
             if old is None:
                 if asked.asks_sip_database and known is None:
                     raise BindingNotLive("the binding has ended in this moment; ask again")
+                await require_room(transaction, asked.whom, asked.at_most, asked.step, exactly=True)
                 identities = known or (await asked.find(transaction))[0]
                 until = now + lifetime.held_s
                 outcome = "new"
@@ -276,6 +280,7 @@ class MigrationManagementServer:
                 if old is not None:
                     ask_again(old, now, lifetime.held_s, valid_until, lifetime.valid_s)
                     return old
+                await require_room(transaction, asked.whom, asked.at_most, asked.step, exactly=False)
                 candidates = await asked.find(transaction)
             if asked.asks_sip_database:
                 await self._candidates.known(candidates, asked.step)
@@ -332,6 +337,24 @@ async def require_not_withdrawn(transaction: Transaction, whom: Whom, step: str 
         raise MigrationWithdrawn(f"withdrawn for {of} and {whom.other_mc_system} by {standing[0].id}", step=step)
 
 
+async def require_room(
+    transaction: Transaction, whom: Whom, at_most: int | None, step: str | None, *, exactly: bool
+) -> None:
+    """Hold a new binding to how many users of the agreement may migrate at once.
+
+    ``exactly``: no other transaction allocates until this one ends, so that two never take the last place both.
+
+    Raises:
+        QuotaReached: so many have a binding.
+    """
+    if at_most is None:
+        return
+    if exactly:
+        await transaction.lock_version()
+    if await transaction.count_live_of(whom.role, whom.other_mc_system, at_most) >= at_most:
+        raise QuotaReached(f"{at_most} users of the agreement with {whom.other_mc_system} have a binding", step=step)
+
+
 def new_handle(randomness: Randomness) -> str:
     """Return a name for a new binding, not to be guessed."""
     return "b-" + base64.b32encode(randomness(10)).decode().lower()
@@ -358,3 +381,4 @@ class _Asked:
     find: Callable[[Transaction], Awaitable[list[SipIdentities]]]
     make: Callable[[SipIdentities], IdentityBinding]
     asks_sip_database: bool
+    at_most: int | None = None

@@ -136,8 +136,8 @@ class Service:
             if self._own_metrics is not None:
                 await stack.enter_async_context(self._own_metrics)
             stack.callback(self.feed.close)  # waiting readers go first
-            for sweep in self._start_sweeps():
-                stack.push_async_callback(_cancel, sweep)
+            for task in self._start_tasks():
+                stack.push_async_callback(_cancel, task)
             self._parts = stack.pop_all()
         return self
 
@@ -145,11 +145,12 @@ class Service:
         """Stop: waiting readers go, requests and RTRs under way end, peers get a DPR."""
         await self._parts.aclose()
 
-    def _start_sweeps(self) -> "list[asyncio.Task[None]]":
+    def _start_tasks(self) -> "list[asyncio.Task[None]]":
         interval_s, loop = self._config.lifetime.sweep_s, asyncio.get_running_loop()
         return [
             loop.create_task(sweep_for_ever(self.withdrawal, interval_s)),
             loop.create_task(sweep_withdrawals_for_ever(self.user_withdrawals, interval_s)),
+            loop.create_task(self.store.listen_for_ever(self.feed.notify)),
         ]
 
 

@@ -3,21 +3,23 @@
 A change, its audit row and the feed version that it takes are one transaction.  SQL and its errors stay in here.
 """
 
+import asyncio
+import hashlib
 import json
 import sqlite3
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, Final
 
-from sqlalchemy import delete, func, insert, select, update
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from mmserver.identity import Impi, Impu, SipIdentities
 from mmserver.messages import BindingState, Deregistration, Role
 from mmserver.migration.bindings import PENDING_DUE_AT, SERVED, IdentityBinding, Registration
-from mmserver.migration.errors import IdentityTaken, SchemaOutdated, StoreUnavailable
+from mmserver.migration.errors import IdentityTaken, NotStorable, SchemaOutdated, StoreUnavailable
 from mmserver.migration.schema import (
     HEAD,
     acknowledgements,
@@ -27,13 +29,21 @@ from mmserver.migration.schema import (
     lent_identities,
 )
 from mmserver.migration.store_audit import AuditQuery, AuditTable, Change
-from mmserver.migration.store_engine import READ_ONLY, create_store_engine
+from mmserver.migration.store_engine import begin_writing, create_store_engine, read_options
 from mmserver.migration.store_feed import FeedRow, find_feed_rows
+from mmserver.migration.store_listener import WAKE, listen_for_ever
 from mmserver.migration.store_withdrawals import WithdrawalTable
 
 __all__ = ["BindingStore", "Change", "Transaction"]
 
 ROWS_MAX: Final = 1000
+KEY_MAX: Final = 1000
+"""A longer key is stored as its digest: PostgreSQL's index holds 2,704 octets a row."""
+# Written once: SQLAlchemy takes longer to put such a statement together than SQLite to carry it out, and a registration
+# at the partner waits for several of them.
+_OVERWRITE: Final = update(bindings).where(bindings.c.handle == bindparam("of_handle"))
+_HELD: Final = select(lent_identities.c.binding_id).where(lent_identities.c.identity == bindparam("wanted"))
+_LENDERS: Final = select(bindings).where(bindings.c.id.in_(_HELD)).order_by(bindings.c.id)
 LIVE: Final = bindings.c.state != BindingState.QUARANTINED.value
 
 
@@ -63,12 +73,11 @@ class Transaction:
 
     async def find_live(self, role: Role, key: str) -> IdentityBinding | None:
         """Return the binding of that key that is not quarantined."""
-        return await self._one((bindings.c.role == role.value) & (bindings.c.key == key) & LIVE)
+        return await self._one((bindings.c.role == role.value) & (bindings.c.key == _stored_key(key)) & LIVE)
 
     async def find_by_identity(self, identity: str) -> list[IdentityBinding]:
         """Return the bindings that lend this identity (several only where a default set is lent as it is)."""
-        held = select(lent_identities.c.binding_id).where(lent_identities.c.identity == identity)
-        return await self._many(select(bindings).where(bindings.c.id.in_(held)).order_by(bindings.c.id))
+        return await self._many(_LENDERS, {"wanted": identity})
 
     async def find_by_private_identity(self, role: Role, impi: str) -> list[IdentityBinding]:
         """Return the live bindings whose lent set or counterpart has this IMPI."""
@@ -128,6 +137,16 @@ class Transaction:
             query = query.where(bindings.c.handle.in_(theirs))
         return await self._many(query.order_by(bindings.c.id).limit(limit))
 
+    async def count_live_of(self, role: Role, other_mc_system: str, limit: int) -> int:
+        """Return how many live bindings an agreement has; counting ends at ``limit``."""
+        theirs = (bindings.c.other_mc_system == other_mc_system) & (bindings.c.role == role.value) & LIVE
+        some = select(bindings.c.id).where(theirs).limit(limit).subquery()
+        return int((await self._connection.execute(select(func.count()).select_from(some))).scalar_one())
+
+    async def lock_version(self) -> None:
+        """Let no other transaction take a version until this one ends; on SQLite there is none beside it anyway."""
+        await self._connection.execute(select(feed_version.c.v).with_for_update())
+
     async def find_due(self, now: float, limit: int = ROWS_MAX) -> list[IdentityBinding]:
         """Return bindings for which something falls due by ``now``, the longest due first, pending RTRs left out."""
         query = select(bindings).where(bindings.c.due_at <= now, bindings.c.due_at > PENDING_DUE_AT)
@@ -170,7 +189,7 @@ class Transaction:
     async def save(self, old: IdentityBinding, new: IdentityBinding, change: Change) -> IdentityBinding:
         """Write ``new`` over ``old``; what the proxies see of it takes a new feed version."""
         new = await self._versioned(new, _seen_by_proxies(old) != _seen_by_proxies(new))
-        await self._connection.execute(update(bindings).where(bindings.c.handle == new.handle).values(_to_row(new)))
+        await self._connection.execute(_OVERWRITE, {**_to_row(new), "of_handle": new.handle})
         await self.audits.record(new, change)
         return new
 
@@ -206,7 +225,7 @@ class Transaction:
         done = await self._connection.execute(
             update(acknowledgements).where(acknowledgements.c.proxy == proxy).values(values)
         )
-        if done.rowcount == 0:
+        if done.rowcount == 0:  # there is one writer at a time: nobody inserts it in between
             await self._connection.execute(insert(acknowledgements).values(proxy=proxy, **values))
 
     async def acknowledged(self) -> dict[str, int]:
@@ -232,8 +251,8 @@ class Transaction:
         found = await self._many(select(bindings).where(condition).limit(1))
         return found[0] if found else None
 
-    async def _many(self, query: Any) -> list[IdentityBinding]:
-        return [_from_row(row) for row in (await self._connection.execute(query)).mappings()]
+    async def _many(self, query: Any, values: Mapping[str, Any] | None = None) -> list[IdentityBinding]:
+        return [_from_row(row) for row in (await self._connection.execute(query, values)).mappings()]
 
     async def _versioned(self, binding: IdentityBinding, takes_version: bool) -> IdentityBinding:
         if not takes_version:
@@ -249,29 +268,42 @@ class BindingStore:
 
     def __init__(self, url: str, busy_timeout_s: float = 5.0) -> None:
         self._engine: AsyncEngine = create_store_engine(url, busy_timeout_s)
+        self._busy_timeout_s = busy_timeout_s
+        # One writer of this process at a time: the others wait here in turn, and hold no connection meanwhile.
+        self._turn = asyncio.Lock()
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[Transaction]:
-        """Yield a transaction that commits at the end, or leaves no trace.
+        """Yield a transaction that commits at the end, or leaves no trace; there is one at a time over all instances.
 
         Raises:
             IdentityTaken: a uniqueness constraint said no.
+            NotStorable: a value cannot be stored.
             StoreUnavailable: the store said no.
         """
         with _translated():
-            async with self._engine.begin() as connection:
-                yield Transaction(connection)
+            await self._take_turn()
+            try:
+                async with self._engine.begin() as connection:
+                    await begin_writing(connection)
+                    transaction = Transaction(connection)
+                    yield transaction
+                    if transaction.changed_feed and connection.dialect.name == "postgresql":
+                        await connection.exec_driver_sql(WAKE)
+            finally:
+                self._turn.release()
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Transaction]:
-        """Yield a transaction that only reads, and waits for no writer.
+        """Yield a transaction that only reads one snapshot, and waits for no writer.
 
         Raises:
+            NotStorable: a value asked for cannot be in a store.
             StoreUnavailable: the store said no.
         """
         with _translated():
             async with self._engine.connect() as connection:
-                await connection.execution_options(**READ_ONLY)
+                await connection.execution_options(**read_options(self._engine))
                 async with connection.begin():
                     yield Transaction(connection)
 
@@ -284,12 +316,26 @@ class BindingStore:
         """
         async with self.reading() as transaction:
             found = await transaction._connection.run_sync(_schema_revision)
+        if found is not None and found > HEAD:
+            raise SchemaOutdated(f"schema {found}, wanted {HEAD}: a newer version was here; run that one's `downgrade`")
         if found != HEAD:
             raise SchemaOutdated(f"schema {found or 'none'}, wanted {HEAD}: run `mmserver migration upgrade`")
+
+    async def listen_for_ever(self, on_change: Callable[[], None]) -> None:
+        """Call ``on_change`` when another instance has committed something for the feed, until cancelled."""
+        if self._engine.dialect.name == "postgresql":
+            await listen_for_ever(self._engine.url.render_as_string(hide_password=False), on_change)
 
     async def close(self) -> None:
         """Close all connections."""
         await self._engine.dispose()
+
+    async def _take_turn(self) -> None:
+        try:
+            async with asyncio.timeout(self._busy_timeout_s):
+                await self._turn.acquire()
+        except TimeoutError as exc:
+            raise StoreUnavailable(f"busy: no turn to write within {self._busy_timeout_s:g} s") from exc
 
 
 class _translated:  # noqa: N801 - a context manager, read as a function
@@ -301,8 +347,14 @@ class _translated:  # noqa: N801 - a context manager, read as a function
     def __exit__(self, _kind: object, exc: BaseException | None, _traceback: object) -> None:
         if isinstance(exc, IntegrityError):
             raise IdentityTaken(str(exc.orig)) from exc
+        if isinstance(exc, DataError):
+            raise NotStorable(str(exc.orig).partition("\n")[0]) from exc
         if isinstance(exc, SQLAlchemyError | sqlite3.Error | OSError):
             raise StoreUnavailable(str(getattr(exc, "orig", None) or exc)) from exc
+
+
+def _stored_key(key: str) -> str:
+    return key if len(key) <= KEY_MAX else "sha256:" + hashlib.sha256(key.encode()).hexdigest()
 
 
 def _schema_revision(connection: Any) -> str | None:
@@ -324,7 +376,7 @@ def _to_row(binding: IdentityBinding) -> dict[str, Any]:
         "handle": binding.handle,
         "role": binding.role.value,
         "state": binding.state.value,
-        "key": binding.key,
+        "key": _stored_key(binding.key),
         "enabled": binding.enabled,
         "releasing": binding.releasing,
         "provisioned": binding.provisioned,

@@ -104,12 +104,13 @@ class AuditTable:
 
     async def _insert(self, change: Change, **values: object) -> None:
         await self._connection.execute(
-            insert(audit).values(
-                at=round(change.at, 6),  # as exact as what is shown, so that a moment read can be asked for
-                event=change.event,
-                actor=change.actor[:255],
-                reason=change.reason[:200],
-                traceparent=change.traceparent,
+            insert(audit),
+            {
+                "at": round(change.at, 6),  # as exact as what is shown, so that a moment read can be asked for
+                "event": change.event,
+                "actor": change.actor[:255],
+                "reason": change.reason[:200],
+                "traceparent": change.traceparent,
                 **values,
-            )
+            },
         )

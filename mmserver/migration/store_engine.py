@@ -1,24 +1,65 @@
-"""Database engines as the store needs them: SQLite with one writer at a time, durable, and errors of ours.
+"""Database engines as the store needs them: one writer at a time, durable, bounded waits, on SQLite and PostgreSQL.
 
-Without BEGIN IMMEDIATE concurrent read-then-write transactions on SQLite lose updates without an error.
+SQLite: every writing transaction begins with BEGIN IMMEDIATE; without it concurrent read-then-write transactions lose
+updates without an error.  PostgreSQL: it begins by locking the one row of ``feed_version``, and each later statement
+sees what was committed before that.  So nothing fails for the sake of another writer once a transaction has begun, and
+versions become visible in their own order.  Readers wait for nobody and see one snapshot.
 """
 
 from typing import Any, Final
 
 import sqlalchemy
 from sqlalchemy import event
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 READ_ONLY: Final = {"read_only": True}
 POOL_WAIT_S: Final = 5.0
+CONNECT_S: Final = 3
+SILENCE_MS: Final = 10_000
+"""A server that has not acknowledged octets for so long is gone."""
+IDLE_IN_TRANSACTION_MS: Final = 10_000
+"""An instance that stops in the middle of a transaction (paused, cut off) loses it, and the lock with it."""
+LOCK_WRITER: Final = "SELECT v FROM feed_version FOR NO KEY UPDATE"
 
 
 def create_store_engine(url: str, busy_timeout_s: float) -> AsyncEngine:
     """Return an asynchronous engine for ``url``; a writer waits ``busy_timeout_s`` for another at most."""
-    engine = create_async_engine(url, pool_timeout=POOL_WAIT_S)
-    if engine.dialect.name == "sqlite":
+    if sqlalchemy.make_url(url).get_backend_name() == "sqlite":
+        engine = create_async_engine(url, pool_timeout=POOL_WAIT_S)
         serialise_writers(engine.sync_engine, busy_timeout_s)
-    return engine
+        return engine
+    settings = {
+        "lock_timeout": int(busy_timeout_s * 1000),
+        "idle_in_transaction_session_timeout": IDLE_IN_TRANSACTION_MS,
+    }
+    return create_async_engine(
+        url,
+        pool_timeout=POOL_WAIT_S,
+        pool_pre_ping=True,  # after the database was away no request pays for its return
+        pool_use_lifo=True,
+        isolation_level="READ COMMITTED",
+        connect_args={
+            "connect_timeout": CONNECT_S,
+            "keepalives_idle": 5,
+            "keepalives_interval": 2,
+            "keepalives_count": 3,
+            "tcp_user_timeout": SILENCE_MS,
+            "options": " ".join(f"-c {name}={value}" for name, value in settings.items()),
+        },
+    )
+
+
+async def begin_writing(connection: AsyncConnection) -> None:
+    """Become the one writer; SQLite did it with BEGIN IMMEDIATE."""
+    if connection.dialect.name == "postgresql":
+        await connection.exec_driver_sql(LOCK_WRITER)
+
+
+def read_options(engine: AsyncEngine) -> dict[str, Any]:
+    """Return the execution options of a transaction that only reads, in one snapshot."""
+    if engine.dialect.name == "sqlite":
+        return READ_ONLY
+    return {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 
 
 def serialise_writers(engine: sqlalchemy.Engine, busy_timeout_s: float) -> None:

@@ -109,6 +109,7 @@ CASES = (
          "error: found 'invalid_grant'", {"error": "invalid_target"}),
     Case("token-refused", {**UE1, "error": "invalid_grant"}, "token-exchange-refused", "migration", "found 200"),
     Case("assertion-serves-once", UE1, "token-replayed", "migration", "used twice"),
+    Case("two-signing-keys", {"system": "mc1"}, "idms-key-rotation", "migration", "with one key only"),
 )
 # fmt: on
 

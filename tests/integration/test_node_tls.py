@@ -14,7 +14,7 @@ from diameter_proxy.diameter import dictionary as d
 from diameter_proxy.diameter.commands import CER, CX
 from diameter_proxy.diameter.message import Message, encode_request
 from diameter_proxy.node import ListenerConfig, Node, NodeConfig, PeerConfig
-from diameter_proxy.node.tls import TlsMisconfigured
+from diameter_proxy.node.certificate import TlsMisconfigured
 
 OURS, PARTNER, THIRD = "proxy1.mc1.lab", "proxy1.mc2.lab", "proxy1.mc3.lab"
 VSAI = d.VENDOR_SPECIFIC_APPLICATION_ID.encode(d.VENDOR_ID.encode(10415) + d.AUTH_APPLICATION_ID.encode(CX))

@@ -53,6 +53,7 @@ REGISTRY: Final[dict[str, Callable[..., Finding]]] = {
     "hold-lapsed":            lifecycle.hold_lapsed,
     "token-refused":          tokens.token_refused,
     "assertion-serves-once":  tokens.assertion_serves_once,
+    "two-signing-keys":       tokens.two_signing_keys,
 }
 # fmt: on
 

@@ -6,7 +6,7 @@ from lab.evidence.checks.finding import Finding, differs, frame_filter, judged, 
 from lab.evidence.index import Exchange
 from lab.evidence.queries import story_of
 from lab.evidence.story import Evidence
-from lab.evidence.texts import JWT_BEARER, claims_of, form_of
+from lab.evidence.texts import JWT_BEARER, bearer_of, claims_of, form_of, kid_of
 
 
 def token_refused(evidence: Evidence, *, ue: str, system: str, error: str, status: int = 400) -> Finding:
@@ -45,6 +45,46 @@ def assertion_serves_once(evidence: Evidence, *, ue: str, system: str) -> Findin
                 yield from differs(where, outcome, (400, "invalid_grant"))
 
     frames = [number for found in replayed for exchange in found for number in exchange.frames]
+    return judged(frames, frame_filter(frames), faults())
+
+
+def two_signing_keys(evidence: Evidence, *, system: str) -> Finding:
+    """Once the system's IdMS signed with another key its CMS took tokens of both, and a partner an assertion of it.
+
+    CSC-4 answered 200 to a token of the old key after the first of the new key, and to one of the new key.
+    """
+    facts = evidence.facts
+    issued = [
+        (exchange.request.frame.number, kid)
+        for exchange in evidence.index.at("/token")
+        if facts.system_of(exchange.request.frame.destination) == system
+        and (kid := kid_of(str(exchange.answer().get("access_token", ""))))
+    ]
+    old = issued[0][1] if issued else ""
+    rotated = next((number for number, kid in issued if kid != old), 0)
+    taken = [
+        (exchange, kid_of(bearer_of(exchange.request)))
+        for exchange in evidence.exchanges
+        if evidence.index.leg(exchange.request) == "csc-4"
+        and facts.system_of(exchange.request.frame.destination) == system
+        and exchange.status == 200
+        and exchange.request.frame.number > rotated
+    ]
+    asserted = [
+        exchange
+        for exchange in evidence.index.at("/token")
+        if form_of(exchange.request).get("grant_type") == JWT_BEARER
+        and kid_of(form_of(exchange.request).get("assertion", "")) not in ("", old)
+        and exchange.status == 200
+    ]
+
+    def faults() -> Iterator[str]:
+        yield from lacks(rotated, f"the IdMS of {system} signed with one key only")
+        yield from lacks(any(kid == old for _, kid in taken), "no token of the old key was taken after the rotation")
+        yield from lacks(any(kid not in ("", old) for _, kid in taken), "no token of the new key was taken")
+        yield from lacks(asserted, "no partner took an assertion of the new key")
+
+    frames = [number for exchange, _ in taken for number in exchange.frames]
     return judged(frames, frame_filter(frames), faults())
 
 

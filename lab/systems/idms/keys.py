@@ -24,17 +24,30 @@ class KeyFileError(ValueError):
 
 
 class SigningKey:
-    """The private key of this identity management server."""
+    """The private key of this identity management server; after a rotation also the one before, to verify with."""
 
     def __init__(self, key: ECKey | RSAKey) -> None:
         key.ensure_kid()
         self._key = key
+        self._former: ECKey | RSAKey | None = None
         self._algorithm = _algorithm_of(key)
+        self._verifier = VerifyingKeys(KeySet([key]))
 
     @property
     def kid(self) -> str:
         """Thumbprint of the key (RFC 7638)."""
         return self._key.kid or ""
+
+    def rotate(self, successor: "SigningKey") -> bool:
+        """Sign with the successor's key from now on; tokens of the key before stay good until the next rotation.
+
+        Returns whether it is another key at all.
+        """
+        if successor.kid == self.kid:
+            return False
+        self._former, self._key, self._algorithm = self._key, successor._key, successor._algorithm
+        self._verifier.replace_by(VerifyingKeys(KeySet([self._key, self._former])))
+        return True
 
     def sign(self, claims: Mapping[str, Any], typ: str = "JWT") -> str:
         """Return the signed token; ``typ`` goes into its header."""
@@ -43,12 +56,12 @@ class SigningKey:
 
     def jwks(self) -> dict[str, Any]:
         """Return the public key set (RFC 7517 §5)."""
-        public = self._key.as_dict(private=False, use="sig", alg=self._algorithm)
-        return {"keys": [public]}
+        keys = [self._key, *([self._former] if self._former is not None else [])]
+        return {"keys": [key.as_dict(private=False, use="sig", alg=_algorithm_of(key)) for key in keys]}
 
     def verifier(self) -> "VerifyingKeys":
-        """Return what verifies this server's own tokens."""
-        return VerifyingKeys(KeySet([self._key]))
+        """Return what verifies this server's own tokens; it follows a rotation."""
+        return self._verifier
 
 
 class VerifyingKeys:
@@ -56,6 +69,10 @@ class VerifyingKeys:
 
     def __init__(self, keys: KeySet) -> None:
         self._keys = keys
+
+    def replace_by(self, other: "VerifyingKeys") -> None:
+        """Verify with another's keys from now on: the issuer has new ones."""
+        self._keys = other._keys
 
     def verify(self, text: str) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return header and claims of a token that one of these keys has signed; claims are not judged.

@@ -1,4 +1,7 @@
-"""Runs the identity management server: TLS 1.3, one ready line, clean stop on SIGTERM and SIGINT."""
+"""Runs the identity management server: TLS 1.3, one ready line, clean stop on SIGTERM and SIGINT.
+
+SIGHUP reads the signing key and the partners' keys anew; standard output says so, or the log why not.
+"""
 
 import asyncio
 import contextlib
@@ -8,7 +11,7 @@ import signal
 import socket
 import ssl
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import structlog
 import uvicorn
@@ -50,6 +53,18 @@ def load_keys(config: IdmsConfig) -> tuple[SigningKey, dict[str, VerifyingKeys]]
         raise ConfigError(str(exc)) from exc
 
 
+def reload_keys(config: IdmsConfig, key: SigningKey, partner_keys: dict[str, VerifyingKeys]) -> bool:
+    """Read the key files anew, all of them or none; return whether our own key is another one.
+
+    Raises:
+        ConfigError: a key file cannot be used; nothing has changed.
+    """
+    new_key, new_partner_keys = load_keys(config)
+    for issuer, keys in new_partner_keys.items():
+        partner_keys[issuer].replace_by(keys)
+    return key.rotate(new_key)
+
+
 def server_context(tls: Tls) -> ssl.SSLContext:
     """Return the TLS context of the server; UEs show no certificate.
 
@@ -86,15 +101,25 @@ def run(config: IdmsConfig) -> None:
         limit_concurrency=1000,
         timeout_graceful_shutdown=2,
     )
+
+    def reload() -> None:
+        try:
+            rotated = reload_keys(config, key, partner_keys)
+        except ConfigError as exc:
+            structlog.get_logger().error("keys.kept", why=str(exc))
+            return
+        print(json.dumps({"event": "keys.reloaded", "kid": key.kid, "rotated": rotated}), flush=True)
+
     with _listener(config) as listener:
-        asyncio.run(_serve(Server(settings), listener))
+        asyncio.run(_serve(Server(settings), listener, reload))
 
 
-async def _serve(server: Server, listener: socket.socket) -> None:
+async def _serve(server: Server, listener: socket.socket, reload: Callable[[], None]) -> None:
     def stop() -> None:
         server.should_exit = True
 
     loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGHUP, reload)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
     await server.serve(sockets=[listener])

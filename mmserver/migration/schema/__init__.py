@@ -22,7 +22,7 @@ from sqlalchemy import (
     text,
 )
 
-HEAD: Final = "0002"
+HEAD: Final = "0003"
 """The Alembic revision that this program needs; a test holds it equal to the newest script."""
 
 metadata = MetaData(
@@ -35,12 +35,13 @@ metadata = MetaData(
     }
 )
 
+_Counted = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts by itself in an INTEGER alone, of 64 bits
 _LIVE = text("state <> 'quarantined'")  # PostgreSQL has it from the script: naming it here would load that dialect
 
 bindings = Table(
     "bindings",
     metadata,
-    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("id", _Counted, primary_key=True, autoincrement=True),
     Column("handle", String(64), nullable=False, unique=True),
     Column("role", String(16), nullable=False),
     Column("state", String(16), nullable=False),
@@ -117,14 +118,14 @@ lent_identities = Table(
     metadata,
     Column("identity", String(255), primary_key=True),
     Column("scope", String(63), primary_key=True),
-    Column("binding_id", Integer, ForeignKey("bindings.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("binding_id", _Counted, ForeignKey("bindings.id", ondelete="CASCADE"), nullable=False, index=True),
 )
 """Each lent identity has one holder from the hold to the end of the quarantine."""
 
 audit = Table(
     "audit",
     metadata,
-    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("id", _Counted, primary_key=True, autoincrement=True),
     Column("at", Float, nullable=False, index=True),
     Column("handle", String(64), nullable=False, index=True),
     Column("event", String(40), nullable=False),
@@ -146,9 +147,13 @@ feed_version = Table(
     Column("id", Integer, primary_key=True),
     Column("v", BigInteger, nullable=False),
     Column("horizon", BigInteger, nullable=False),
+    Column("life", String(64), nullable=False, server_default=""),
     CheckConstraint("id = 1", name="single"),
 )
-"""``horizon``: whoever asks for what came after an older version must start again (deletions are forgotten)."""
+"""``horizon``: whoever asks for what came after an older version must start again (deletions are forgotten).
+
+``life`` says which database this is: a copy that was restored finds another's, and begins a new one (``store_life``).
+"""
 
 acknowledgements = Table(
     "acknowledgements",

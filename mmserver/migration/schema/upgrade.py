@@ -1,44 +1,68 @@
-"""Brings a store to the schema of this program; the only place that loads Alembic."""
+"""Brings a store to the schema of this program, or back to an older one; the only place that loads Alembic."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 import sqlalchemy
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
 from sqlalchemy.exc import SQLAlchemyError
 
-from mmserver.migration.errors import StoreUnavailable
+from mmserver.migration.errors import SchemaOutdated, StoreUnavailable
 from mmserver.migration.schema import HEAD
 from mmserver.migration.store_engine import serialise_writers
 
-HERE = Path(__file__).parent
-BUSY_TIMEOUT_S = 5.0
+HERE: Final = Path(__file__).parent
+BUSY_TIMEOUT_S: Final = 5.0
+LOCK_UPGRADE: Final = "SELECT pg_advisory_xact_lock(23280)"
 
 
-def upgrade(url: str) -> str:
-    """Migrate the schema of the store at ``url`` to ``HEAD`` and return that revision.
+def upgrade(url: str, revision: str = HEAD) -> str:
+    """Migrate the schema of the store at ``url`` up to ``revision`` and return that.
 
     Raises:
+        SchemaOutdated: a newer program has been here; nothing was changed.
         StoreUnavailable: the store cannot be opened or changed.
     """
-    synchronous = sqlalchemy.make_url(url.replace("+aiosqlite", ""))
-    if synchronous.get_backend_name() == "sqlite" and synchronous.database not in (None, "", ":memory:"):
-        Path(synchronous.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = sqlalchemy.create_engine(synchronous)
+    _migrate(url, lambda config: command.upgrade(config, revision))
+    return revision
+
+
+def downgrade(url: str, revision: str) -> str:
+    """Migrate the schema of the store at ``url`` down to ``revision`` and return that; ``base`` drops every table.
+
+    Raises:
+        SchemaOutdated: there is no such revision below; nothing was changed.
+        StoreUnavailable: the store cannot be opened or changed.
+    """
+    _migrate(url, lambda config: command.downgrade(config, revision))
+    return revision
+
+
+def _migrate(url: str, run: Callable[[Config], None]) -> None:
+    address = sqlalchemy.make_url(url.replace("+aiosqlite", ""))
+    if address.get_backend_name() == "sqlite" and address.database not in (None, "", ":memory:"):
+        Path(address.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = sqlalchemy.create_engine(address)
     if engine.dialect.name == "sqlite":
         serialise_writers(engine, BUSY_TIMEOUT_S)
     try:
         with engine.begin() as connection:
+            if engine.dialect.name == "postgresql":
+                connection.exec_driver_sql(LOCK_UPGRADE)  # SQLite has one writer anyway
             config = alembic_config()
             config.attributes["connection"] = connection
             config.attributes["now"] = time.time()
-            command.upgrade(config, HEAD)
+            run(config)
+    except CommandError as exc:
+        raise SchemaOutdated(f"{exc}: this version knows schemas up to {HEAD}") from exc
     except SQLAlchemyError as exc:
-        raise StoreUnavailable(f"{synchronous.render_as_string()}: {getattr(exc, 'orig', None) or exc}") from exc
+        raise StoreUnavailable(f"{address.render_as_string()}: {getattr(exc, 'orig', None) or exc}") from exc
     finally:
         engine.dispose()
-    return HEAD
 
 
 def alembic_config() -> Config:

@@ -142,6 +142,8 @@ def test_a_token_of_the_real_identity_management_server_lets_in(systems, make_wo
     [
         ("alice", {"migration": "false"}, {}, 403, "not-authorised-for-migration", 2),
         ("alice", {"outbound_users": "[]"}, {}, 404, "no-suitable-partner", 3),
+        ("alice", {"partner": "outbound_max = 0"}, {}, 409, "quota-reached", 5),
+        ("alice", {}, {"partner": "inbound_max = 0"}, 409, "quota-reached", 10),
         ("mallory", {}, {}, 403, "no-primary-set-for-partner", 5),
         ("alice", {}, {"inbound_users": "[]"}, 403, "inbound-user-refused", 8),
         ("alice", {}, {"partner": "valid_until = 2020-01-01T00:00:00Z"}, 403, "primary-system-not-trusted", 8),

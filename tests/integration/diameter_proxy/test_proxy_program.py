@@ -78,17 +78,26 @@ async def test_a_process_relays_counts_and_stops_cleanly(program, lab):
     answer = await cscf.ask(PROXY, cscf.mar("a@" + REALM, "sip:a@" + REALM))
     assert answer.get(d.RESULT_CODE) == 2001
     text = await asyncio.to_thread(lambda: urllib.request.urlopen(f"http://127.0.0.1:{metrics}/metrics").read())
-    assert b'diameter_requests_total{command="MAR",source="cscf"} 1.0' in text
+    assert b'diameter_requests_total{command="MAR",peer="scscf.mc1.lab",source="cscf"} 1.0' in text
+    assert b'diameter_answers_total{code="2001",command="MAR",peer="hss.mc1.lab"} 1.0' in text
     assert b'diameter_peer_open{group="hss",peer="hss.mc1.lab"} 1.0' in text
     code, out = await command("peers", "--json", "--config", str(file))
     assert code == 0
     told = json.loads(out)
     assert {row["host"]: row["is_open"] for row in told["peers"]} == {"scscf.mc1.lab": True, "hss.mc1.lab": True}
     assert told["map"]["bindings"] == 0
+    file.write_text(file.read_text() + "[limits]\nparked = 5\n")
+    process.send_signal(signal.SIGHUP)
+    assert await command("reload", "--config", str(file)) == (0, "ok: reloaded\n")
+    assert (await command("routes", "--config", str(file)))[1].splitlines()[0] == (
+        "cscf     UAR  own       to the HSS, unchanged  -> hss.mc1.lab"
+    )
+    assert await command("pending", "--config", str(file)) == (0, "")
     process.send_signal(signal.SIGTERM)
     assert await asyncio.wait_for(process.wait(), 10) == 0
     events = [json.loads(line) for line in (await process.stderr.read()).decode().splitlines()]
     assert "peer.open" in {event["event"] for event in events}
+    assert [event["event"] for event in events].count("config.reloaded") == 2
     assert not (file.parent / "admin.sock").exists()
 
 

@@ -1,4 +1,4 @@
-"""A whole MMS of mc2 on loopback: real certificates, real SQLite, real sockets."""
+"""A whole MMS of mc2 on loopback: real certificates, real sockets, real SQLite and then real PostgreSQL."""
 
 import json
 import ssl
@@ -17,6 +17,7 @@ from mmserver.http.tls import Credentials, client_context
 from mmserver.migration.config import load_config
 from mmserver.migration.schema.upgrade import upgrade
 from mmserver.migration.service import Service
+from tests.databases import Database, PostgreSql, sqlite
 
 CONFIG = """
 [system]
@@ -45,7 +46,7 @@ scscf = ["sip:scscf.mc2.lab:6060"]
 rtr_deadline_s = 0.3
 
 [store]
-url = "sqlite+aiosqlite:///{folder}/mms.sqlite"
+url = "{url}"
 busy_timeout_s = 0.5
 
 [lifetime]
@@ -64,8 +65,9 @@ migration_management_servers = ["mms.mc1.lab"]
 class Lab:
     """Files of one test: authorities, certificates, configuration."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, database: Database) -> None:
         self.folder = folder
+        self.database = database
         self.authority = trustme.CA()
         self.rogue = trustme.CA()
         self.authority.cert_pem.write_to_path(folder / "mc2-ca.pem")
@@ -75,7 +77,7 @@ class Lab:
         self.configure()
 
     def configure(self, **replaced: str) -> Path:
-        text = CONFIG.replace("{folder}", str(self.folder))
+        text = CONFIG.replace("{url}", self.database.url)
         for old, new in replaced.items():
             text = text.replace(old, new)
         self.config_file.write_text(text)
@@ -96,9 +98,29 @@ class Lab:
         return client_context(self.folder / "mc2-ca.pem", credentials)
 
 
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSql]:
+    """One server for all tests of this run; it need not survive the machine, so nothing waits for the disk."""
+    server = PostgreSql("fsync=off", "max_connections=300")
+    yield server
+    server.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """An empty database: each test that touches a store runs over both kinds."""
+    if request.param == "sqlite":
+        yield sqlite(tmp_path)
+        return
+    server: PostgreSql = request.getfixturevalue("postgresql")
+    database = server.create()
+    yield database
+    server.drop(database)
+
+
 @pytest.fixture
-def lab(tmp_path: Path) -> Lab:
-    return Lab(tmp_path)
+def lab(tmp_path: Path, database: Database) -> Lab:
+    return Lab(tmp_path, database)
 
 
 @pytest.fixture
@@ -173,7 +195,8 @@ def program(lab: Lab) -> Iterator[Program]:
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Lab]]:
     """A running program and its files, for tests that ask it many things."""
-    lab = Lab(tmp_path_factory.mktemp("mms"))
+    folder = tmp_path_factory.mktemp("mms")
+    lab = Lab(folder, sqlite(folder))
     program = Program(lab.config_file)
     program.call("upgrade")
     program.start()

@@ -35,7 +35,25 @@ document: Final = openapi_document()
 schema: Final = schemathesis.openapi.from_dict(document)
 asked: Final = schema.exclude(path=["/ready", "/metrics"])  # what they answer depends on who is connected
 schema.config.phases.coverage.enabled = False  # hundreds of requests an operation; `generate` finds the same here
-CHECKS: Final = [not_a_server_error, content_type_conformance, response_schema_conformance, status_code_conformance]
+
+
+def problem_conformance(_context: Any, response: Any, case: Any) -> None:
+    """Hold a refusal to the problems that the document names for this operation and status."""
+    if "application/problem+json" not in response.headers.get("content-type", [""])[0]:
+        return
+    documented = case.operation.definition.raw["responses"][str(response.status_code)]
+    names = documented["content"]["application/problem+json"]["examples"]
+    found = response.json()["type"].rpartition(":")[2]
+    assert found in names, f"{found} is not documented for {case.operation.label}, only {sorted(names)}"
+
+
+CHECKS: Final = [
+    not_a_server_error,
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+    problem_conformance,
+]
 OPERATIONS: Final = sorted(one["operationId"] for path in document["paths"].values() for one in path.values())
 
 
@@ -160,6 +178,7 @@ SUCCESSES: Final[dict[str, Callable[[Filled], dict[str, Any]]]] = {
     "export_bindings":                      lambda _: query(role="partner"),
     "get_audit_trail":                      lambda _: query(binding=HANDLES[0], since="2020-01-01T00:00:00Z"),
     "get_feed_changes":                     lambda _: query(after=0),
+    "get_feed_rows":                        lambda _: query(after=0, limit=5),
     "look_up_identity":                     lambda _: at(identity=f"mig-{HANDLES[3]}@ims.mc2.lab"),
     "acknowledge_feed":                     lambda f: send({"proxy": "proxy1.mc2.lab", "version": f.version()}),
     "report_proxy_event":                   lambda _: send({"event": "first-use", "private_user_identity": "a@b.lab"}),

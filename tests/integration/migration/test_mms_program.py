@@ -1,9 +1,7 @@
 """The program: upgrade, run, its ready line, its clean and its sudden end."""
 
 import json
-import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
 from typing import Any
@@ -11,28 +9,48 @@ from typing import Any
 import httpx2
 import pytest
 
+SQLITE = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+
 
 def test_run_refuses_a_store_that_was_not_upgraded(program: Any) -> None:
     run = program.call("run")
     assert run.returncode == 1
-    assert run.stderr.splitlines()[-1] == ("error: schema none, wanted 0002: run `mmserver migration upgrade`")
+    assert run.stderr.splitlines()[-1] == ("error: schema none, wanted 0003: run `mmserver migration upgrade`")
     assert "Traceback" not in run.stderr
 
 
 def test_run_refuses_the_schema_of_another_version(program: Any, lab: Any) -> None:
     program.call("upgrade")
-    with sqlite3.connect(lab.folder / "mms.sqlite") as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '9999'")
-    connection.close()
+    lab.database.execute("UPDATE alembic_version SET version_num = '9999'")
     run = program.call("run")
-    assert (run.returncode, "schema 9999, wanted 0002" in run.stderr) == (1, True)
+    assert (run.returncode, run.stderr.splitlines()[-1]) == (
+        1,
+        "error: schema 9999, wanted 0003: a newer version was here; run that one's `downgrade`",
+    )
+    for command in (("upgrade",), ("downgrade", "--to", "0002")):
+        run = program.call(*command)
+        assert (run.returncode, run.stderr.count("\n"), "9999" in run.stderr) == (1, 1, True)
 
 
+def test_run_refuses_an_older_schema_and_goes_on_after_an_upgrade(program: Any) -> None:
+    program.call("upgrade")
+    run = program.call("downgrade", "--to", "0002")
+    assert (run.returncode, run.stdout) == (0, "ok: schema 0002\n")
+    run = program.call("run")
+    assert (run.returncode, run.stderr.splitlines()[-1]) == (
+        1,
+        "error: schema 0002, wanted 0003: run `mmserver migration upgrade`",
+    )
+    assert program.call("upgrade").stdout == "ok: schema 0003\n"
+    program.start()
+
+
+@SQLITE
 def test_upgrade_may_run_twice_and_makes_its_folder(program: Any, lab: Any) -> None:
     lab.configure(**{f"{lab.folder}/mms.sqlite": f"{lab.folder}/state/deep/mms.sqlite"})
     for _ in range(2):
         run = program.call("upgrade")
-        assert (run.returncode, run.stdout) == (0, "ok: schema 0002\n")
+        assert (run.returncode, run.stdout) == (0, "ok: schema 0003\n")
 
 
 def test_it_says_ready_and_ends_cleanly(program: Any) -> None:
@@ -89,15 +107,9 @@ def test_help_teaches(arguments: list[str]) -> None:
 
 def test_a_store_from_before_is_kept_by_an_upgrade(program: Any, lab: Any) -> None:
     program.call("upgrade")
-    path = lab.folder / "mms.sqlite"
-    with sqlite3.connect(path) as connection:
-        before = connection.execute("SELECT v FROM feed_version").fetchone()
-    connection.close()
-    shutil.copy(path, lab.folder / "copy.sqlite")
+    before = lab.database.one("SELECT v FROM feed_version")
     program.call("upgrade")
-    with sqlite3.connect(path) as connection:
-        assert connection.execute("SELECT v FROM feed_version").fetchone() == before
-    connection.close()
+    assert lab.database.one("SELECT v FROM feed_version") == before
 
 
 def test_metrics_health_and_readiness_have_a_listener_of_their_own(program: Any, lab: Any) -> None:

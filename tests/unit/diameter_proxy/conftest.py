@@ -36,6 +36,10 @@ class Wire:
         self._number += 1
         return self._number
 
+    def next_end_to_end(self):
+        self._number += 1
+        return self._number
+
     def is_open(self, peer):
         return peer not in self.closed
 

@@ -16,7 +16,11 @@ def test_counts_become_families(made, wire):
     proxy.receive_request("scscf.mc2.lab", made.mar(("bob@ims.mc2.lab", "sip:bob@ims.mc2.lab")))
     proxy.counters.answered(0.001)
     families = {family.name: family for family in ProxyCollector(proxy, Node()).collect()}
-    assert families["diameter_requests"].samples[0].labels == {"source": "cscf", "command": "MAR"}
+    assert families["diameter_requests"].samples[0].labels == {
+        "peer": "scscf.mc2.lab",
+        "source": "cscf",
+        "command": "MAR",
+    }
     assert families["diameter_pending"].samples[0].value == 1
     counts = {s.labels["le"]: s.value for s in families["diameter_transaction_seconds"].samples if "le" in s.labels}
     assert (counts["0.0008"], counts["0.0016"], counts["+Inf"]) == (0, 1, 1)

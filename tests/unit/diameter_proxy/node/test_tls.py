@@ -6,8 +6,9 @@ import pytest
 import trustme
 from cryptography import x509
 
+from diameter_proxy.node.certificate import TlsMisconfigured
 from diameter_proxy.node.config import NodeConfig, PeerConfig
-from diameter_proxy.node.tls import Authority, TlsIdentities, TlsMisconfigured
+from diameter_proxy.node.tls import Authority, TlsIdentities
 
 
 def certificate(ca: trustme.CA, name: str) -> x509.Certificate:

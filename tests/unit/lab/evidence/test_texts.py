@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from lab.evidence.texts import bearer_of, claims_of, digest_parameters, form_of, is_registering, uri_of
+from lab.evidence.texts import bearer_of, claims_of, digest_parameters, form_of, is_registering, kid_of, uri_of
 
 
 def test_parameters_are_named_in_lower_case_quoted_or_not() -> None:
@@ -15,6 +15,15 @@ def test_parameters_are_named_in_lower_case_quoted_or_not() -> None:
 @pytest.mark.parametrize("token", ["", "a.b", "e30.####.x", "e30.W10.x", "e30.AAAA.x"])
 def test_what_is_no_token_claims_nothing(token: str) -> None:
     assert claims_of(token) == {}
+
+
+@pytest.mark.parametrize("token", ["", "a.b", "####.e30.x", "W10.e30.x", "AAAA.e30.x", "e30.e30.x", "e30"])
+def test_what_is_no_token_names_no_key(token: str) -> None:
+    assert kid_of(token) == ""
+
+
+def test_a_token_names_its_key() -> None:
+    assert kid_of("eyJraWQiOiJrMSJ9.e30.x") == "k1"
 
 
 @pytest.mark.parametrize("header", ['"A" <sip:a@x;user=phone>;tag=1', "sip:a@x;tag=1", "<sip:a@x>"])

@@ -49,6 +49,7 @@ WANTED = [
     "partner-mms-down",
     "cms-killed-after-step-6",
     "stale-map",
+    "idms-key-rotation",
     "token-exchange-refused",
     "token-replayed",
 ]

@@ -179,7 +179,7 @@ async def test_what_is_exported_can_be_imported_elsewhere(mms: Any, make_config:
     await mms.withdrawal.sweep()
     assert await exported(mms) == []
     report = await imported(mms, *lines)
-    assert (report.refused, report.outcomes[Outcome.ENTERED]) == ((), 3)
+    assert (report.refused, report.outcomes[Outcome.ENTERED]) == ([], 3)
     assert await exported(mms) == lines
 
 

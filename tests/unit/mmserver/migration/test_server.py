@@ -1,5 +1,6 @@
 """Steps 5 and 10 of 10.1.X.1: who gets which set, and each refusal with its step."""
 
+import asyncio
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ from mmserver.migration.errors import (
     NoPrimarySetForPartner,
     NoSipIdentity,
     PartnerSetTooSmall,
+    QuotaReached,
     Refusal,
     UnknownPartner,
     ValidityOver,
@@ -262,3 +264,32 @@ async def test_the_server_names_the_proxies_that_are_behind(mms: Any) -> None:
     async with mms.store.writing() as transaction:
         await transaction.acknowledge("proxy1.mc2.lab", binding.version, mms.now)
     assert await mms.server.proxies_behind(binding) == ("proxy2.mc2.lab",)
+
+
+@pytest.mark.parametrize(("side", "step"), [("partner", "10.1.X.1-10"), ("primary", "10.1.X.1-5")])
+async def test_an_agreement_s_quota_counts_bindings_and_not_requests(make_mms: Any, side: str, step: str) -> None:
+    mms = make_mms(allocation={"primary": {"mode": "random"}})
+    ask = getattr(mms, side)
+    first = await ask("a", at_most=2)
+    await ask("b", at_most=2)
+    assert (await ask("a", at_most=2)).handle == first.handle
+    for attempt in (ask("c", at_most=2), ask("c", at_most=0)):
+        with pytest.raises(QuotaReached) as raised:
+            await attempt
+        assert raised.value.step == step
+    await ask("c", at_most=3)
+    await ask("d")
+
+
+async def test_requests_at_once_never_take_the_last_place_both(make_mms: Any) -> None:
+    mms = make_mms()
+    outcomes = await asyncio.gather(*(mms.partner(user, at_most=3) for user in "abcdefgh"), return_exceptions=True)
+    assert sum(isinstance(outcome, QuotaReached) for outcome in outcomes) == 5
+
+
+async def test_a_dry_run_knows_the_quota(make_mms: Any) -> None:
+    mms = make_mms()
+    await mms.partner("a")
+    assert await mms.try_partner("b", at_most=2) is None
+    with pytest.raises(QuotaReached):
+        await mms.try_partner("b", at_most=1)

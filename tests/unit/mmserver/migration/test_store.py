@@ -1,14 +1,15 @@
 """What goes into the store comes out the same; versions and audit rows come with it."""
 
+import asyncio
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from mmserver.messages import BindingState, Deregistration
-from mmserver.migration.bindings import IdentityBinding, Registration, finish_release, register
+from mmserver.messages import BindingState, Deregistration, Role
+from mmserver.migration.bindings import IdentityBinding, Registration, finish_release, primary_key, register
 from mmserver.migration.errors import IdentityTaken, SchemaOutdated, StoreUnavailable
-from mmserver.migration.store import BindingStore, Change
+from mmserver.migration.store import KEY_MAX, BindingStore, Change
 
 
 def change(mms: Any, event: str = "test") -> Change:
@@ -103,3 +104,47 @@ async def test_a_store_that_cannot_be_opened_is_unavailable(tmp_path: Any) -> No
     with pytest.raises(StoreUnavailable):
         await store.require_schema()
     await store.close()
+
+
+async def test_a_newer_schema_is_told_from_an_older_one(mms: Any) -> None:
+    for found, advice in (("0001", "mmserver migration upgrade"), ("9999", "a newer version was here")):
+        async with mms.store.writing() as transaction:
+            await transaction._connection.exec_driver_sql(f"UPDATE alembic_version SET version_num = '{found}'")
+        with pytest.raises(SchemaOutdated, match=advice):
+            await mms.store.require_schema()
+
+
+async def test_a_writer_waits_its_turn_for_a_bounded_time(make_config: Any) -> None:
+    store = BindingStore(make_config().store.url, 0.05)
+    async with store.writing():
+        with pytest.raises(StoreUnavailable, match="busy"):
+            async with store.writing():
+                pass
+    async with store.writing() as transaction:
+        assert await transaction.count() == 0
+    await store.close()
+
+
+async def test_a_writer_that_is_cancelled_gives_its_turn_on(mms: Any) -> None:
+    async def hold() -> None:
+        async with mms.store.writing():
+            await asyncio.Event().wait()
+
+    holder = asyncio.create_task(hold())
+    await asyncio.sleep(0.05)
+    waiting = asyncio.create_task(hold())
+    await asyncio.sleep(0)
+    for task in (waiting, holder):
+        task.cancel()
+    await asyncio.gather(holder, waiting, return_exceptions=True)
+    await mms.allocated()
+
+
+async def test_a_key_of_many_users_is_found_by_its_digest(mms: Any) -> None:
+    users = [f"sip:{number:060}@mc1.lab" for number in range(16)]
+    binding = await mms.lent(mc_service_ids=users)
+    async with mms.store.reading() as transaction:
+        key = primary_key(tuple(users), binding.counterpart, "mc1")
+        assert len(key) > KEY_MAX
+        found = await transaction.find_live(Role.PRIMARY, key)
+    assert (found.handle, found.key[:7]) == (binding.handle, "sha256:")

@@ -90,6 +90,26 @@ def test_any_header_is_refused_in_the_documented_way(header: dict[str, object]) 
         SigningKey(EC).verifier().verify(f"{encoded(header)}.{encoded({})}.AAAA")
 
 
+def test_after_a_rotation_tokens_of_the_key_before_are_good_until_the_next_one(tmp_path: Path) -> None:
+    signing = SigningKey(EC)
+    verifier, old = signing.verifier(), signing.sign({"sub": "alice"})
+    assert signing.rotate(SigningKey(RSA))
+    new = signing.sign({"sub": "alice"})
+    assert [verifier.verify(token)[1] for token in (old, new)] == [{"sub": "alice"}] * 2
+    assert {key["kid"] for key in signing.jwks()["keys"]} == {SigningKey(EC).kid, SigningKey(RSA).kid}
+    assert [key["alg"] for key in signing.jwks()["keys"]] == ["RS256", "ES256"]
+    assert signing.rotate(SigningKey(ECKey.generate_key("P-256")))
+    verifier.verify(new)
+    with pytest.raises(NotAToken):
+        verifier.verify(old)
+
+
+def test_the_same_key_again_is_no_rotation() -> None:
+    signing = SigningKey(EC)
+    assert not signing.rotate(SigningKey(EC))
+    assert len(signing.jwks()["keys"]) == 1
+
+
 def test_keys_are_read_from_pem(tmp_path: Path) -> None:
     for name, key in (("ec.pem", EC), ("rsa.pem", RSA)):
         (tmp_path / name).write_bytes(key.as_pem(private=True))

@@ -9,7 +9,8 @@ import trustme
 from joserfc.jwk import ECKey, KeySet
 
 from lab.systems.idms.config import ConfigError, IdmsConfig, load_config
-from lab.systems.idms.server import load_keys, server_context
+from lab.systems.idms.keys import SigningKey
+from lab.systems.idms.server import load_keys, reload_keys, server_context
 
 TOML = """
 [system]
@@ -60,3 +61,19 @@ def test_a_key_of_another_certificate_is_a_configuration_fault(config: IdmsConfi
     config.tls.private_key.write_bytes(ECKey.generate_key("P-256").as_pem(private=True))
     with pytest.raises(ConfigError, match="tls: "):
         server_context(config.tls)
+
+
+def test_keys_are_read_anew_all_or_none(config: IdmsConfig) -> None:
+    key, partner_keys = load_keys(config)
+    first, theirs = key.kid, ECKey.generate_key("P-256")
+    assert not reload_keys(config, key, partner_keys)
+    config.keys.private_key.write_bytes(ECKey.generate_key("P-256").as_pem(private=True))
+    config.partners[0].jwks_file.write_text("{}")
+    with pytest.raises(ConfigError):
+        reload_keys(config, key, partner_keys)
+    assert key.kid == first
+    config.partners[0].jwks_file.write_text(json.dumps(KeySet([theirs]).as_dict(private=False)))
+    assert reload_keys(config, key, partner_keys)
+    assert key.kid != first
+    assertion = SigningKey(theirs).sign({"sub": "alice"})
+    assert partner_keys["https://idms.mc2.lab"].verify(assertion)[1] == {"sub": "alice"}

@@ -1,0 +1,110 @@
+"""The two databases that a store may lie in, for tests: a file of SQLite, or one database of a throw-away PostgreSQL.
+
+``pg_virtualenv`` of Debian makes the server, on a port of ours, and takes it away when our end of its input closes.
+"""
+
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy
+from sqlalchemy.pool import NullPool
+
+SHOW = "import json, os; print(json.dumps({k: v for k, v in os.environ.items() if k.startswith('PG')}), flush=True)"
+
+
+class Database:
+    """One store's database, looked at from outside the program."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._engine = sqlalchemy.create_engine(url.replace("+aiosqlite", ""), poolclass=NullPool)
+
+    @property
+    def name(self) -> str:
+        return self._engine.dialect.name
+
+    def connect(self) -> sqlalchemy.Connection:
+        return self._engine.connect()
+
+    def one(self, query: str, **values: Any) -> Any:
+        return self.rows(query, **values)[0][0]
+
+    def rows(self, query: str, **values: Any) -> list[tuple[Any, ...]]:
+        with self._engine.connect() as connection:
+            return [tuple(row) for row in connection.execute(sqlalchemy.text(query), values)]
+
+    def execute(self, statement: str, **values: Any) -> None:
+        with self._engine.begin() as connection:
+            connection.execute(sqlalchemy.text(statement), values)
+
+
+class PostgreSql:
+    """A throw-away server; databases are made in it one by one."""
+
+    def __init__(self, *settings: str) -> None:
+        assert shutil.which("pg_virtualenv"), "PostgreSQL is not installed: packaging/set-up.sh database"
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        options = [word for setting in settings for word in ("-o", setting)]
+        script = f'"{sys.executable}" -c "{SHOW}"; cat'
+        self._process = subprocess.Popen(
+            ["pg_virtualenv", "-t", *options, "sh", "-c", script],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, "PGPORT": str(port)},
+        )
+        assert self._process.stdout is not None
+        said = []
+        for line in self._process.stdout:
+            said.append(line)
+            if line.startswith("{"):
+                break
+        else:
+            raise AssertionError(f"no PostgreSQL: {''.join(said)}")
+        self.environment = {**os.environ, **json.loads(said[-1])}
+        self._count = 0
+
+    def create(self) -> Database:
+        """Make an empty database."""
+        self._count += 1
+        name = f"mms{self._count}_{secrets.token_hex(4)}"
+        self._command(f"CREATE DATABASE {name}")
+        return Database(self._url(name))
+
+    def drop(self, database: Database) -> None:
+        """Take a database away, whoever is connected."""
+        name = sqlalchemy.make_url(database.url).database
+        self._command(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def control(self, *arguments: str) -> None:
+        """Call ``pg_ctlcluster`` (stop, start, with options) on the server."""
+        command = ["pg_ctlcluster", self.environment["PGVERSION"], "regress", *arguments]
+        run = subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=60, check=False)
+        assert run.returncode == 0, f"{command}: {run.stdout}{run.stderr}"
+
+    def close(self) -> None:
+        """End the server."""
+        self._process.communicate("", timeout=60)
+
+    def _url(self, database: str) -> str:
+        password, port = self.environment["PGPASSWORD"], self.environment["PGPORT"]
+        return f"postgresql+psycopg://postgres:{password}@localhost:{port}/{database}"
+
+    def _command(self, statement: str) -> None:
+        engine = sqlalchemy.create_engine(self._url("postgres"), isolation_level="AUTOCOMMIT", poolclass=NullPool)
+        with engine.connect() as connection:
+            connection.execute(sqlalchemy.text(statement))
+
+
+def sqlite(folder: Path) -> Database:
+    """Return the database of a file in ``folder``."""
+    return Database(f"sqlite+aiosqlite:///{folder}/mms.sqlite")

@@ -1,0 +1,175 @@
+"""Reload at run time, and the admin socket, on real connections (D.4): open peers stay open."""
+
+import asyncio
+import json
+import ssl
+
+import pytest
+
+from diameter_proxy.admin import ask, follow
+from diameter_proxy.config import load_config
+from diameter_proxy.diameter import dictionary as d
+from diameter_proxy.node.errors import ReloadRefused
+from diameter_proxy.node.node import tls_identities
+from diameter_proxy.server import ProxyServer
+
+REALM, PROXY = "ims.mc1.lab", "proxy1.mc1.lab"
+BOB = ("bob@ims.mc1.lab", "sip:bob@ims.mc1.lab")
+NODE = '[node]\norigin_host = "proxy1.mc1.lab"\norigin_realm = "ims.mc1.lab"\nreconnect_s = 0.05\n'
+LISTENER = '[[listeners]]\naddress = "127.0.0.1"\nport = 0\n'
+ADMIN = '[admin]\nsocket = "admin.sock"\n'
+PEER = '[[peers]]\nhost = "{host}.mc1.lab"\nrealm = "ims.mc1.lab"\ngroup = "{group}"\n'
+HSS = PEER.format(host="{host}", group="hss") + 'connect = true\naddress = "127.0.0.1"\nport = {port}\n'
+SCSCF, ICSCF = PEER.format(host="scscf", group="cscf"), PEER.format(host="icscf", group="cscf")
+
+
+class Running:
+    """A proxy of a file that can be written anew, an HSS behind it and an S-CSCF before it."""
+
+    def __init__(self, lab, tools, folder):
+        self.lab, self.tools, self.file = lab, tools, folder / "proxy.toml"
+
+    async def start(self):
+        self.hss = await self.lab.station("hss.mc1.lab", REALM, [PROXY])
+        self.hss.answer = self.hss.multimedia_auth
+        self.hss_row = HSS.format(host="hss", port=self.tools.port_of(self.hss.node))
+        self.write(SCSCF)
+        self.server = ProxyServer(load_config(self.file), self.file)
+        await self.server.start()
+        self.lab._stack.push_async_callback(self.server.stop)
+        self.port = self.tools.port_of(self.server)
+        self.scscf = await self.lab.station("scscf.mc1.lab", REALM, [PROXY], port=self.port)
+        await self.lab.open(self.scscf, PROXY)
+        await self.tools.until(lambda: self.server.node.is_open("hss.mc1.lab"))
+        return self
+
+    def write(self, *rows, node=NODE, listener=LISTENER, hss=None):
+        self.file.write_text(node + listener + (self.hss_row if hss is None else hss) + "".join(rows) + ADMIN)
+
+    async def relayed(self):
+        answer = await self.scscf.ask(PROXY, self.scscf.mar(*BOB))
+        return answer.get(d.RESULT_CODE)
+
+    def opened(self, host):
+        return self.server.node.peers[host].connections_opened
+
+
+@pytest.fixture
+async def running(lab, tools, tmp_path):
+    return await Running(lab, tools, tmp_path).start()
+
+
+async def test_a_new_peer_is_let_in_and_the_open_ones_are_not_touched(running, lab):
+    running.write(SCSCF, ICSCF, "[limits]\nparked = 7\n")
+    await running.server.reload(running.file)
+    icscf = await lab.station("icscf.mc1.lab", REALM, [PROXY], port=running.port)
+    await lab.open(icscf, PROXY)
+    assert await running.relayed() == 2001
+    assert (running.opened("scscf.mc1.lab"), running.opened("hss.mc1.lab")) == (1, 1)
+    assert running.server.proxy.look_ups._parked_max == 7
+
+
+async def test_a_peer_that_is_taken_out_hears_a_dpr_and_is_a_stranger(running, tools, events):
+    running.write(ICSCF)
+    await running.server.reload(running.file)
+    await tools.until(lambda: not running.scscf.node.is_open(PROXY))
+    await tools.until(lambda: running.scscf.node.peers[PROXY].state == "CLOSED")
+    assert any(event.get("reason") == "DPR with cause DO_NOT_WANT_TO_TALK_TO_YOU" for event in events)
+    assert list(running.server.node.peers) == ["hss.mc1.lab", "icscf.mc1.lab"]
+
+
+async def test_a_peer_whose_row_changed_is_connected_to_anew(running, lab, tools):
+    other = await lab.station("hss.mc1.lab", REALM, [PROXY])
+    other.answer = other.multimedia_auth
+    running.write(SCSCF, hss=HSS.format(host="hss", port=tools.port_of(other.node)))
+    await running.server.reload(running.file)
+    await tools.until(lambda: other.node.is_open(PROXY) and running.server.node.is_open("hss.mc1.lab"))
+    assert await running.relayed() == 2001
+    assert len(other.got) == 1
+    assert running.opened("scscf.mc1.lab") == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"node": NODE.replace("proxy1", "proxy9")}, "node: another Origin-Host"),
+        ({"node": NODE + 'system = "mc9"\n'}, "node.system: a change"),
+        ({"listener": LISTENER + LISTENER}, "listeners: a change"),
+        ({"node": NODE + "colour = 1\n"}, "proxy.toml: node.colour: no such setting"),
+        ({"listener": '[metrics]\nlisten = "127.0.0.1:1"\n' + LISTENER}, "metrics: a change"),
+    ],
+)
+async def test_what_takes_a_restart_is_refused_and_all_stays(running, change, reason):
+    running.write(**change)
+    with pytest.raises(ReloadRefused, match=reason):
+        await running.server.reload(running.file)
+    assert await running.relayed() == 2001
+    assert running.opened("scscf.mc1.lab") == 1
+
+
+async def test_a_request_under_way_is_answered_through_a_reload(running, tools):
+    running.hss.answer = lambda message: None
+    asked = asyncio.create_task(running.relayed())
+    await tools.until(lambda: running.hss.got)
+    running.write(SCSCF, ICSCF)
+    await running.server.reload(running.file)
+    running.hss.node.send(PROXY, running.hss.multimedia_auth(running.hss.got[0]))
+    assert await asked == 2001
+
+
+async def test_certificates_are_exchanged_without_dropping_peers(lab, tools):
+    """New connections see the new certificate; the one that is open stays."""
+    tls = lab.certificate("mc1", PROXY)
+    secured = {"tls": True, "ca": lab.authority("mc2")}
+    peers = [tools.peer("proxy1.mc2.lab", "ims.mc2.lab", "partner", system="mc2", **secured)]
+    listeners = [{"address": "127.0.0.1", "port": 0, "tls": True}]
+    proxy = await lab.proxy({**lab.tables("mc1", peers=peers, listeners=listeners), "tls": tls})
+    theirs = lab.certificate("mc2", "proxy1.mc2.lab")
+    port = tools.port_of(proxy)
+    peers = [
+        tools.peer(PROXY, REALM, "partner", system="mc1", tls=True, ca=lab.authority("mc1"), connect=True,
+                   address="127.0.0.1", port=port)
+    ]  # fmt: skip
+    partner = await lab.proxy({**lab.tables("mc2", peers=peers), "tls": theirs})
+    await tools.until(lambda: proxy.node.is_open("proxy1.mc2.lab"))
+    before = await asyncio.to_thread(shown, port)
+    lab.certificate("mc1", PROXY)
+    config = proxy._config
+    proxy.node.reload(config.node_config(), tls_identities(config.node_config()))
+    after = await asyncio.to_thread(shown, port)
+    assert before != after
+    assert partner.node.peers[PROXY].connections_opened == 1
+    assert proxy.node.is_open("proxy1.mc2.lab")
+
+
+def shown(port):
+    """Return the certificate that a listener shows."""
+    return ssl.get_server_certificate(("127.0.0.1", port), timeout=5)
+
+
+async def test_the_admin_socket_shows_routes_and_what_is_under_way(running, tools):
+    socket = running.file.parent / "admin.sock"
+    routes = await asyncio.to_thread(ask, socket, "routes")
+    row = next(row for row in routes if (row["source"], row["command"], row["owner"]) == ("cscf", "MAR", "own"))
+    assert (row["decision"], row["peers"]) == ("to the HSS, unchanged", ["hss.mc1.lab"])
+    running.hss.answer = lambda message: None
+    asked = asyncio.create_task(running.relayed())
+    await tools.until(lambda: running.hss.got)
+    (one,) = await asyncio.to_thread(ask, socket, "pending")
+    assert (one["command"], one["peer"], one["last"]) == ("MAR", "scscf.mc1.lab", "hss.mc1.lab")
+    assert "bob" not in json.dumps(one)
+    running.hss.node.send(PROXY, running.hss.multimedia_auth(running.hss.got[0]))
+    assert await asked == 2001
+    assert await asyncio.to_thread(ask, socket, "reload") == "done"
+
+
+async def test_an_identity_is_followed_through_the_proxy(running, tools):
+    socket = running.file.parent / "admin.sock"
+    following = asyncio.create_task(asyncio.to_thread(lambda: list(follow(socket, BOB[0], 1.0))))
+    await tools.until(lambda: running.server.proxy.tracer.is_active)
+    assert await running.relayed() == 2001
+    found = await following
+    assert [event["event"] for event in found] == ["request", "sent", "answer"]
+    assert (found[0]["of"], found[0]["command"], found[0]["owner"]) == ("scscf.mc1.lab", "MAR", "own")
+    assert (found[1]["to"], found[2]["result"]) == ("hss.mc1.lab", "2001")
+    await tools.until(lambda: not running.server.proxy.tracer.is_active)

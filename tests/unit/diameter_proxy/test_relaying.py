@@ -1,0 +1,57 @@
+"""What is not mapped passes unchanged but for Hop-by-Hop and Route-Record (RFC 6733 §6.1.5 to §6.1.9)."""
+
+import pytest
+
+from diameter_proxy.counters import Counters
+from diameter_proxy.diameter import dictionary as d
+from diameter_proxy.diameter.commands import RTR
+from diameter_proxy.diameter.message import Message
+from diameter_proxy.forwarding import Forwarder
+from diameter_proxy.hot_path import locate
+from diameter_proxy.ownership import Claim, Owner
+from diameter_proxy.relaying import Relaying
+from diameter_proxy.routing import MAR, Route
+from diameter_proxy.server_names import ServerNames
+from diameter_proxy.settings import Settings
+from diameter_proxy.validation import Refused
+
+HSSS = ("hss.mc2.lab", "hss-b.mc2.lab")
+OWN = Claim(Owner.OWN, None, b"bob@ims.mc2.lab", (b"sip:bob@ims.mc2.lab",))
+
+
+@pytest.fixture
+def relaying(made, wire):
+    settings = Settings("proxy1.mc2.lab", "ims.mc2.lab", frozenset(), b"")
+    forwarder = Forwarder(settings, wire, Counters(), lambda: 0.0)
+    told = lambda impi, impus: None  # noqa: E731 - nobody migrates here
+    return Relaying(settings, made.neighbours(), wire, forwarder, ServerNames(""), told, lambda: 0.0)
+
+
+def relay(relaying, made, *more):
+    peer = made.neighbours().by_host["scscf.mc2.lab"]
+    message = made.mar(made.partner, *more)
+    relaying.relay(peer, message, locate(message), MAR, Route.HSS, 0.0, HSSS, OWN)
+
+
+def test_destination_host_chooses_the_hss_and_ours_is_taken_out(relaying, made, wire):
+    relay(relaying, made, d.DESTINATION_HOST.encode("HSS-B.mc2.lab"))
+    relay(relaying, made, d.DESTINATION_HOST.encode("proxy1.mc2.lab"))
+    assert [peer for peer, _ in wire.sent] == ["hss-b.mc2.lab", "hss.mc2.lab"]
+    assert Message.decode(wire.sent[1][1]).get(d.DESTINATION_HOST) is None
+    with pytest.raises(Refused):
+        relay(relaying, made, d.DESTINATION_HOST.encode("other.mc2.lab"))
+
+
+def test_peers_in_route_record_are_left_out(relaying, made, wire):
+    relay(relaying, made, d.ROUTE_RECORD.encode("hss.mc2.lab"))
+    peer, octets = wire.sent[-1]
+    assert peer == "hss-b.mc2.lab"
+    assert Message.decode(octets).all(d.ROUTE_RECORD) == ["hss.mc2.lab", "scscf.mc2.lab"]
+
+
+def test_an_rtr_without_destination_host_is_5005(relaying, made):
+    message = made.mar(made.partner, command=RTR)
+    peer = made.neighbours().by_host["hss.mc2.lab"]
+    with pytest.raises(Refused) as caught:
+        relaying.to_scscf(peer, message, locate(message), RTR.code, OWN, 0.0)
+    assert caught.value.refusal.result_code == 5005

@@ -1,0 +1,54 @@
+"""One identity is followed, for a bounded time, and nobody else."""
+
+import pytest
+
+from diameter_proxy.trace import FOLLOWED_MAX, Tracer, TraceRefused
+
+
+class Clock:
+    now = 10.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def tracer(clock):
+    return Tracer(clock)
+
+
+def test_a_request_and_what_became_of_it_are_told(tracer):
+    heard = []
+    tracer.follow("SIP:al@MC1.lab", 5, heard.append)
+    tracer.request(b"\0\0\0\1", (b"sip:al@mc1.lab",), command="MAR")
+    tracer.request(b"\0\0\0\2", (b"bob@mc1.lab",), command="MAR")
+    tracer.message("answer", b"\0\0\0\1", result="2001")
+    tracer.message("answer", b"\0\0\0\2", result="2001")
+    assert [(event["event"], event["end_to_end"]) for event in heard] == [
+        ("request", "00000001"),
+        ("answer", "00000001"),
+    ]
+
+
+def test_the_time_is_bounded(tracer, clock):
+    heard = []
+    tracer.follow("al@mc1.lab", 5, heard.append)
+    clock.now = 15.0
+    tracer.request(b"\0\0\0\1", (b"al@mc1.lab",))
+    assert heard == []
+    tracer.stop("al@mc1.lab")
+    assert not tracer.is_active
+    tracer.stop("al@mc1.lab")
+
+
+def test_few_are_followed_at_a_time_and_each_once(tracer):
+    for number in range(FOLLOWED_MAX):
+        tracer.follow(f"u{number}@mc1.lab", 5, lambda event: None)
+    for name in ("u0@mc1.lab", "more@mc1.lab"):
+        with pytest.raises(TraceRefused):
+            tracer.follow(name, 5, lambda event: None)
