@@ -99,15 +99,16 @@ def router_rules(topology: Topology) -> str:
 
 
 def capture_filters(topology: Topology) -> list[tuple[str, str]]:
-    """Return each bridge with the capture filter that leaves out what an earlier bridge has shown.
+    """Return each bridge with the capture filter that leaves out what comes from another system's network.
 
-    A frame between two systems passes two bridges; each is captured once.
+    A frame between two systems passes two bridges; it is captured where it was sent.  So each is captured once, and
+    one that a cut link or a lossy one keeps from the second bridge is captured all the same.
     """
-    filters: list[tuple[str, str]] = []
-    for system in topology.systems:
-        earlier = [topology.systems[name].network for name, _ in filters]
-        filters.append((system, " and ".join(f"not net {network}" for network in earlier)))
-    return [(bridge(system), expression) for system, expression in filters]
+    networks = {system: settings.network for system, settings in topology.systems.items()}
+    return [
+        (bridge(system), " and ".join(f"not src net {other}" for name, other in networks.items() if name != system))
+        for system in networks
+    ]
 
 
 def _cable(port: str, system: str, peer_namespace: str, peer_name: str) -> list[str]:

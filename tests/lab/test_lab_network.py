@@ -13,6 +13,7 @@ from lab.run_directory import new_lab_id
 from lab.runtime.marks import lab_ids, namespaces_of, processes_of
 from lab.runtime.netns import NetnsRuntime, remove_lab
 from lab.runtime.runtime import RuntimeFailure
+from lab.supervisor.capture import Dumpcap
 from lab.topology import load_topology
 
 pytestmark = pytest.mark.lab
@@ -20,6 +21,9 @@ pytestmark = pytest.mark.lab
 TOPOLOGY = load_topology().restricted_to(("mc1", "mc2"), ("ue1",))
 ETC_HOSTS = Path("/etc/hosts")
 SERVE = "import socket,sys; s=socket.create_server((sys.argv[1],int(sys.argv[2]))); print('up',flush=True); s.accept()"
+FIELDS = ("ip.src", "ip.dst", "tcp.srcport", "tcp.dstport", "ip.id", "tcp.flags")
+RETRIES_MAX = 10
+SYN, SYN_ACK = "0x0002", "0x0012"
 REACH = "import socket,sys; socket.create_connection((sys.argv[1],int(sys.argv[2])),1).close()"
 
 
@@ -55,6 +59,25 @@ class OneLab:
             server.kill()
         await server.wait()
         return status == 0
+
+    async def reaches_again(self, source: str, target: str, address: str, port: int) -> None:
+        """Reach it within a few tries: a neighbour that did not answer is asked again once a second only."""
+        for _ in range(RETRIES_MAX):
+            if await self.reaches(source, target, address, port):
+                return
+        raise AssertionError(f"{source} does not reach {address} again")
+
+
+async def _frames(capture: Path) -> list[tuple[str, ...]]:
+    """Return source, target, ports, IP identification and flags of each TCP frame."""
+    fields = [word for name in FIELDS for word in ("-e", name)]
+    tshark = await asyncio.create_subprocess_exec(
+        *("tshark", "-r", str(capture), "-Y", "tcp", "-T", "fields", *fields),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    out, _ = await asyncio.wait_for(tshark.communicate(), 30)
+    return [tuple(line.split("\t")) for line in out.decode().splitlines()]
 
 
 @pytest.fixture
@@ -102,6 +125,30 @@ async def test_a_link_is_cut_and_mended(lab: OneLab) -> None:
     assert not await lab.reaches("proxy1.mc1", "proxy1.mc2", "10.77.2.14", 5868)
     await lab.runtime.mend("mc2")
     assert await lab.reaches("proxy1.mc1", "proxy1.mc2", "10.77.2.14", 5868)
+
+
+async def test_each_frame_is_captured_once_whether_a_link_is_cut_or_not(lab: OneLab, tmp_path: Path) -> None:
+    capture = Dumpcap(TOPOLOGY, lab.runtime, tmp_path / "raw.pcapng", lab.lab_id)
+    await capture.start()
+    there, back = ("proxy1.mc1", "proxy1.mc2", "10.77.2.14", 5868), ("proxy1.mc2", "proxy1.mc1", "10.77.1.14", 5868)
+    try:
+        for way in (there, back):
+            assert await lab.reaches(*way)
+        await lab.runtime.cut("mc2")
+        for way in (there, back):
+            assert not await lab.reaches(*way)
+        await lab.runtime.mend("mc2")
+        for way in (there, back):
+            await lab.reaches_again(*way)
+    finally:
+        await capture.stop()
+    frames = await _frames(tmp_path / "raw.pcapng")
+    assert len(frames) == len({frame[:6] for frame in frames}), "no frame is there twice"
+    for source, target in (("10.77.1.14", "10.77.2.14"), ("10.77.2.14", "10.77.1.14")):
+        begun = {port for src, dst, port, _, _, flags in frames if (src, dst, flags) == (source, target, SYN)}
+        answered = {port for src, dst, _, port, _, flags in frames if (src, dst, flags) == (target, source, SYN_ACK)}
+        assert len(answered) == 2
+        assert begun > answered, "an attempt over the cut link is there, and nothing answered it"
 
 
 async def test_two_labs_have_the_same_addresses_at_once(lab: OneLab, tmp_path: Path) -> None:

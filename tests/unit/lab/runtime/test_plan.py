@@ -57,9 +57,10 @@ def test_terminating_sip_passes_only_where_a_system_asks_for_it() -> None:
     ]
 
 
-def test_each_later_bridge_leaves_out_what_earlier_ones_show() -> None:
+def test_each_bridge_leaves_out_what_other_systems_sent() -> None:
     assert plan.capture_filters(load_topology()) == [
-        ("br-mc1", ""),
-        ("br-mc2", "not net 10.77.1.0/24"),
-        ("br-mc3", "not net 10.77.1.0/24 and not net 10.77.2.0/24"),
+        ("br-mc1", "not src net 10.77.2.0/24 and not src net 10.77.3.0/24"),
+        ("br-mc2", "not src net 10.77.1.0/24 and not src net 10.77.3.0/24"),
+        ("br-mc3", "not src net 10.77.1.0/24 and not src net 10.77.2.0/24"),
     ]
+    assert plan.capture_filters(load_topology().restricted_to(("mc1",))) == [("br-mc1", "")]
