@@ -5,16 +5,19 @@ Everything else about the package is in pyproject.toml.  The source is compiled 
 whether it can be done.
 """
 
-import hashlib
 import os
+import re
 import shutil
 import sys
 import sysconfig
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 from setuptools import Extension, setup
 
-SOURCES = ("diameter_proxy/splice.py",)
+HERE = Path(__file__).parent
+PACKAGE = "diameter_proxy"
 
 
 def can_compile() -> bool:
@@ -31,19 +34,32 @@ def extensions() -> list[Extension]:
         from mypyc.build import mypycify
     except ImportError:
         return []
-    made = []
-    for name in SOURCES:
-        source = Path(name)
-        copy = source.with_name(f"_{source.stem}_compiled.py")
-        octets = source.read_bytes()
-        copy.write_bytes(octets + f'\nSOURCE_SHA256 = "{hashlib.sha256(octets).hexdigest()}"\n'.encode())
-        try:
-            made += mypycify(["--config-file=", "--no-incremental", str(copy)], opt_level="3")
-        finally:
+    hot_path = _hot_path()
+    copies = [_copy(name, hot_path.MODULES, hot_path.digest()) for name in hot_path.MODULES]
+    try:
+        made = mypycify(["--config-file=", "--no-incremental", *map(str, copies)], opt_level="3")
+    finally:
+        for copy in copies:
             copy.unlink()
     for extension in made:
         extension.optional = True
     return made
+
+
+def _copy(name: str, names: tuple[str, ...], digest: str) -> Path:
+    """Write the source of one module so that it imports its compiled fellows and names the digest of them all."""
+    fellows = re.compile(rf"^from {PACKAGE}\.({'|'.join(names)}) import", re.MULTILINE)
+    text = (HERE / PACKAGE / f"{name}.py").read_text()
+    copy = Path(PACKAGE) / f"_{name}_compiled.py"
+    copy.write_text(fellows.sub(rf"from {PACKAGE}._\1_compiled import", text) + f'\nSOURCE_SHA256 = "{digest}"\n')
+    return copy
+
+
+def _hot_path() -> ModuleType:
+    """Return ``diameter_proxy.hot_path`` of this tree, whatever is installed; it needs nothing but Python."""
+    sys.path.insert(0, str(HERE))
+    os.environ["MC_HOT_PATH"] = "plain"
+    return import_module(f"{PACKAGE}.hot_path")
 
 
 if sys.argv[1:] == ["can_compile"]:

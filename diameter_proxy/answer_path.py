@@ -6,7 +6,6 @@ What belongs to no pending request is discarded.  A failing Result-Code is never
 from collections.abc import Callable
 from typing import Final
 
-from diameter_proxy.counters import Counters
 from diameter_proxy.diameter import dictionary as d
 from diameter_proxy.diameter.errors import PermanentFailure
 from diameter_proxy.diameter.result_codes import ResultCode
@@ -21,6 +20,9 @@ from diameter_proxy.hot_path import (
     RESULT_CODE,
     SERVER_ASSIGNMENT_TYPE,
     SERVER_NAME,
+    Counters,
+    ExpressLane,
+    Pending,
     Unreadable,
     avp_at,
     locate,
@@ -30,7 +32,6 @@ from diameter_proxy.hot_path import (
 )
 from diameter_proxy.identity_map import IdentityMap
 from diameter_proxy.migration import Migration, Returning
-from diameter_proxy.pending import Pending
 from diameter_proxy.routing import RTR, UAR, Refusal
 from diameter_proxy.server_names import ServerNames
 from diameter_proxy.topology_hiding import proxy_infos
@@ -49,6 +50,7 @@ class AnswerPath:
         migration: Migration,
         identities: IdentityMap,
         server_names: ServerNames,
+        lane: ExpressLane,
         counters: Counters,
         clock: Callable[[], float],
         wall_clock: Callable[[], float],
@@ -59,6 +61,7 @@ class AnswerPath:
         self._migration: Final = migration
         self._identities: Final = identities
         self._server_names: Final = server_names
+        self._lane: Final = lane
         self._counters: Final = counters
         self._clock: Final = clock
         self._wall_clock: Final = wall_clock
@@ -75,13 +78,13 @@ class AnswerPath:
             waited_s = round(self._clock() - pending.started_s, 4)
             self._forwarder.tracer.message("answer", data[16:20], of=peer, result=_result(data), waited_s=waited_s)
         try:
-            self._answer(pending, data)
+            self._answer(peer, pending, data)
         except Exception:  # noqa: BLE001 - one of the four boundaries in ARCHITECTURE.md
             self._forwarder.fault(pending.source, pending.asked, "answer")
             if not pending.is_done:
                 self._forwarder.refuse_pending(pending, FAULT)
 
-    def _answer(self, pending: Pending, data: bytes) -> None:
+    def _answer(self, peer: str, pending: Pending, data: bytes) -> None:
         if data[4] & ERROR and self._goes_elsewhere(pending, data):
             return
         if pending.own is not None:
@@ -91,7 +94,7 @@ class AnswerPath:
             return
         if pending.lent is not None:
             if self._starts_again is None or not self._starts_again(pending, data):
-                self._answer_migrated(pending, data)
+                self._answer_migrated(peer, pending, data)
             return
         self._forwarder.settle(pending, None)
         asked = pending.asked
@@ -103,7 +106,7 @@ class AnswerPath:
         self._forwarder.reply(pending.source, octets)
         self._counters.answered(self._clock() - pending.started_s)
 
-    def _answer_migrated(self, pending: Pending, data: bytes) -> None:
+    def _answer_migrated(self, peer: str, pending: Pending, data: bytes) -> None:
         try:
             made: Refusal | Returning = self._migration.answer(pending, data, self._identities, self._wall_clock())
         except Unreadable as exc:
@@ -116,8 +119,10 @@ class AnswerPath:
             return
         self._forwarder.settle(pending, made.octets if made.is_success else None)
         self._forwarder.reply(pending.source, made.octets)
-        for peer, request in pending.joined:
-            self._forwarder.reply(peer, as_answer_to(made.octets, request, locate(request)))
+        for asking, request in pending.joined:
+            self._forwarder.reply(asking, as_answer_to(made.octets, request, locate(request)))
+        if made.is_success:
+            self._lane.learn_answer(peer, pending, data, made.octets)
         self._counters.answered(self._clock() - pending.started_s)
 
     def _goes_elsewhere(self, pending: Pending, data: bytes) -> bool:

@@ -55,6 +55,16 @@ class Counters:
             key, found = (peer, command, 0), self.answers.get((peer, command, 0))
         self.answers[key] = 1 if found is None else found + 1
 
+    def passed(self, key: tuple[str, str, int], route: str) -> None:
+        """Count a request that the express lane has taken, by peer, source and command, and by route."""
+        self.requests[key] = self.requests.get(key, 0) + 1
+        self.routed[route] = self.routed.get(route, 0) + 1
+
+    def returned(self, key: tuple[str, int, int], latency_s: float) -> None:
+        """Count an answer that the express lane has taken, by peer, command and code, and by how long it took."""
+        self.answers[key] = self.answers.get(key, 0) + 1
+        self.answered(latency_s)
+
     def refusal(self, result_code: int | None, experimental: int | None) -> None:
         """Count an answer of our own by its code."""
         key = ("result", result_code) if result_code is not None else ("experimental", experimental or 0)

@@ -1,72 +1,92 @@
 """Repeated requests: joined to the pending one, or answered from memory (RFC 6733 §3, T bit; DESIGN: duplicates).
 
 Two S-CSCFs' End-to-End numbers do overlap, so a duplicate is equal in all six: Origin-Host, End-to-End, Session-Id,
-User-Name, Public-Identity and SIP-Auth-Data-Item.  Memory is bounded in number and in time.
+User-Name, Public-Identity and SIP-Auth-Data-Item.  They are compared only where End-to-End is the same.  Memory is
+bounded in number and in time.
 """
 
+from collections import deque
 from typing import Final
 
-from diameter_proxy.hot_path import (
-    ORIGIN_HOST,
-    PUBLIC_IDENTITY,
-    SESSION_ID,
-    SIP_AUTH_DATA_ITEM,
-    USER_NAME,
-    avp_at,
-)
-from diameter_proxy.pending import DuplicateKey, Pending
+from diameter_proxy.express import Pending
+from diameter_proxy.splice import ORIGIN_HOST, PUBLIC_IDENTITY, SESSION_ID, SIP_AUTH_DATA_ITEM, USER_NAME, avp_at
 
-_KEY_SLOTS: Final = (ORIGIN_HOST, SESSION_ID, USER_NAME, PUBLIC_IDENTITY, SIP_AUTH_DATA_ITEM)
+_COMPARED: Final = (ORIGIN_HOST, SESSION_ID, USER_NAME, PUBLIC_IDENTITY, SIP_AUTH_DATA_ITEM)
 
 
-def duplicate_key(data: bytes, found: list[int]) -> DuplicateKey:
-    """Return the six fields of a request, octet for octet."""
-    return (data[16:20], *[avp_at(data, found[slot]) if found[slot] else b"" for slot in _KEY_SLOTS])
+def is_same(data: bytes, found: list[int], pending: Pending) -> bool:
+    """Say whether a request is equal to another in all six fields, octet for octet."""
+    asked, places = pending.asked, pending.found
+    return data[16:20] == asked[16:20] and all(
+        _field(data, found[slot]) == _field(asked, places[slot]) for slot in _COMPARED
+    )
+
+
+def _field(data: bytes, start: int) -> bytes:
+    return avp_at(data, start) if start else b""
 
 
 class Duplicates:
-    """What is pending and what was answered lately, by the six fields."""
+    """What is pending and what was answered lately, by End-to-End Identifier."""
 
     def __init__(self, entries_max: int = 10_000, keep_s: float = 10.0) -> None:
         self._entries_max = entries_max
         self._keep_s = keep_s
-        self._pending: dict[DuplicateKey, Pending] = {}
-        self._answers: dict[DuplicateKey, tuple[float, bytes]] = {}
+        self._known: dict[bytes, list[Pending]] = {}
+        self._answered: deque[Pending] = deque()
 
     def limit(self, entries_max: int, keep_s: float) -> None:
         """Hold other limits from now on."""
         self._entries_max, self._keep_s = entries_max, keep_s
 
-    def pending(self, key: DuplicateKey) -> Pending | None:
-        """Return the same request that is under way."""
-        return self._pending.get(key)
+    def __contains__(self, end_to_end: bytes) -> bool:
+        """Say whether any request with this End-to-End Identifier is known."""
+        return end_to_end in self._known
 
-    def answer(self, key: DuplicateKey, now_s: float) -> bytes | None:
-        """Return the answer that the same request has got lately."""
-        entry = self._answers.get(key)
-        return entry[1] if entry is not None and now_s < entry[0] else None
+    def find(self, data: bytes, found: list[int], now_s: float) -> Pending | None:
+        """Return the same request that is under way, or that was answered lately (``remembered``)."""
+        for pending in self._known.get(data[16:20], ()):
+            if (not pending.is_done or now_s < pending.forget_s) and is_same(data, found, pending):
+                return pending
+        return None
 
-    def begin(self, key: DuplicateKey, pending: Pending) -> None:
+    def begin(self, pending: Pending) -> None:
         """Note a request that is under way."""
-        self._pending[key] = pending
+        end_to_end = pending.asked[16:20]
+        known = self._known.get(end_to_end)
+        if known is None:
+            self._known[end_to_end] = [pending]
+        else:
+            known.append(pending)
+        pending.is_unique = True
 
-    def settle(self, key: DuplicateKey, answer: bytes | None, now_s: float) -> None:
+    def settle(self, pending: Pending, answer: bytes | None, now_s: float) -> None:
         """Note that a request is not under way any more; remember its answer when it may be given again."""
-        self._pending.pop(key, None)
         if answer is None:
+            self._forget(pending)
             return
-        self._answers.pop(key, None)
-        while len(self._answers) >= self._entries_max:
-            del self._answers[next(iter(self._answers))]
-        self._answers[key] = (now_s + self._keep_s, answer)
+        pending.remembered = answer
+        pending.forget_s = now_s + self._keep_s
+        pending.sent = b""
+        self._answered.append(pending)
+        if len(self._answered) > self._entries_max:
+            self._forget(self._answered.popleft())
 
     def forget_old(self, now_s: float) -> None:
         """Let go of answers whose time is up; they stand in the order in which they end."""
-        while self._answers:
-            oldest = next(iter(self._answers))
-            if self._answers[oldest][0] > now_s:
-                return
-            del self._answers[oldest]
+        answered = self._answered
+        while answered and answered[0].forget_s <= now_s:
+            self._forget(answered.popleft())
 
     def __len__(self) -> int:
-        return len(self._answers)
+        return len(self._answered)
+
+    def _forget(self, pending: Pending) -> None:
+        end_to_end = pending.asked[16:20]
+        known = self._known.get(end_to_end)
+        if known is None:
+            return
+        if len(known) > 1:
+            self._known[end_to_end] = [other for other in known if other is not pending]
+        elif known[0] is pending:
+            del self._known[end_to_end]

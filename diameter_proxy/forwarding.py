@@ -10,14 +10,11 @@ from typing import Final, Protocol
 import structlog
 
 from diameter_proxy.answers import Answers
-from diameter_proxy.counters import Counters
-from diameter_proxy.deadlines import DeadlineQueue
 from diameter_proxy.diameter.result_codes import ResultCode
 from diameter_proxy.diameter.wire import REQUEST, RETRANSMITTED
-from diameter_proxy.duplicates import Duplicates
+from diameter_proxy.hot_path import Counters, DeadlineQueue, Duplicates, Pending, PendingRequests
 from diameter_proxy.node.errors import NodeError, PeerCongested
 from diameter_proxy.node.limited_log import LimitedLog
-from diameter_proxy.pending import Pending, PendingRequests
 from diameter_proxy.routing import NAMES, Refusal
 from diameter_proxy.settings import Settings
 from diameter_proxy.trace import Tracer
@@ -35,6 +32,9 @@ class Wire(Protocol):
     def next_hop_by_hop(self, peer: str) -> int: ...
     def next_end_to_end(self) -> int: ...
     def is_open(self, peer: str) -> bool: ...
+    def is_ready(self, peer: str) -> bool: ...
+    def reserve_hop_by_hop(self, peer: str, count: int) -> int: ...
+    def send_all(self, peer: str, messages: list[bytes]) -> None: ...
     def pause_source(self, source: str, destination: str) -> None: ...
 
 
@@ -49,7 +49,7 @@ class Forwarder:
         self.counters: Final = counters
         self._clock: Final = clock
         self._answers: Final = Answers(settings.origin_host, settings.origin_realm)
-        self._deadlines: Final[DeadlineQueue[Pending]] = DeadlineQueue()
+        self.deadlines: Final[DeadlineQueue[Pending]] = DeadlineQueue()
         self._log: Final = structlog.get_logger()
         self.tracer: Final = Tracer(clock)
         self.limited_log: Final = LimitedLog(clock, settings.log_lines_per_s)
@@ -74,7 +74,7 @@ class Forwarder:
 
     def sweep(self, now_s: float) -> None:
         """Look at what is due: an attempt without answer goes to the alternate, a deadline ends in 3002."""
-        for pending in self._deadlines.sweep(now_s):
+        for pending in self.deadlines.sweep(now_s):
             if pending.is_done:
                 continue
             if now_s >= pending.deadline_s:
@@ -96,8 +96,8 @@ class Forwarder:
             return
         attempt_s = self._clock() + self._attempt_s
         if len(pending.candidates) > 1 and attempt_s < pending.deadline_s:
-            self._deadlines.add(attempt_s, pending)
-        self._deadlines.add(pending.deadline_s, pending)
+            self.deadlines.add(attempt_s, pending)
+        self.deadlines.add(pending.deadline_s, pending)
 
     def forward(self, pending: Pending, *, retransmitted: bool) -> bool:
         """Send the request to the next peer that has not got it; say whether there was one."""
@@ -150,8 +150,8 @@ class Forwarder:
 
     def settle(self, pending: Pending, remembered: bytes | None) -> None:
         self.pending.settle(pending)
-        if pending.duplicate_key is not None:
-            self.duplicates.settle(pending.duplicate_key, remembered, self._clock())
+        if pending.is_unique:
+            self.duplicates.settle(pending, remembered, self._clock())
 
     def refuse(self, peer: str, data: bytes, refusal: Refusal) -> None:
         """Answer a request in our name, with the code of a refusal."""

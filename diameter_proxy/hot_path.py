@@ -1,43 +1,54 @@
 """The hot path as it runs: compiled where a compiler was there at installation, else the same source as plain Python.
 
-Everything else imports the hot path from here, never from ``splice`` itself.  The compiled copy is taken only when it
-was made from the very source that lies beside it; the environment variable MC_HOT_PATH=plain does without it.
+Everything else imports the hot path from here, never from its modules.  The compiled copies are taken only when they
+were made from the very sources that lie beside them; the environment variable MC_HOT_PATH=plain does without them.
 """
 
 import hashlib
 import os
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Final
 
-from diameter_proxy import splice as _plain
-
 CHOICE: Final = "MC_HOT_PATH"
+MODULES: Final = ("splice", "express", "pending", "duplicates", "deadlines", "counters", "express_lane")
+PACKAGE: Final = "diameter_proxy"
 
 if TYPE_CHECKING:
+    from diameter_proxy.counters import *  # noqa: F403
+    from diameter_proxy.deadlines import *  # noqa: F403
+    from diameter_proxy.duplicates import *  # noqa: F403
+    from diameter_proxy.express import *  # noqa: F403
+    from diameter_proxy.express_lane import *  # noqa: F403
+    from diameter_proxy.pending import *  # noqa: F403
     from diameter_proxy.splice import *  # noqa: F403
 
 
-def choose(plain: ModuleType, wanted: str) -> tuple[ModuleType, str]:
-    """Return what to use for a plain module, and what it is; ``wanted`` is "plain", or anything else for the best."""
+def choose(wanted: str, names: Sequence[str] = MODULES) -> tuple[list[ModuleType], str]:
+    """Return the modules to use, and what they are; ``wanted`` is "plain", or anything else for the best."""
     if wanted == "plain":
-        return plain, "plain Python (asked for)"
-    package, _, name = plain.__name__.rpartition(".")
+        return _plain(names), "plain Python (asked for)"
     try:
-        compiled = import_module(f"{package}._{name}_compiled")
+        compiled = [import_module(f"{PACKAGE}._{name}_compiled") for name in names]
     except ImportError:
-        return plain, "plain Python (not compiled)"
-    if digest(plain) != compiled.SOURCE_SHA256:
-        return plain, "plain Python (the compiled copy is of another source)"
+        return _plain(names), "plain Python (not compiled)"
+    if any(digest(names) != module.SOURCE_SHA256 for module in compiled):
+        return _plain(names), "plain Python (the compiled copy is of another source)"
     return compiled, "compiled"
 
 
-def digest(plain: ModuleType) -> str:
-    """Return the SHA-256 of a module's source, which its compiled copy must name."""
-    assert plain.__file__ is not None, "the hot path lies in a file"
-    return hashlib.sha256(Path(plain.__file__).read_bytes()).hexdigest()
+def digest(names: Sequence[str] = MODULES) -> str:
+    """Return the SHA-256 of the sources, which the compiled copies must name."""
+    here = Path(__file__).parent
+    return hashlib.sha256(b"".join((here / f"{name}.py").read_bytes() for name in names)).hexdigest()
 
 
-_module, KIND = choose(_plain, os.environ.get(CHOICE, ""))
-globals().update({name: getattr(_module, name) for name in vars(_plain) if not name.startswith("_")})
+def _plain(names: Sequence[str]) -> list[ModuleType]:
+    return [import_module(f"{PACKAGE}.{name}") for name in names]
+
+
+modules, KIND = choose(os.environ.get(CHOICE, ""))
+for module in modules:
+    globals().update({name: thing for name, thing in vars(module).items() if not name.startswith("_")})

@@ -9,8 +9,8 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from diameter_proxy.counters import BUCKETS, FIRST_BUCKET_S
 from diameter_proxy.feed_status import FeedStatus
+from diameter_proxy.hot_path import BUCKETS, FIRST_BUCKET_S
 from diameter_proxy.node.node import Node
 from diameter_proxy.proxy import Proxy
 from diameter_proxy.routing import NAMES

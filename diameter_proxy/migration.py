@@ -29,6 +29,7 @@ from diameter_proxy.hot_path import (
     TGPP,
     USER_NAME,
     Edit,
+    Pending,
     avp_at,
     locate,
     splice,
@@ -37,7 +38,6 @@ from diameter_proxy.hot_path import (
 )
 from diameter_proxy.identity_map import IdentityMap, LentSet, canonical
 from diameter_proxy.ownership import Claim
-from diameter_proxy.pending import Pending
 from diameter_proxy.routing import Refusal, Route
 from diameter_proxy.server_names import ServerNames
 from diameter_proxy.topology_hiding import TopologyHiding, needles_of, proxy_infos, without

@@ -3,49 +3,7 @@
 Hop-by-Hop Identifiers are unique per connection, so a pending request is found by (peer, Hop-by-Hop).
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-
-from diameter_proxy.identity_map import LentSet
-from diameter_proxy.routing import Route
-
-DuplicateKey = tuple[bytes, ...]
-
-
-@dataclass(slots=True, eq=False)
-class Pending:
-    """One request under way.
-
-    Attributes:
-        source: peer that asked, and ``asked`` the octets as they came from it.
-        found: what ``splice.locate`` says of ``asked``.
-        sent: the octets that went out, before Hop-by-Hop; sent again with T to an alternate.
-        candidates: peers that may serve it, in order of preference; ``tried`` those that have got it.
-        identities: User-Name and Public-Identity that went out, which an MAA must repeat.
-        joined: others who asked the very same: (peer, octets).
-        own: for a request of ours: what takes the answer, or None when there is none; nobody else hears of it.
-        answer_when_late: Result-Code of our own when nothing comes in time.
-    """
-
-    source: str
-    asked: bytes
-    found: list[int]
-    route: Route
-    command: int
-    sent: bytes
-    candidates: tuple[str, ...]
-    started_s: float
-    deadline_s: float
-    lent: LentSet | None = None
-    identities: tuple[bytes, bytes] = (b"", b"")
-    learns: bytes = b""
-    duplicate_key: DuplicateKey | None = None
-    own: Callable[[bytes | None], None] | None = None
-    answer_when_late: int = 3002
-    tried: list[tuple[str, int]] = field(default_factory=list)
-    joined: list[tuple[str, bytes]] = field(default_factory=list)
-    is_done: bool = False
-    was_busy: bool = False
+from diameter_proxy.express import Pending
 
 
 class PendingRequests:
@@ -65,7 +23,7 @@ class PendingRequests:
         """Note that the request went to this peer under this Hop-by-Hop."""
         if not pending.tried:
             self.count += 1
-        pending.tried.append((peer, hop_by_hop))
+        pending.tried += ((peer, hop_by_hop),)
         table = self._by_peer.get(peer)
         if table is None:
             table = self._by_peer[peer] = {}

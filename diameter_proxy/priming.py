@@ -14,9 +14,8 @@ from diameter_proxy.diameter.message import encode_request
 from diameter_proxy.diameter.values import AuthSessionState
 from diameter_proxy.diameter.wire import encode_avp
 from diameter_proxy.forwarding import Forwarder
-from diameter_proxy.hot_path import locate
+from diameter_proxy.hot_path import Pending, locate
 from diameter_proxy.peers import Neighbours
-from diameter_proxy.pending import Pending
 from diameter_proxy.routing import Route
 from diameter_proxy.settings import Settings
 

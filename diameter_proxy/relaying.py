@@ -18,13 +18,13 @@ from diameter_proxy.hot_path import (
     ROUTE_RECORD,
     USER_NAME,
     Edit,
+    Pending,
     splice,
     starts_of,
     value_at,
 )
 from diameter_proxy.ownership import Claim, Owner
 from diameter_proxy.peers import Neighbour, Neighbours
-from diameter_proxy.pending import Pending
 from diameter_proxy.routing import RTR, SAR, UAR, Refusal, Route, Source
 from diameter_proxy.server_names import ServerNames
 from diameter_proxy.settings import Settings

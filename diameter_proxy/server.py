@@ -15,10 +15,10 @@ import structlog
 
 from diameter_proxy.bindings_feed import BindingsFeed
 from diameter_proxy.config import Config, ConfigError, load_config
-from diameter_proxy.deadlines import TICK_S
 from diameter_proxy.diameter.values import DisconnectCause
 from diameter_proxy.feed_page import FeedError
 from diameter_proxy.feed_status import FeedStatus
+from diameter_proxy.hot_path import TICK_S
 from diameter_proxy.node.certificate import TlsMisconfigured
 from diameter_proxy.node.errors import ReloadRefused
 from diameter_proxy.node.events import PeerEvent, PeerEventKind
@@ -51,7 +51,9 @@ class ProxyServer:
         self._log: Final = structlog.get_logger()
         self._reloading: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self.node: Final = Node(config.node_config(), self._on_request, self._on_peer, self._on_answer)
+        self.node: Final = Node(
+            config.node_config(), self._on_request, self._on_peer, self._on_answer, self._on_messages
+        )
         self._feed: BindingsFeed | None = None
         self._metrics: MetricsListener | None = None
         self._admin: AdminSocket | None = None
@@ -186,6 +188,9 @@ class ProxyServer:
     def listen(self) -> list[str]:
         """Each "address:port" that is really bound."""
         return self.node.listen
+
+    def _on_messages(self, peer: str, messages: list[bytes]) -> list[bytes]:
+        return self.proxy.receive(peer, messages)
 
     def _on_request(self, peer: str, octets: bytes) -> None:
         self.proxy.receive_request(peer, octets)

@@ -149,3 +149,26 @@ def starts_of(found: list[int], slot: int) -> list[int]:
     if not first:
         return []
     return [first] + [found[i + 1] for i in range(SLOTS, len(found), 2) if found[i] == slot]
+
+
+def span_at(data: bytes, start: int) -> tuple[int, int, int]:
+    """Return where the data of the AVP that starts there begins and ends, and where the next AVP starts."""
+    flags_length = _word(data, start + 4)[0]
+    end = start + (flags_length & 0xFFFFFF)
+    return start + (12 if flags_length & 0x80000000 else 8), end, start + ((flags_length & 0xFFFFFF) + 3 & 0x1FFFFFC)
+
+
+VECTOR_VALUES: Final = frozenset({609, 610, 625, 626})
+"""What is fresh in each SIP-Auth-Data-Item: SIP-Authenticate, SIP-Authorization, CK and IK (TS 29.229 §6.3.13)."""
+
+
+def inner_values(data: bytes, start: int) -> list[tuple[int, int]]:
+    """Return where the data of each such AVP in a readable SIP-Auth-Data-Item begins and ends."""
+    values = []
+    at, last, _ = span_at(data, start)
+    while at < last:
+        value, end, following = span_at(data, at)
+        if _word(data, at)[0] in VECTOR_VALUES and value - at == 12 and _word(data, at + 8)[0] == TGPP:
+            values.append((value, end))
+        at = following
+    return values

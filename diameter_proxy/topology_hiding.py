@@ -48,8 +48,11 @@ class TopologyHiding:
 
     def __init__(self, origin_host: str, origin_realm: str, secret: bytes) -> None:
         """Take our own names, and a secret of this run (16 to 64 octets) so that nobody can guess what is hidden."""
-        self._origin_host: Final = origin_host
-        self._secret: Final = secret
+        self._keyed: Final = blake2b(digest_size=16, key=secret)
+        run = int.from_bytes(blake2b(secret, digest_size=4).digest(), "big")
+        example = d.SESSION_ID.encode(f"{origin_host};{run};0;{'0' * 32}")
+        self._session_head: Final = example[: example.rindex(b";") + 1]
+        self._session_padding: Final = example[len(self._session_head) + 32 :]
         self.origin_host_avp: Final = d.ORIGIN_HOST.encode(origin_host)
         self.origin_realm_avp: Final = d.ORIGIN_REALM.encode(origin_realm)
         self._error_reporting_host: Final = d.ERROR_REPORTING_HOST.encode(origin_host)
@@ -57,9 +60,14 @@ class TopologyHiding:
 
     def hidden_session_id(self, session_id: bytes) -> bytes:
         """Return the Session-Id AVP under which the other system sees this session (RFC 6733 §8.8)."""
-        digest = blake2b(session_id, digest_size=16, key=self._secret).digest()
-        high, low = int.from_bytes(digest[:4], "big"), int.from_bytes(digest[4:8], "big")
-        return d.SESSION_ID.encode(f"{self._origin_host};{high};{low};{digest[8:].hex()}")
+        keyed = self._keyed.copy()
+        keyed.update(session_id)
+        return self._session_head + keyed.hexdigest().encode() + self._session_padding
+
+    @property
+    def session_parts(self) -> tuple[blake2b, bytes, bytes]:
+        """What ``hidden_session_id`` works with: the keyed digest, what stands before it and what after."""
+        return self._keyed, self._session_head, self._session_padding
 
     def origin_edits(self, data: bytes, found: list[int]) -> list[Edit]:
         """Return the edits that put our Origin-Host and Origin-Realm in place."""

@@ -19,6 +19,12 @@ class HopByHop:
         self._last = (self._last + 1) & HOP_BY_HOP_MAX
         return self._last
 
+    def reserve(self, count: int) -> int:
+        """Return the first of as many identifiers in a row, for the caller alone."""
+        first = (self._last + 1) & HOP_BY_HOP_MAX
+        self._last = (self._last + count) & HOP_BY_HOP_MAX
+        return first
+
 
 class EndToEnd:
     """End-to-End Identifiers of one node: twelve bits of time, twenty of chance, then one more each (RFC 6733 §3)."""

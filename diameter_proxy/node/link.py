@@ -197,7 +197,7 @@ class Link:
         host = self.peer.host
         pending = connection.pending
         program = self._program
-        for octets in messages:
+        for octets in program.on_messages(host, messages):
             if octets[8:12] == _BASE_APPLICATION or len(octets) & 3:
                 self._base_messages.receive(connection, octets)
                 if connection.is_closed:

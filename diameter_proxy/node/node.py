@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from diameter_proxy.node.tls import TlsIdentities
 
 OnMessage = Callable[[str, bytes], None]
+OnMessages = Callable[[str, list[bytes]], list[bytes]]
 OnPeer = Callable[[PeerEvent], None]
 
 _random = random.SystemRandom()
@@ -43,12 +44,19 @@ class Node:
     """One Diameter node on the running event loop."""
 
     def __init__(
-        self, config: NodeConfig, on_request: OnMessage, on_peer: OnPeer, on_answer: OnMessage | None = None
+        self,
+        config: NodeConfig,
+        on_request: OnMessage,
+        on_peer: OnPeer,
+        on_answer: OnMessage | None = None,
+        on_messages: OnMessages | None = None,
     ) -> None:
+        """Take whom to tell; ``on_messages`` sees all messages of a read first and returns those that it leaves."""
         self.config = config
         self._on_request = on_request
         self._on_peer = on_peer
         self._on_answer = on_answer
+        self._on_messages = on_messages
         now_s = int(time.time())
         self._base = BaseProtocol(config, origin_state_id=now_s)
         self._end_to_end = EndToEnd(now_s, _random.getrandbits(20))
@@ -176,6 +184,11 @@ class Node:
         link = self._by_name.get(peer)
         return link is not None and link.is_open
 
+    def is_ready(self, peer: str) -> bool:
+        """Say whether a request to this peer would be sent at once."""
+        link = self._by_name.get(peer)
+        return link is not None and link.is_open and link.connection is not None and not link.connection.is_congested
+
     def next_end_to_end(self) -> int:
         """Return an End-to-End Identifier for a request of our own (RFC 6733 §3)."""
         return self._end_to_end.next()
@@ -187,6 +200,26 @@ class Node:
             PeerNotOpen: there is no connection.
         """
         return self._connected(peer).hop_by_hop.next()
+
+    def reserve_hop_by_hop(self, peer: str, count: int) -> int:
+        """Return the first of as many Hop-by-Hop Identifiers in a row that are new on this peer's connection.
+
+        Raises:
+            PeerNotOpen: there is no connection.
+        """
+        return self._connected(peer).hop_by_hop.reserve(count)
+
+    def send_all(self, peer: str, messages: list[bytes]) -> None:
+        """Send messages as they are, as long as there is a connection; whether requests may be, ``is_ready`` says.
+
+        Raises:
+            PeerNotOpen: there is none.
+        """
+        link = self._by_name.get(peer)
+        if link is None or link.connection is None:
+            raise PeerNotOpen(peer)
+        link.sent_count += len(messages)
+        link.connection.write(b"".join(messages))
 
     def send(self, peer: str, octets: bytes) -> None:
         """Send a message as it is; requests only to an open peer, answers as long as there is a connection.
@@ -247,6 +280,16 @@ class Node:
     def on_closed(self) -> None:
         """Take note that a link has no transport any more."""
         self._closed.set()
+
+    def on_messages(self, peer: str, messages: list[bytes]) -> list[bytes]:
+        """Show the messages of one read to the program; return those that it leaves to be handled one by one."""
+        if self._on_messages is None:
+            return messages
+        try:
+            return self._on_messages(peer, messages)
+        except Exception:  # noqa: BLE001 - one of the four boundaries in ARCHITECTURE.md
+            self._log.exception("read.failed", peer=peer, messages=len(messages))
+            return messages
 
     def on_request(self, peer: str, octets: bytes) -> None:
         """Pass a request on; the boundary of one request: whatever goes wrong in it costs only that request."""

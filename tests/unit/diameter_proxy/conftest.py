@@ -11,6 +11,7 @@ from diameter_proxy.peers import Neighbour, Neighbours
 from diameter_proxy.routing import Source
 
 AKA = d.SIP_AUTHENTICATION_SCHEME.encode("Digest-AKAv1-MD5")
+SESSION = "scscf.mc2.lab;1;2"
 PARTNER = ("mig-p@ims.mc2.lab", "sip:mig-p@ims.mc2.lab")
 PRIMARY = ("mig-h@ims.mc1.lab", "sip:mig-h@ims.mc1.lab")
 
@@ -40,6 +41,17 @@ class Wire:
         self._number += 1
         return self._number
 
+    def reserve_hop_by_hop(self, peer, count):
+        first = self._number + 1
+        self._number += count
+        return first
+
+    def send_all(self, peer, messages):
+        self.send(peer, b"".join(messages))
+
+    def is_ready(self, peer):
+        return peer not in self.closed | self.congested
+
     def is_open(self, peer):
         return peer not in self.closed
 
@@ -53,9 +65,11 @@ class Made:
     partner, primary = PARTNER, PRIMARY
 
     @staticmethod
-    def mar(identities=PARTNER, *more, item=None, number=1, command=MAR, end_to_end=9, realm="ims.mc2.lab"):
+    def mar(
+        identities=PARTNER, *more, item=None, number=1, command=MAR, end_to_end=9, realm="ims.mc2.lab", session=SESSION
+    ):
         avps = (
-            d.SESSION_ID.encode("scscf.mc2.lab;1;2"),
+            d.SESSION_ID.encode(session),
             d.VENDOR_SPECIFIC_APPLICATION_ID.encode(d.VENDOR_ID.encode(TGPP) + d.AUTH_APPLICATION_ID.encode(CX)),
             d.AUTH_SESSION_STATE.encode(1),
             d.ORIGIN_HOST.encode("scscf.mc2.lab"),

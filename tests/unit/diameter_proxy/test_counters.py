@@ -1,7 +1,7 @@
 """Plain counts."""
 
-from diameter_proxy.counters import ANSWERS_MAX, BUCKETS, Counters
 from diameter_proxy.diameter.message import encode_answer
+from diameter_proxy.hot_path import ANSWERS_MAX, BUCKETS, Counters
 
 
 def test_requests_and_refusals_are_counted_by_their_kind():

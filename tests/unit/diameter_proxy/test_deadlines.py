@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from diameter_proxy.deadlines import TICK_S, DeadlineQueue
+from diameter_proxy.hot_path import TICK_S, DeadlineQueue
 
 
 def test_what_is_due_is_handed_out_once():

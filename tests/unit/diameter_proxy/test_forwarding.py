@@ -1,10 +1,8 @@
 """Out and back in: an answer of ours goes to everybody who asked the same."""
 
-from diameter_proxy.counters import Counters
 from diameter_proxy.diameter.message import Message
 from diameter_proxy.forwarding import Forwarder, is_reply_to
-from diameter_proxy.hot_path import locate
-from diameter_proxy.pending import Pending
+from diameter_proxy.hot_path import Counters, Pending, locate
 from diameter_proxy.routing import Refusal, Route
 from diameter_proxy.settings import Settings
 
@@ -14,7 +12,7 @@ def test_a_refusal_reaches_all_who_joined_and_one_who_is_gone_is_counted(made, w
     forwarder = Forwarder(Settings("p", "r", frozenset(), b""), wire, counters, lambda: 0.0)
     message = made.mar()
     pending = Pending("a", message, locate(message), Route.PARTNER, 303, message, ("x",), 0, 1)
-    pending.joined += [("b", message), ("gone", message)]
+    pending.joined += (("b", message), ("gone", message))
     wire.closed = {"gone"}
     forwarder.refuse_pending(pending, Refusal("why", result_code=3002))
     assert [peer for peer, _ in wire.sent] == ["a", "b"]

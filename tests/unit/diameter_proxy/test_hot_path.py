@@ -1,5 +1,7 @@
 """The compiled hot path is taken only when it is of the very source that lies beside it, and means the same."""
 
+import hashlib
+import os
 import subprocess
 import sys
 from importlib.machinery import EXTENSION_SUFFIXES
@@ -8,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-from diameter_proxy import hot_path, splice
+from diameter_proxy import counters, deadlines, duplicates, express, express_lane, hot_path, pending, splice
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -17,45 +19,77 @@ def can_compile():
     return subprocess.run([sys.executable, "setup.py", "can_compile"], cwd=ROOT, check=False).returncode == 0
 
 
-def planted(monkeypatch, source_sha256):
-    compiled = ModuleType("diameter_proxy._splice_compiled")
-    compiled.SOURCE_SHA256 = source_sha256
-    monkeypatch.setitem(sys.modules, compiled.__name__, compiled)
-    return compiled
+PLAIN = [splice, express, pending, duplicates, deadlines, counters, express_lane]
+
+
+@pytest.fixture
+def planted(monkeypatch):
+    """Puts modules in place of the compiled ones."""
+
+    def plant(source_sha256):
+        modules = []
+        for name in hot_path.MODULES:
+            module = ModuleType(f"diameter_proxy._{name}_compiled")
+            module.SOURCE_SHA256 = source_sha256
+            monkeypatch.setitem(sys.modules, module.__name__, module)
+            modules.append(module)
+        return modules
+
+    return plant
 
 
 def test_where_there_is_a_compiler_the_hot_path_is_compiled_from_this_source():
     """Fails when the compiled copy is missing or stale: packaging/set-up.sh python mends both."""
-    kind = hot_path.choose(splice, "")[1]
+    kind = hot_path.choose("")[1]
     assert kind == "compiled" or not can_compile(), f"{kind}: run packaging/set-up.sh python"
 
 
-def test_a_compiled_copy_of_this_source_is_taken(monkeypatch):
-    compiled = planted(monkeypatch, hot_path.digest(splice))
-    assert hot_path.choose(splice, "") == (compiled, "compiled")
+def test_compiled_copies_of_these_sources_are_taken(planted):
+    modules = planted(hot_path.digest())
+    assert hot_path.choose("") == (modules, "compiled")
 
 
-def test_a_compiled_copy_of_another_source_is_left_alone(monkeypatch):
-    planted(monkeypatch, "0" * 64)
-    assert hot_path.choose(splice, "") == (splice, "plain Python (the compiled copy is of another source)")
+def test_compiled_copies_of_other_sources_are_left_alone(planted):
+    planted("0" * 64)
+    assert hot_path.choose("") == (PLAIN, "plain Python (the compiled copy is of another source)")
 
 
-def test_without_a_compiled_copy_the_source_runs_as_it_is(monkeypatch):
-    monkeypatch.setitem(sys.modules, "diameter_proxy._splice_compiled", None)
-    assert hot_path.choose(splice, "") == (splice, "plain Python (not compiled)")
+def test_without_compiled_copies_the_sources_run_as_they_are(monkeypatch):
+    monkeypatch.setitem(sys.modules, "diameter_proxy._express_compiled", None)
+    assert hot_path.choose("") == (PLAIN, "plain Python (not compiled)")
 
 
-def test_the_plain_one_can_be_asked_for(monkeypatch):
-    planted(monkeypatch, hot_path.digest(splice))
-    assert hot_path.choose(splice, "plain") == (splice, "plain Python (asked for)")
+def test_the_plain_one_can_be_asked_for(planted):
+    planted(hot_path.digest())
+    assert hot_path.choose("plain") == (PLAIN, "plain Python (asked for)")
 
 
-@pytest.mark.parametrize("name", ["locate", "splice", "Unreadable", "SLOTS", "TGPP"])
-def test_everything_of_the_hot_path_is_reached_through_the_choice(name):
-    module = hot_path.choose(splice, "" if hot_path.KIND == "compiled" else "plain")[0]
-    assert getattr(hot_path, name) is getattr(module, name)
+def test_the_digest_is_of_all_sources():
+    folder = ROOT / "diameter_proxy"
+    octets = b"".join((folder / f"{name}.py").read_bytes() for name in hot_path.MODULES)
+    assert hot_path.digest() == hashlib.sha256(octets).hexdigest()
 
 
-def test_what_is_compiled_is_an_extension_module():
-    module, kind = hot_path.choose(splice, "")
-    assert str(module.__file__).endswith(tuple(EXTENSION_SUFFIXES)) == (kind == "compiled")
+@pytest.mark.parametrize("number, name", [(0, "locate"), (0, "Unreadable"), (1, "Pending"), (-1, "ExpressLane")])
+def test_everything_of_the_hot_path_is_reached_through_the_choice(number, name):
+    assert getattr(hot_path, name) is getattr(hot_path.modules[number], name)
+
+
+def test_what_is_compiled_are_extension_modules():
+    modules, kind = hot_path.choose("")
+    suffixes = tuple(EXTENSION_SUFFIXES)
+    assert all(str(module.__file__).endswith(suffixes) == (kind == "compiled") for module in modules)
+
+
+HOT_TESTS = ("express_lane", "express", "splice", "duplicates", "pending", "deadlines", "counters", "proxy")
+
+
+def test_the_same_tests_pass_on_plain_python():
+    """The hot path's tests run compiled where it is; here they run on the source."""
+    files = [str(ROOT / f"tests/unit/diameter_proxy/test_{name}.py") for name in HOT_TESTS]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files]
+    child = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, "MC_HOT_PATH": "plain"}, capture_output=True, text=True, check=False
+    )
+    assert child.returncode == 0, child.stdout[-3000:]
+    assert " passed" in child.stdout

@@ -5,11 +5,10 @@ import pytest
 from diameter_proxy.diameter import dictionary as d
 from diameter_proxy.diameter.message import Message
 from diameter_proxy.diameter.wire import encode_message
-from diameter_proxy.hot_path import locate
+from diameter_proxy.hot_path import Pending, locate
 from diameter_proxy.identity_map import IdentityMap
 from diameter_proxy.migration import Migration
 from diameter_proxy.ownership import Claim, Owner
-from diameter_proxy.pending import Pending
 from diameter_proxy.routing import Refusal, Route
 from diameter_proxy.server_names import ServerNames
 from diameter_proxy.topology_hiding import TopologyHiding

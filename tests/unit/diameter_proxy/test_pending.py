@@ -1,6 +1,6 @@
 """Pending requests are found by peer and Hop-by-Hop (RFC 6733 §3, §5.5.4)."""
 
-from diameter_proxy.pending import Pending, PendingRequests
+from diameter_proxy.hot_path import Pending, PendingRequests
 from diameter_proxy.routing import Route
 
 

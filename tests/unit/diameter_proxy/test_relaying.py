@@ -2,12 +2,11 @@
 
 import pytest
 
-from diameter_proxy.counters import Counters
 from diameter_proxy.diameter import dictionary as d
 from diameter_proxy.diameter.commands import RTR
 from diameter_proxy.diameter.message import Message
 from diameter_proxy.forwarding import Forwarder
-from diameter_proxy.hot_path import locate
+from diameter_proxy.hot_path import Counters, locate
 from diameter_proxy.ownership import Claim, Owner
 from diameter_proxy.relaying import Relaying
 from diameter_proxy.routing import MAR, Route

@@ -35,14 +35,14 @@ ME = encode_request(
     ),
 )
 
-BOTH = pytest.mark.parametrize("hot", dict.fromkeys([plain, choose(plain, "")[0]]), ids=lambda hot: hot.__name__)
+BOTH = pytest.mark.parametrize("hot", dict.fromkeys([plain, choose("")[0][0]]), ids=lambda hot: hot.__name__)
 """The source as Python and compiled; where nothing could be compiled, once."""
 
 
 def outcome(function, *arguments):
     try:
         return function(*arguments)
-    except (plain.Unreadable, choose(plain, "")[0].Unreadable) as exc:
+    except (plain.Unreadable, choose("")[0][0].Unreadable) as exc:
         return exc.start, exc.too_many
 
 

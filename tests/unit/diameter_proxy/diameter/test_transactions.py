@@ -8,6 +8,12 @@ def test_hop_by_hop_goes_up_by_one_and_around() -> None:
     assert [identifiers.next() for _ in range(3)] == [0xFFFFFFFF, 0, 1]
 
 
+def test_reserved_identifiers_are_nobody_elses() -> None:
+    identifiers = HopByHop(0xFFFFFFFD)
+    assert identifiers.reserve(4) == 0xFFFFFFFE
+    assert identifiers.next() == 2
+
+
 def test_end_to_end_begins_with_twelve_bits_of_time_and_twenty_of_chance() -> None:
     """RFC 6733 §3, End-to-End Identifier."""
     assert EndToEnd(0x12345678, 0xABCDE).next() == 0x678ABCDF

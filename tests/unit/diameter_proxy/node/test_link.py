@@ -20,12 +20,16 @@ class Program:
     def __init__(self) -> None:
         self.time = 0.0
         self.heard: list[str] = []
+        self.takes: Callable[[bytes], bool] = lambda octets: False
 
     def now(self) -> float:
         return self.time
 
     def on_peer(self, event: Any) -> None:
         self.heard.append(event.kind.value)
+
+    def on_messages(self, peer: str, messages: list[bytes]) -> list[bytes]:
+        return [octets for octets in messages if not self.takes(octets)]
 
     def on_request(self, peer: str, octets: bytes) -> None:
         self.heard.append("request")
@@ -87,6 +91,16 @@ async def test_messages_go_where_they_belong(link: Link, program: Program, opene
     assert program.heard == ["open", "request", "answer"]
     assert transport.messages()[-1].result() == (0, 3008)
     assert link.status().messages_received == 3
+
+
+async def test_what_the_program_takes_is_counted_and_left_alone(
+    link: Link, program: Program, opened: Callable[[], Any]
+) -> None:
+    connection, _ = opened()
+    program.takes = lambda octets: octets[4] == 0xC0
+    connection.data_received(b"".join(encode_message(flags, 303, 16777216, 1, 2, ()) for flags in (0xC0, 0x40)))
+    assert program.heard == ["open", "answer"]
+    assert link.status().messages_received == 2
 
 
 async def test_dpa_that_never_comes_is_not_waited_for(link: Link, program: Program, opened: Callable[[], Any]) -> None:

@@ -1,0 +1,307 @@
+"""The express lane at work: a MAR of a migrated user out over CSC-Y, and its MAA back (10.6.2 steps 4, 5, 9 and 10).
+
+``receive`` takes the messages of one read and returns those that it leaves to ``proxy``; ``learn_request`` and
+``learn_answer`` then look at what became of them.  What is learnt is tried on the very message that
+it was learnt from, and kept only if the same octets come out.
+"""
+
+from collections.abc import Callable
+from hashlib import blake2b
+from typing import Final
+
+from diameter_proxy.counters import Counters
+from diameter_proxy.deadlines import DeadlineQueue
+from diameter_proxy.diameter.wire import REQUEST
+from diameter_proxy.duplicates import Duplicates
+from diameter_proxy.express import (
+    IDENTIFIERS,
+    OPAQUE,
+    PUBLIC,
+    SESSION,
+    USER,
+    ExpressWire,
+    Form,
+    Forms,
+    Hole,
+    Pending,
+    is_current,
+    public_identity_avp,
+    shows,
+    user_name_avp,
+    with_identities,
+)
+from diameter_proxy.identity_map import IdentityMap
+from diameter_proxy.node.errors import NodeError
+from diameter_proxy.pending import PendingRequests
+from diameter_proxy.routing import MAR, Route
+from diameter_proxy.settings import Settings
+from diameter_proxy.splice import (
+    ASSOCIATED_IDENTITIES,
+    PROXY_INFO,
+    PUBLIC_IDENTITY,
+    RESULT_CODE,
+    SESSION_ID,
+    SIP_AUTH_DATA_ITEM,
+    SLOTS,
+    USER_NAME,
+    WILDCARDED_IMPU,
+    WILDCARDED_PUBLIC_IDENTITY,
+    avp_at,
+    inner_values,
+    locate,
+    span_at,
+    value_at,
+)
+
+_FURTHER: Final = (WILDCARDED_PUBLIC_IDENTITY, WILDCARDED_IMPU, ASSOCIATED_IDENTITIES)
+"""Identities whose owner is asked for too: not of the common case."""
+
+
+class ExpressLane:
+    """Takes what fits a form, from request to answer."""
+
+    def __init__(
+        self,
+        wire: ExpressWire,
+        identities: IdentityMap,
+        pending: PendingRequests,
+        duplicates: Duplicates,
+        deadlines: DeadlineQueue[Pending],
+        counters: Counters,
+        hiding: tuple[blake2b, bytes, bytes],
+        clock: Callable[[], float],
+        wall_clock: Callable[[], float],
+        settings: Settings,
+    ) -> None:
+        """Take what the whole way works on too.
+
+        ``hiding`` is ``TopologyHiding.session_parts``.
+        """
+        self._wire: Final = wire
+        self._identities: Final = identities
+        self._pending: Final = pending
+        self._duplicates: Final = duplicates
+        self._deadlines: Final = deadlines
+        self._counters: Final = counters
+        self._keyed: Final = hiding[0]
+        self._session_head: Final = hiding[1]
+        self._session_padding: Final = hiding[2]
+        self._clock: Final = clock
+        self._wall_clock: Final = wall_clock
+        self._attempt_s = settings.attempt_s
+        self._budget_s = min(settings.aaa_2_s, settings.csc_y_s)
+        self._map_age_max_s = settings.map_age_max_s
+        self._requests: Final = Forms()
+        self._answers: Final = Forms()
+        self._numbers: Final[dict[str, int]] = {}
+        self._outgoing: dict[str, list[bytes]] = {}
+        self.taken = 0
+
+    def receive(self, peer: str, messages: list[bytes]) -> list[bytes]:
+        """Pass on what is of the common case among the messages of one read; return the rest."""
+        now_s = self._clock()
+        wall_s = self._wall_clock()
+        requests = self._requests.of_peer(peer)
+        answers = self._answers.of_peer(peer)
+        if not requests and not answers:
+            return messages
+        if self._identities.is_stale(now_s, self._map_age_max_s):
+            return messages
+        self._numbers.clear()
+        rest: list[bytes] = []
+        for data in messages:
+            if data[4] & REQUEST:
+                forms = requests.get(len(data))
+                if forms is None or not self._request(peer, forms, data, now_s, wall_s, len(messages)):
+                    rest.append(data)
+            else:
+                forms = answers.get(len(data))
+                if forms is None or not self._answer(peer, forms, data, now_s, wall_s):
+                    rest.append(data)
+        self._flush()
+        return rest
+
+    def _request(self, peer: str, forms: list[Form], data: bytes, now_s: float, wall_s: float, messages: int) -> bool:
+        for form in forms:
+            parts = form.unpack(data)
+            if parts[::2] == form.constants:
+                break
+        else:
+            return False
+        identities = self._identities
+        lent = identities.lent_to_users.get(parts[form.user])
+        if lent is None or identities.lent_to_users.get(parts[form.public]) is not lent:
+            return False
+        if not lent.enabled or wall_s >= lent.not_after_s or lent.other_mc_system != form.system:
+            return False
+        end_to_end = parts[1][4:]
+        mapped = with_identities(form, parts, lent)
+        if mapped is None or self._pending.is_full or end_to_end in self._duplicates:
+            return False
+        candidate = self._open_candidate(form, messages)
+        if candidate is None:
+            return False
+        hop_by_hop = self._numbers[candidate]
+        session = self._hidden(parts[form.session])
+        user, public = user_name_avp(mapped[0]), public_identity_avp(mapped[1])
+        out = form.fill(data, hop_by_hop, end_to_end, session, user, public)
+        if shows(out, lent.identities, ()):
+            return False
+        self._numbers[candidate] = hop_by_hop + 1 & 0xFFFFFFFF
+        deadline_s = now_s + self._budget_s
+        pending = Pending(
+            peer, data, form.found, Route.PARTNER, MAR, out, form.candidates, now_s, deadline_s, lent, mapped
+        )
+        self._out(candidate, out)
+        self._pending.sent(pending, candidate, hop_by_hop)
+        self._duplicates.begin(pending)
+        if len(form.candidates) > 1 and self._attempt_s < self._budget_s:
+            self._deadlines.add(now_s + self._attempt_s, pending)
+        self._deadlines.add(deadline_s, pending)
+        self._counters.passed(form.request_key, "PARTNER")
+        self.taken += 1
+        return True
+
+    def _answer(self, peer: str, forms: list[Form], data: bytes, now_s: float, wall_s: float) -> bool:
+        pending = self._pending.find(peer, data[12] << 24 | data[13] << 16 | data[14] << 8 | data[15])
+        if pending is None or pending.lent is None or pending.joined or pending.route is not Route.PARTNER:
+            return False
+        asked = pending.asked
+        if pending.found[PROXY_INFO] or data[16:20] != asked[16:20]:
+            return False
+        for form in forms:
+            parts = form.unpack(data)
+            if parts[::2] == form.constants:
+                break
+        else:
+            return False
+        sent, lent = pending.identities, pending.lent
+        if parts[form.user] != sent[0] or parts[form.public] != sent[1]:
+            return False
+        if not is_current(self._identities, lent, wall_s):
+            return False
+        out = self._filled(form, pending, data)
+        if shows(out, lent.counterpart, lent.identities):
+            return False
+        self._pending.settle(pending)
+        self._duplicates.settle(pending, out, now_s)
+        self._out(pending.source, out)
+        self._counters.returned(form.answer_key, now_s - pending.started_s)
+        return True
+
+    def _open_candidate(self, form: Form, messages: int) -> str | None:
+        """Return the first peer that can take a request, with numbers enough for all the messages of this read."""
+        for candidate in form.candidates:
+            if candidate in self._numbers:
+                return candidate
+            if self._wire.is_ready(candidate):
+                self._numbers[candidate] = self._wire.reserve_hop_by_hop(candidate, messages)
+                return candidate
+        return None
+
+    def _hidden(self, session_id: bytes) -> bytes:
+        keyed = self._keyed.copy()
+        keyed.update(session_id)
+        return self._session_head + keyed.hexdigest().encode() + self._session_padding
+
+    def _out(self, peer: str, octets: bytes) -> None:
+        waiting = self._outgoing.get(peer)
+        if waiting is None:
+            self._outgoing[peer] = [octets]
+        else:
+            waiting.append(octets)
+
+    def _flush(self) -> None:
+        """Give the node what goes to each peer, at once."""
+        outgoing = self._outgoing
+        if not outgoing:
+            return
+        self._outgoing = {}
+        for peer, messages in outgoing.items():
+            try:
+                self._wire.send_all(peer, messages)
+            except NodeError:
+                self._counters.answers_undeliverable += len(messages)
+
+    def learn_request(self, peer: str, pending: Pending, system: str, source: str) -> None:
+        """Look at a request that has gone the whole way to a partner."""
+        data, found = pending.asked, pending.found
+        if (
+            len(found) > SLOTS
+            or any(found[slot] for slot in _FURTHER)
+            or pending.lent is None
+            or not self._requests.may_learn()
+        ):
+            return
+        item = avp_at(data, found[SIP_AUTH_DATA_ITEM])
+        out = pending.sent
+        places = locate(out)
+        if len(places) > SLOTS or avp_at(out, places[SIP_AUTH_DATA_ITEM]) != item:
+            return
+        form = _form(data, found, out, places)
+        form.system = system
+        form.candidates = pending.candidates
+        form.request_key = (peer, source, MAR)
+        session = self._hidden(form.unpack(data)[form.session])
+        private, public = pending.identities
+        again = form.fill(data, 0, data[16:20], session, user_name_avp(private), public_identity_avp(public))
+        if again == out[:12] + bytes(4) + out[16:]:
+            self._requests.add(peer, data, form)
+
+    def learn_answer(self, peer: str, pending: Pending, data: bytes, out: bytes) -> None:
+        """Look at an answer of a partner that has gone the whole way back."""
+        if pending.route is not Route.PARTNER or pending.found[PROXY_INFO] or not self._answers.may_learn():
+            return
+        found, places = locate(data), locate(out)
+        if len(found) > SLOTS or len(places) > SLOTS:
+            return
+        if not (found[SESSION_ID] and found[USER_NAME] and found[PUBLIC_IDENTITY]):
+            return
+        if avp_at(data, found[SIP_AUTH_DATA_ITEM]) != avp_at(out, places[SIP_AUTH_DATA_ITEM]):
+            return
+        form = _form(data, found, out, places)
+        form.answer_key = (peer, MAR, int.from_bytes(value_at(data, found[RESULT_CODE]), "big"))
+        if self._filled(form, pending, data) == out:
+            self._answers.add(peer, data, form)
+
+    def reconfigure(self, settings: Settings) -> None:
+        """Hold other limits from now on, and forget all forms: what they rest on may have changed."""
+        self._attempt_s = settings.attempt_s
+        self._budget_s = min(settings.aaa_2_s, settings.csc_y_s)
+        self._map_age_max_s = settings.map_age_max_s
+        self._requests.clear()
+        self._answers.clear()
+
+    def sweep(self) -> None:
+        """Begin a new tick."""
+        self._requests.sweep()
+        self._answers.sweep()
+
+    def _filled(self, form: Form, pending: Pending, data: bytes) -> bytes:
+        asked, found = pending.asked, pending.found
+        return form.fill(
+            data,
+            asked[12] << 24 | asked[13] << 16 | asked[14] << 8 | asked[15],
+            asked[16:20],
+            avp_at(asked, found[SESSION_ID]),
+            avp_at(asked, found[USER_NAME]),
+            avp_at(asked, found[PUBLIC_IDENTITY]),
+        )
+
+
+def _form(data: bytes, found: list[int], out: bytes, places: list[int]) -> Form:
+    holes: list[Hole] = [(12, 20, IDENTIFIERS)]
+    spans: list[Hole] = []
+    for slot, kind in ((SESSION_ID, SESSION), (USER_NAME, USER), (PUBLIC_IDENTITY, PUBLIC)):
+        value, end, _ = span_at(data, found[slot])
+        holes.append((value, end, kind))
+        _, _, following = span_at(out, places[slot])
+        spans.append((places[slot], following, kind))
+    holes += [(start, end, OPAQUE) for start, end in inner_values(data, found[SIP_AUTH_DATA_ITEM])]
+    _, _, following = span_at(out, places[SIP_AUTH_DATA_ITEM])
+    spans.append((places[SIP_AUTH_DATA_ITEM], following, OPAQUE))
+    form = Form(data, sorted(holes), found)
+    form.item_from = found[SIP_AUTH_DATA_ITEM]
+    _, _, form.item_end = span_at(data, form.item_from)
+    form.leave(out, sorted(spans))
+    return form

@@ -1,0 +1,285 @@
+"""The express lane leaves the same octets as the whole way, and takes nothing that has not the common answer.
+
+Runs on the hot path as it is here; ``test_hot_path`` has it run on plain Python too.
+"""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from diameter_proxy.diameter import dictionary as d
+from diameter_proxy.diameter.message import Message
+from diameter_proxy.diameter.wire import encode_avp
+from diameter_proxy.proxy import Proxy
+from diameter_proxy.settings import Settings
+
+S, P, P2 = "scscf.mc2.lab", "proxy1.mc1.lab", "proxy2.mc1.lab"
+USERS = 6
+
+
+def partner(number):
+    return f"mig-p{number}@ims.mc2.lab", f"sip:mig-p{number}@ims.mc2.lab"
+
+
+def primary(number):
+    text = f"mig-h{number}{'x' * number}@ims.mc1.lab"
+    return text, "sip:" + text
+
+
+class Way:
+    """A proxy with and without its lane, on a wire that keeps what is sent."""
+
+    def __init__(self, made, wire, *, has_lane=True, **changes):
+        self.made, self.wire, self.has_lane = made, wire, has_lane
+        self.now_s, self.wall_s = 10.0, 50.0
+        fields = {"home_domains": frozenset({b"ims.mc2.lab"}), "secret": b"s" * 32, "server_name": "sip:s1"}
+        self.settings = Settings("proxy1.mc2.lab", "ims.mc2.lab", **{**fields, **changes})
+        self.proxy = Proxy(
+            self.settings,
+            made.neighbours(),
+            wire,
+            clock=lambda: self.now_s,
+            wall_clock=lambda: self.wall_s,
+        )
+        identities = self.proxy.identities
+        identities.set_range("ims.mc2.lab", "mig-")
+        identities.refreshed(10.0)
+        for number in range(USERS):
+            identities.apply(self.lent(number))
+
+    def lent(self, number, **changes):
+        fields = {
+            "binding": f"b{number}",
+            "identities": tuple(text.encode() for text in partner(number)),
+            "counterpart": tuple(text.encode() for text in primary(number)),
+        }
+        return self.made.lent(**{**fields, **changes})
+
+    @property
+    def taken(self):
+        return self.proxy.lane.taken
+
+    def receive(self, peer, *messages):
+        """Hand over a read as the node does; return what was sent because of it."""
+        before = len(self.wire.sent)
+        rest = self.proxy.receive(peer, list(messages)) if self.has_lane else list(messages)
+        for octets in rest:
+            if octets[4] & 0x80:
+                self.proxy.receive_request(peer, octets)
+            else:
+                self.proxy.receive_answer(peer, octets)
+        return self.wire.sent[before:]
+
+    def exchange(self, number, end_to_end, *, item=None, vector=None, session="scscf.mc2.lab;1;2"):
+        """Have one user's MAR and MAA pass; return what left on both legs, the request's Hop-by-Hop aside."""
+        request = self.made.mar(partner(number), item=item, end_to_end=end_to_end, session=session)
+        ((_, out),) = self.receive(S, request)
+        answer = self.made.maa(Message.decode(out), primary(number), item=vector)
+        ((_, back),) = self.receive(P, answer)
+        return out[:12] + out[16:], back
+
+
+@pytest.fixture
+def way(made, new_wire):
+    return Way(made, new_wire())
+
+
+def test_the_second_of_a_kind_is_taken_whoever_it_is_for(way):
+    way.exchange(0, 1)
+    assert way.taken == 0
+    way.exchange(1, 2)
+    assert way.taken == 1
+    assert way.proxy.pending_count == 0
+    assert way.proxy.counters.answers_relayed == 2
+    assert way.proxy.counters.requests == {(S, "cscf", 303): 2}
+    assert way.proxy.counters.answers == {(P, 303, 2001): 2}
+    assert way.proxy.counters.routed == {"PARTNER": 2}
+
+
+VECTORS = st.tuples(st.binary(min_size=32, max_size=32), st.binary(min_size=4, max_size=16), st.binary(max_size=30))
+
+
+@settings(deadline=None, derandomize=True, max_examples=60)
+@given(st.lists(st.tuples(st.integers(0, USERS - 1), VECTORS, st.booleans(), st.booleans()), min_size=2, max_size=8))
+def test_the_same_octets_leave_with_and_without_the_lane(rows):
+    from tests.unit.diameter_proxy.conftest import Made, Wire
+
+    with_lane, without = Way(Made, Wire()), Way(Made, Wire(), has_lane=False)
+    for end_to_end, (number, (authenticate, xres, auts), is_resync, is_longer) in enumerate(rows):
+        scheme = d.SIP_AUTHENTICATION_SCHEME.encode("Digest-AKAv1-MD5")
+        asked = scheme + (d.SIP_AUTHORIZATION.encode(auts) if is_resync else b"")
+        vector = Made.vector(
+            d.SIP_ITEM_NUMBER.encode(1),
+            scheme,
+            d.SIP_AUTHENTICATE.encode(authenticate),
+            d.SIP_AUTHORIZATION.encode(xres),
+        )
+        values = {
+            "item": d.SIP_AUTH_DATA_ITEM.encode(asked),
+            "vector": vector,
+            "session": f"scscf.mc2.lab;{10 if is_longer else 1};{end_to_end}",
+        }
+        assert with_lane.exchange(number, end_to_end, **values) == without.exchange(number, end_to_end, **values)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"enabled": False}, {"not_after_s": 1.0}, {"other_mc_system": "mc3"}, {"counterpart": (b"a@b",)}],
+    ids=["disabled", "expired", "another system", "no counterpart"],
+)
+def test_what_has_another_answer_takes_the_whole_way(way, changes):
+    way.exchange(0, 1)
+    way.proxy.identities.apply(way.lent(1, version=2, **changes))
+    way.receive(S, way.made.mar(partner(1), end_to_end=2))
+    assert way.taken == 0
+    assert Message.decode(way.wire.sent[-1][1]).header.flags & 0x80 == 0, "refused by us"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        lambda way: way.made.mar((partner(1)[0], partner(2)[1]), end_to_end=2),
+        lambda way: way.made.mar(("mig-zz@ims.mc2.lab", "sip:mig-zz@ims.mc2.lab"), end_to_end=2),
+        lambda way: way.made.mar(partner(1), encode_avp(1, b"mig-p2@ims.mc2.lab"), end_to_end=2),
+        lambda way: way.made.mar(partner(1), end_to_end=2, realm="ims.mc9.lab"),
+        lambda way: way.made.mar(partner(1), end_to_end=2, number=7),
+        lambda way: way.made.mar(partner(1), encode_avp(634, b"sip:mig-p2@ims.mc2.lab", 10415), end_to_end=2),
+    ],
+    ids=["two sets", "unbound", "a second User-Name", "another realm", "another number of items", "a wildcard"],
+)
+def test_what_does_not_fit_takes_the_whole_way(way, message):
+    way.exchange(0, 1)
+    way.receive(S, message(way))
+    assert way.taken == 0
+
+
+def test_a_map_too_old_takes_the_whole_way(way):
+    way.exchange(0, 1)
+    way.now_s += 301
+    way.receive(S, way.made.mar(partner(1), end_to_end=2))
+    assert way.taken == 0
+
+
+def test_a_repeated_request_is_answered_from_memory_not_sent_again(way):
+    way.exchange(0, 1)
+    way.exchange(1, 2)
+    sent = way.receive(S, way.made.mar(partner(1), end_to_end=2))
+    assert [peer for peer, _ in sent] == [S]
+    assert way.proxy.counters.duplicates_answered == 1
+
+
+def test_a_repeated_request_that_is_under_way_joins_it(way):
+    way.exchange(0, 1)
+    request = way.made.mar(partner(1), end_to_end=2)
+    ((_, out),) = way.receive(S, request)
+    assert way.receive(S, request) == []
+    answers = way.receive(P, way.made.maa(Message.decode(out), primary(1)))
+    assert [peer for peer, _ in answers] == [S, S]
+
+
+def test_a_silent_peer_has_an_alternate_and_a_deadline(way):
+    way.exchange(0, 1)
+    way.receive(S, way.made.mar(partner(1), end_to_end=2))
+    assert way.taken == 1
+    before = len(way.wire.sent)
+    while way.now_s < 12.0:
+        way.now_s += 0.05
+        way.proxy.sweep(way.now_s)
+    (again, resent), (last, refused) = way.wire.sent[before:]
+    assert (again, resent[4] & 0x10, last) == (P2, 0x10, S)
+    assert Message.decode(refused).result() == (0, 3002)
+
+
+def test_a_closed_or_congested_peer_is_passed_over(way):
+    way.exchange(0, 1)
+    way.wire.closed.add(P)
+    ((peer, _),) = way.receive(S, way.made.mar(partner(1), end_to_end=2))
+    assert (peer, way.taken) == (P2, 1)
+    way.wire.closed.add(P2)
+    ((peer, refused),) = way.receive(S, way.made.mar(partner(2), end_to_end=3))
+    assert (peer, Message.decode(refused).result()) == (S, (0, 3002))
+
+
+def test_an_answer_for_somebody_else_is_not_passed_on(way):
+    way.exchange(0, 1)
+    ((_, out),) = way.receive(S, way.made.mar(partner(1), end_to_end=2))
+    ((_, back),) = way.receive(P, way.made.maa(Message.decode(out), primary(0)))
+    assert Message.decode(back).result() == (0, 5012)
+
+
+def test_a_binding_withdrawn_meanwhile_gives_no_vector(way):
+    way.exchange(0, 1)
+    ((_, out),) = way.receive(S, way.made.mar(partner(1), end_to_end=2))
+    way.proxy.identities.delete("b1", 9)
+    ((_, back),) = way.receive(P, way.made.maa(Message.decode(out), primary(1)))
+    assert Message.decode(back).result() == (10415, 5001)
+
+
+def test_an_answer_that_nobody_waits_for_is_left(way):
+    way.exchange(0, 1)
+    ((_, out),) = way.receive(S, way.made.mar(partner(1), end_to_end=2))
+    answer = way.made.maa(Message.decode(out), primary(1))
+    way.receive(P, answer)
+    assert way.receive(P, answer) == []
+    assert way.proxy.counters.answers_discarded == 1
+
+
+def test_many_in_one_read_leave_in_one_write_each_with_its_own_number(way):
+    way.exchange(0, 1)
+    ((peer, octets),) = way.receive(S, *(way.made.mar(partner(number), end_to_end=number) for number in (2, 3, 4)))
+    numbers = set()
+    while octets:
+        length = int.from_bytes(octets[1:4], "big")
+        numbers.add(octets[12:16])
+        octets = octets[length:]
+    assert (peer, len(numbers), way.taken) == (P, 3, 3)
+
+
+def test_an_identity_that_hides_elsewhere_takes_the_whole_way(way):
+    """Session-Id is hidden anyway; in the vector's own values nobody looks for it but this."""
+    way.exchange(0, 1)
+    hidden = b"mig-p1@ims.mc2.lab".ljust(32, b".")
+    item = way.made.vector(
+        d.SIP_ITEM_NUMBER.encode(1),
+        d.SIP_AUTHENTICATION_SCHEME.encode("Digest-AKAv1-MD5"),
+        d.SIP_AUTHENTICATE.encode(b"mig-h1x@ims.mc1.lab".ljust(32, b".")),
+        d.SIP_AUTHORIZATION.encode(bytes(8)),
+    )
+    ((_, out),) = way.receive(S, way.made.mar(partner(1), end_to_end=2))
+    ((_, back),) = way.receive(P, way.made.maa(Message.decode(out), primary(1), item=item))
+    assert b"mig-h1x" not in back
+    assert hidden not in back
+
+
+def test_a_reload_has_the_next_one_go_the_whole_way(way):
+    way.exchange(0, 1)
+    way.proxy.reconfigure(way.settings, way.made.neighbours())
+    way.exchange(1, 2)
+    assert way.taken == 0
+    way.exchange(2, 3)
+    assert way.taken == 1
+
+
+def test_only_some_are_learnt_in_a_tick(way):
+    for number in range(20):
+        way.exchange(0, number, session="s" * (number + 1))
+    way.exchange(0, 100, session="s" * 20)
+    assert way.taken == 0
+    way.proxy.sweep(way.now_s)
+    way.exchange(0, 101, session="s" * 20)
+    way.exchange(0, 102, session="s" * 20)
+    assert way.taken == 1
+
+
+def test_one_who_is_traced_is_seen_whole(way):
+    way.exchange(0, 1)
+    way.proxy.tracer.start(b"nobody", 10.0)
+    way.exchange(1, 2)
+    assert way.taken == 0
+
+
+def test_what_names_a_further_identity_is_not_learnt(way):
+    wildcard = encode_avp(634, b"sip:mig-p0@ims.mc2.lab", 10415)
+    for end_to_end, number in ((1, 0), (2, 1)):
+        way.receive(S, way.made.mar(partner(number), wildcard, end_to_end=end_to_end))
+    assert way.taken == 0
