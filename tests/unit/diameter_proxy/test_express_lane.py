@@ -273,7 +273,7 @@ def test_only_some_are_learnt_in_a_tick(way):
 
 def test_one_who_is_traced_is_seen_whole(way):
     way.exchange(0, 1)
-    way.proxy.tracer.start(b"nobody", 10.0)
+    way.proxy.tracer.follow("nobody@ims.mc2.lab", 10.0, lambda line: None)
     way.exchange(1, 2)
     assert way.taken == 0
 
