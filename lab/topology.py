@@ -19,7 +19,8 @@ from mmserver.identity import SipIdentities, parse_domain, parse_impi, parse_imp
 DEFAULT_FILE: Final = Path(__file__).with_name("topology.toml")
 LAB_DOMAIN: Final = "lab"
 PROXIES: Final = ("proxy1", "proxy2")
-PROBE_OCTET: Final = 19
+ADDED: Final = {"probe": 19, "mms2": 20}
+"""Hosts that a system has only where its settings say so, and the last octet of their address."""
 
 Setting = str | int | float | bool | tuple["Setting", ...] | list[Any] | dict[str, Any]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]{0,7}$")]
@@ -110,6 +111,9 @@ class System(Table):
     held_s: Annotated[int, Field(ge=1)] = 30
     valid_s: Annotated[int, Field(ge=1)] = 86400
     quarantine_s: Annotated[int, Field(ge=0)] = 3600
+    mms_instances: Annotated[
+        Literal[1, 2], Field(description="Two migration management servers over one store; the second is mms2.")
+    ] = 1
     max_map_age_s: Annotated[float, Field(gt=0, description="An older identity map tells nothing.")] = 300.0
 
 
@@ -168,7 +172,7 @@ class Topology(Table):
             for field, owner in (("user", ue.user), ("isim_of", ue.isim_of or ue.user)):
                 if owner not in self.users:
                     raise ValueError(f"ues.{name}.{field}: no user {owner}")
-        octets = [*self.roles.values(), PROBE_OCTET, *(ue.octet for ue in self.ues.values())]
+        octets = [*self.roles.values(), *ADDED.values(), *(ue.octet for ue in self.ues.values())]
         doubled = sorted({octet for octet in octets if octets.count(octet) > 1})
         if doubled:
             raise ValueError(f"octet {doubled[0]} stands twice in roles and ues")
@@ -183,8 +187,12 @@ class Topology(Table):
 
     def address(self, system: str, role: str) -> IPv4Address:
         """Return the address of a role in a system."""
-        octet = PROBE_OCTET if role == "probe" else self.roles[role]
-        return self.systems[system].network[octet]
+        return self.systems[system].network[ADDED[role] if role in ADDED else self.roles[role]]
+
+    def mms_hosts(self, system: str) -> tuple[Host, ...]:
+        """Return the instances of a system's migration management server, the first one first."""
+        roles = ("mms", "mms2")[: self.systems[system].mms_instances]
+        return tuple(self.host(system, role) for role in roles)
 
     def host(self, system: str, role: str) -> Host:
         """Return the host of a role in a system."""
@@ -208,7 +216,7 @@ class Topology(Table):
         core = [
             self.host(name, role)
             for name, system in self.systems.items()
-            for role in (*self.roles, *(("probe",) if system.probe else ()))
+            for role in (*self.roles, *_added(system))
             if role != "router" and _is_in_use(role, system)
         ]
         return (*core, *(self.ue_host(ue) for ue in self.ues))
@@ -289,5 +297,9 @@ def _lay(tables: dict[str, Any], path: str, value: Setting) -> None:
     table[last] = value
 
 
+def _added(system: System) -> tuple[str, ...]:
+    return (*(("probe",) if system.probe else ()), *(("mms2",) if system.mms_instances > 1 else ()))
+
+
 def _is_in_use(role: str, system: System) -> bool:
-    return system.through_proxy or role not in ("proxy1", "proxy2", "mms")
+    return system.through_proxy or role not in ("proxy1", "proxy2", "mms", "mms2")

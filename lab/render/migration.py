@@ -17,7 +17,7 @@ from lab.render.core import (
     server_name,
 )
 from lab.render.files import Files
-from lab.topology import PROXIES, Agreement, Topology
+from lab.topology import PROXIES, Agreement, Host, Topology
 
 CSC_Y_PORT: Final = 5868
 METRICS: Final = "127.0.0.1:9090"
@@ -32,7 +32,7 @@ def proxy_table(topology: Topology, system: str, role: str, files: Files) -> dic
     """Return ``proxy.toml``: AAA-2 and Cx in plain, CSC-Y in TLS; the system with the smaller name connects."""
     host = topology.host(system, role)
     settings = topology.systems[system]
-    mms = topology.host(system, "mms")
+    first, *others = topology.mms_hosts(system)
     return {
         "node": {
             "origin_host": host.name,
@@ -47,7 +47,8 @@ def proxy_table(topology: Topology, system: str, role: str, files: Files) -> dic
         "tls": files.tls(host.key),
         "peers": [
             *_cscf_peers(topology, system),
-            *(_server_peer(topology, system, name) for name in ("hss", "mms")),
+            _server_peer(topology, system, topology.host(system, "hss"), "hss"),
+            *(_server_peer(topology, system, mms, "mms") for mms in (first, *others)),
             *(
                 _partner_peer(topology, system, partner, name, files)
                 for partner in topology.partners_of(system)
@@ -55,7 +56,8 @@ def proxy_table(topology: Topology, system: str, role: str, files: Files) -> dic
             ),
         ],
         "feed": {
-            "url": f"https://{mms.name}",
+            "url": f"https://{first.name}",
+            "alternates": [f"https://{other.name}" for other in others],
             "ca": files.authority(system),
             "retry_max_s": RETRY_MAX_S,
             "lent_prefix": settings.lent_prefix,
@@ -71,13 +73,13 @@ def proxy_table(topology: Topology, system: str, role: str, files: Files) -> dic
     }
 
 
-def mms_table(topology: Topology, system: str, files: Files) -> dict[str, Any]:
-    """Return ``mms.toml``: the migration management server of one system."""
-    host = topology.host(system, "mms")
+def mms_table(topology: Topology, system: str, files: Files, role: str = "mms") -> dict[str, Any]:
+    """Return ``mms.toml``: the migration management server of one system, or its second instance over one store."""
+    host, first = topology.host(system, role), topology.host(system, "mms")
     settings = topology.systems[system]
     proxies = [topology.host(system, role).name for role in PROXIES]
     return {
-        "system": {"name": system, "identifier": host.name, "home_domain": settings.home_domain},
+        "system": {"name": system, "identifier": first.name, "home_domain": settings.home_domain},
         "http": {
             "address": host.address,
             "port": HTTPS_PORT,
@@ -93,7 +95,7 @@ def mms_table(topology: Topology, system: str, files: Files) -> dict[str, Any]:
             "peers": proxies,
             "scscf": [server_name(topology, system)],
         },
-        "store": {"url": _sqlite(files.state(host.key) / "mms.sqlite")},
+        "store": {"url": _sqlite(files.state(first.key) / "mms.sqlite")},
         "sip_database": _sip_database(topology, system) if asks_sip_database(settings) else None,
         "allocation": {"primary": _primary(topology, system), "partner": _partner(topology, system)},
         "lifetime": {
@@ -180,12 +182,11 @@ def _cscf_peers(topology: Topology, system: str) -> list[dict[str, Any]]:
     ]
 
 
-def _server_peer(topology: Topology, system: str, role: str) -> dict[str, Any]:
-    host = topology.host(system, role)
+def _server_peer(topology: Topology, system: str, host: Host, group: str) -> dict[str, Any]:
     return {
         "host": host.name,
         "realm": topology.systems[system].home_domain,
-        "group": role,
+        "group": group,
         "connect": True,
         "address": host.address,
         "port": DIAMETER_PORT,

@@ -33,11 +33,17 @@ def render_lab(topology: Topology, files: Files) -> tuple[Program, ...]:
 def hosts_text(topology: Topology) -> str:
     """Return the names of the lab as a hosts file: hosts, home domains (at the I-CSCF), UEs wherever they may be."""
     lines = ["127.0.0.1 localhost"]
-    lines += [f"{host.address} {host.name} {host.key}" for host in topology.hosts() if host.role != "ue"]
+    lines += [f"{host.address} {' '.join(_names(topology, host))}" for host in topology.hosts() if host.role != "ue"]
     lines += [f"{topology.address(name, 'icscf')} {system.home_domain}" for name, system in topology.systems.items()]
     for ue in topology.ues:
         lines += [f"{topology.ue_address(ue, system)} {ue}.{LAB_DOMAIN} {ue}" for system in _home_first(topology, ue)]
     return "\n".join(lines) + "\n"
+
+
+def _names(topology: Topology, host: Host) -> tuple[str, ...]:
+    """Return a host's names; a second instance has the first one's too: whoever asks by name tries both."""
+    also = (topology.host(host.system, "mms").name,) if host.role == "mms2" else ()
+    return (host.name, host.key, *also)
 
 
 def _home_first(topology: Topology, ue: str) -> Iterable[str]:
@@ -48,11 +54,12 @@ def _write_certificates(topology: Topology, files: Files) -> None:
     for system in topology.systems:
         authority = SystemAuthority(system, files.run.tls)
         for host in topology.hosts():
-            if host.system == system and host.role in ("proxy1", "proxy2", "mms", "cms", "idms"):
-                authority.issue(host.name, files.etc(host.key))
+            if host.system == system and host.role in ("proxy1", "proxy2", "mms", "mms2", "cms", "idms"):
+                names = [name for name in _names(topology, host) if name != host.key]
+                authority.issue(*names, folder=files.etc(host.key))
         admin = files.etc(f"{migration.ADMIN}.{system}")
         admin.mkdir(exist_ok=True)
-        authority.issue(migration.admin_name(system), admin)
+        authority.issue(migration.admin_name(system), folder=admin)
 
 
 def _write_signing_keys(topology: Topology, files: Files) -> None:
@@ -114,7 +121,7 @@ def _idms(topology: Topology, host: Host, files: Files) -> Program:
 
 
 def _mms(topology: Topology, host: Host, files: Files) -> Program:
-    file = _write(files.etc(host.key) / "mms.toml", migration.mms_table(topology, host.system, files))
+    file = _write(files.etc(host.key) / "mms.toml", migration.mms_table(topology, host.system, files, host.role))
     program = (*PYTHON, "-m", "mmserver.cli", "migration")
     every = [files.etc(one.key) / "mms.toml" for one in topology.hosts() if one.role == "mms"]
     upgrade = (*program, "upgrade", *(word for one in every for word in ("--config", str(one))))
@@ -152,6 +159,7 @@ _RENDER: Final[dict[str, Callable[[Topology, Host, Files], Program]]] = {
     "hss": _hss,
     "idms": _idms,
     "mms": _mms,
+    "mms2": _mms,
     "cms": _cms,
     "proxy1": _proxy,
     "proxy2": _proxy,

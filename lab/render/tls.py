@@ -23,9 +23,9 @@ class SystemAuthority:
         self.certificate = folder / f"{system}-ca.pem"
         self._authority.cert_pem.write_to_path(self.certificate)
 
-    def issue(self, name: str, folder: Path) -> None:
-        """Write a leaf for ``name`` and its key into ``folder``."""
-        leaf = self._authority.issue_cert(name)
+    def issue(self, *names: str, folder: Path) -> None:
+        """Write a leaf for these names and its key into ``folder``."""
+        leaf = self._authority.issue_cert(*names)
         leaf.cert_chain_pems[0].write_to_path(folder / CERTIFICATE)
         _write_secret(folder / PRIVATE_KEY, leaf.private_key_pem.bytes())
 

@@ -57,6 +57,15 @@ class Administrator:
         status = self._call("POST", "/csc-x/v1/withdrawals", json.dumps({name: task[name] for name in names}))
         return {"ok": True, "withdrawal": status}
 
+    def restore(self, task: Mapping[str, Any]) -> dict[str, Any]:
+        """Lift the withdrawals that stand for a user and one other system."""
+        query = {name: task[name] for name in ("role", "other_mc_system", "mc_service_id")}
+        standing = self._call("GET", f"/csc-x/v1/withdrawals?{urlencode(query)}")
+        for one in standing:
+            path = f"/csc-x/v1/withdrawals/{quote(one['withdrawal'])}/restore"
+            self._call("POST", path, json.dumps({"reason": task["reason"]}))
+        return {"ok": bool(standing), "restored": len(standing), "reason": "no such withdrawal stands"}
+
     def wait(self, task: Mapping[str, Any]) -> dict[str, Any]:
         """List the bindings until there are as many as wanted."""
         ends = time.monotonic() + task["within_s"]
@@ -79,7 +88,9 @@ class Administrator:
 
 
 def is_in(binding: Binding, state: str) -> bool:
-    """Tell whether a binding is in a state: any, one by name, or ``ended``: no longer served, and its RTR is over."""
+    """Tell whether a binding is in a state: any, one by name, ``served`` or ``ended`` (and its RTR is over)."""
+    if state == "served":
+        return binding["enabled"] and binding["state"] in ("allocated", "registered")
     if state != "ended":
         return state in ("", binding["state"])
     is_over = binding["state"] == "quarantined" or not binding["enabled"]
@@ -92,6 +103,7 @@ def carry_out(task: Mapping[str, Any]) -> dict[str, Any]:
     errands: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
         "import": administrator.import_entries,
         "withdraw": administrator.withdraw,
+        "restore": administrator.restore,
         "await": administrator.wait,
     }
     return errands.get(task["action"], administrator.change)(task)

@@ -16,12 +16,13 @@ from lab.scenarios.model import (
     Move,
     Refresh,
     Register,
+    Restore,
     Scenario,
     Start,
     Withdraw,
     check,
 )
-from lab.scenarios.refusals import ALICE_LENT, CAROL, DIAMETER_USER_UNKNOWN
+from lab.scenarios.refusals import ALICE_LENT, CAROL, DIAMETER_ROAMING_NOT_ALLOWED, DIAMETER_USER_UNKNOWN
 
 ENDED: Final = AwaitBindings("mc2", "partner", state="ended")
 """The partner's MMS has taken the registration off; the set is not lent again yet."""
@@ -31,7 +32,7 @@ NOT_HERE: Final = (480, 604)
 ENDINGS: Final = (
     Scenario(
         name="withdrawal",
-        what="A registered user is withdrawn for one partner: taken off there, refused there, and let in at the other.",
+        what="A user is withdrawn for one partner: taken off and refused there, let in at another; then restored.",
         systems=("mc1", "mc2", "mc3"),
         ues=("ue1", "ue3"),
         steps=(
@@ -47,6 +48,10 @@ ENDINGS: Final = (
             Move("ue1", "mc3"),
             Authenticate("ue1", "mc3"),
             Register("ue1", "mc3"),
+            Restore("ue1", "mc2"),
+            AwaitBindings("mc2", "partner", state="served"),
+            Move("ue1", "mc2"),
+            Register("ue1", "mc2"),
         ),
         proves=(*CONNECTIVITY, *MIGRATION),
         checks=(
@@ -55,8 +60,10 @@ ENDINGS: Final = (
             check("registration-event", ue="ue1", system="mc2", state="terminated"),
             check("message-refused", ue="ue1", system="mc2", status=NOT_HERE),
             check("sip-status", ue="ue1", system="mc2", method="MESSAGE", status=403),
-            check("sip-status", ue="ue1", system="mc2", method="REGISTER", status=403),
+            check("diameter-answer", leg="aaa-2", command="UAR", code=DIAMETER_ROAMING_NOT_ALLOWED, system="mc2"),
+            check("sip-got", ue="ue1", system="mc2", method="REGISTER", status=403),
             check("sip-status", ue="ue1", system="mc3", method="REGISTER", status=200),
+            check("sip-status", ue="ue1", system="mc2", method="REGISTER", status=200),
             check("sets-per-partner", ue="ue1", systems=["mc2", "mc3"]),
         ),
     ),
@@ -76,6 +83,7 @@ ENDINGS: Final = (
         checks=(
             check("diameter-answer", leg="csc-y", command="MAR", code=DIAMETER_USER_UNKNOWN),
             check("refused-before-told", ue="ue1", system="mc2"),
+            check("diameter-answer", leg="aaa-2", command="UAR", code=DIAMETER_ROAMING_NOT_ALLOWED, system="mc2"),
             check("withdrawal-told", ue="ue1", system="mc2"),
             check("sip-status", ue="ue1", system="mc2", method="REGISTER", status=403),
         ),
@@ -103,6 +111,7 @@ ENDINGS: Final = (
             check("registration-terminated", ue="ue2", system="mc2", within_s=2.0),
             check("sip-status", ue="ue1", system="mc2", method="REGISTER", status=403),
             check("sip-status", ue="ue2", system="mc2", method="REGISTER", status=403),
+            check("diameter-answer", leg="aaa-2", command="UAR", code=DIAMETER_ROAMING_NOT_ALLOWED, system="mc2"),
         ),
     ),
     Scenario(

@@ -83,15 +83,15 @@ async def await_bindings(lab: "Lab", step: model.AwaitBindings) -> dict[str, Any
     return await _administer(lab, step.system, values, ANSWER_S + step.within_s)
 
 
-async def withdraw(lab: "Lab", step: model.Withdraw) -> dict[str, Any]:
-    """Withdraw migration from a UE's user for one partner, at the primary's MMS.
+async def change_withdrawal(lab: "Lab", step: model.Withdraw | model.Restore) -> dict[str, Any]:
+    """Withdraw migration from a UE's user for one partner, at the primary's MMS, or lift that.
 
     Raises:
         ProgramFailure: the MMS refuses.
     """
     topology = lab.topology
     values = {
-        "action": "withdraw",
+        "action": "withdraw" if isinstance(step, model.Withdraw) else "restore",
         "role": "primary",
         "other_mc_system": step.partner,
         "mc_service_id": topology.users[topology.ues[step.ue].user].mc_service_ids[0],

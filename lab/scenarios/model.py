@@ -197,6 +197,15 @@ class Withdraw:
 
 
 @dataclass(frozen=True, slots=True)
+class Restore:
+    """Over CSC-X, as an administrator: the withdrawal of a UE's user for one partner is lifted."""
+
+    ue: str
+    partner: str
+    reason: str = "by hand"
+
+
+@dataclass(frozen=True, slots=True)
 class ImportBinding:
     """Over CSC-X, as an administrator: one user's binding is imported into both MMSs (pre-provisioned mode).
 
@@ -211,13 +220,14 @@ class ImportBinding:
 class AwaitBindings:
     """Over CSC-X, as an administrator: wait until an MMS lists so many bindings of a role, in a state where given.
 
-    ``ended``: disabled or quarantined, and its RTR answered or given up.
+    ``served``: enabled, and allocated or registered; ``ended``: disabled or quarantined, and its RTR answered or given
+    up.
     """
 
     system: str
     role: Literal["primary", "partner"]
     count: int = 1
-    state: Literal["", "held", "allocated", "registered", "quarantined", "ended"] = ""
+    state: Literal["", "held", "allocated", "registered", "quarantined", "served", "ended"] = ""
     within_s: float = 10.0
 
 
@@ -331,6 +341,7 @@ Step = (
     | EnterConnectionDetails
     | ChangeBindings
     | Withdraw
+    | Restore
     | ImportBinding
     | AwaitBindings
     | RotateKey

@@ -12,13 +12,13 @@ from lab.scenarios import model
 from lab.scenarios.errands import (
     await_bindings,
     change_bindings,
+    change_withdrawal,
     command_hss,
     enter_connection_details,
     import_binding,
     replay_assertion,
     rotate_key,
     send_mar,
-    withdraw,
 )
 from lab.supervisor.lab import Lab
 from lab.supervisor.process import ProgramFailure
@@ -90,8 +90,8 @@ class Runner:
                 return await change_bindings(self._lab, step)
             case model.AwaitBindings():
                 return await await_bindings(self._lab, step)
-            case model.Withdraw():
-                return await withdraw(self._lab, step)
+            case model.Withdraw() | model.Restore():
+                return await change_withdrawal(self._lab, step)
             case model.ImportBinding():
                 return await import_binding(self._lab, step)
             case model.RotateKey():

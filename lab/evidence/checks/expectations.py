@@ -51,6 +51,7 @@ REGISTRY: Final[dict[str, Callable[..., Finding]]] = {
     "message-refused":        lifecycle.message_refused,
     "registration-event":     lifecycle.registration_event,
     "hold-lapsed":            lifecycle.hold_lapsed,
+    "instance-lost":          lifecycle.instance_lost,
     "token-refused":          tokens.token_refused,
     "assertion-serves-once":  tokens.assertion_serves_once,
     "two-signing-keys":       tokens.two_signing_keys,

@@ -169,6 +169,27 @@ def registration_event(evidence: Evidence, *, ue: str, system: str, state: str) 
     return judged(frames, 'sip.Method == "NOTIFY"', faults())
 
 
+def instance_lost(evidence: Evidence, *, ue: str, system: str) -> Finding:
+    """One instance of the system's MMS had been at work, and after it fell silent another served the UE over CSC-X."""
+    facts, story = evidence.facts, story_of(evidence, ue)
+    asked = story.primary_set if system == story.ue.system else story.partner_set
+    server = asked.request.frame.destination if asked else ""
+    last: dict[str, int] = {}
+    for frame, _ in evidence.capture.payloads:
+        if facts.role(frame.source) == "mms" and facts.system_of(frame.source) == system:
+            last[frame.source] = frame.number
+    others = {address: number for address, number in last.items() if address != server}
+    request = asked.request.frame.number if asked else 0
+
+    def faults() -> Iterator[str]:
+        yield from lacks(asked and asked.status == 200, f"{ue} was not served over CSC-X in {system}")
+        yield from lacks(others, f"no other instance of the MMS of {system} was ever at work")
+        for address, number in others.items():
+            yield from lacks(number < request, f"{facts.hosts[address]} was at work until frame {number}")
+
+    return judged([*others.values(), request], frame_filter([*others.values(), request]), faults())
+
+
 def hold_lapsed(evidence: Evidence, *, system: str, role: str) -> Finding:
     """An MMS listed a set as held, and later none: nobody had given it back in between, it lapsed by itself."""
     listings = [(exchange, states) for exchange, states in _listings(evidence, system, role)]

@@ -1,9 +1,11 @@
 """Every rendered file is one that its program accepts, and a host runs what its role says."""
 
+import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 
 from lab.render.files import Files
 from lab.render.program import Program
@@ -84,6 +86,23 @@ def test_an_agreement_is_rendered_with_its_end_its_configuration_data_and_whom_t
     assert partner.initial_ue_configuration is None
     vouching = load_idms(files.etc("idms.mc2") / "idms.toml").partners[0]
     assert (vouching.mc_service_id_mapping, list(vouching.mc_service_ids)) == ("listed", ["sip:carol@mc1.lab"])
+
+
+def test_two_instances_of_an_mms_share_a_store_and_a_name_and_the_proxies_know_both(tmp_path: Path) -> None:
+    settings = {"systems.mc2.mms_instances": 2}
+    files, programs = render(load_topology(settings=settings).restricted_to(("mc1", "mc2")), tmp_path)
+    first, second = (load_mms(files.etc(f"{role}.mc2") / "mms.toml") for role in ("mms", "mms2"))
+    assert first.store.url == second.store.url
+    assert first.system.identifier == second.system.identifier == "mms.mc2.lab"
+    assert (first.http.address, second.http.address) == ("10.77.2.16", "10.77.2.20")
+    assert programs["mms.mc2"].before == programs["mms2.mc2"].before
+    proxy = tomllib.loads((files.etc("proxy1.mc2") / "proxy.toml").read_text())
+    assert [peer["host"] for peer in proxy["peers"] if peer["group"] == "mms"] == ["mms.mc2.lab", "mms2.mc2.lab"]
+    assert proxy["feed"]["alternates"] == ["https://mms2.mc2.lab"]
+    assert "10.77.2.20 mms2.mc2.lab mms2.mc2 mms.mc2.lab\n" in files.run.hosts_file.read_text()
+    leaf = x509.load_pem_x509_certificate((files.etc("mms2.mc2") / "certificate.pem").read_bytes())
+    names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert names.get_values_for_type(x509.DNSName) == ["mms2.mc2.lab", "mms.mc2.lab"]
 
 
 def test_the_ue_takes_its_file_and_takes_commands(rendered: tuple[Files, dict[str, Program]]) -> None:

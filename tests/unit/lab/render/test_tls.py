@@ -11,7 +11,7 @@ from lab.render.tls import IdmsKey, SystemAuthority
 
 def test_a_leaf_names_its_host_and_is_issued_by_its_systems_ca(tmp_path: Path) -> None:
     authority = SystemAuthority("mc1", tmp_path)
-    authority.issue("cms.mc1.lab", tmp_path)
+    authority.issue("cms.mc1.lab", folder=tmp_path)
     ca = x509.load_pem_x509_certificate(authority.certificate.read_bytes())
     leaf = x509.load_pem_x509_certificate((tmp_path / CERTIFICATE).read_bytes())
     names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
@@ -20,7 +20,7 @@ def test_a_leaf_names_its_host_and_is_issued_by_its_systems_ca(tmp_path: Path) -
 
 
 def test_a_private_key_is_read_by_its_owner_only(tmp_path: Path) -> None:
-    SystemAuthority("mc1", tmp_path).issue("cms.mc1.lab", tmp_path)
+    SystemAuthority("mc1", tmp_path).issue("cms.mc1.lab", folder=tmp_path)
     assert (tmp_path / PRIVATE_KEY).stat().st_mode & 0o077 == 0
     assert IdmsKey().write(tmp_path).stat().st_mode & 0o077 == 0
 

@@ -32,6 +32,7 @@ def test_a_binding_has_ended_when_nobody_is_served_and_its_rtr_is_over(
 ) -> None:
     binding = {"state": state, "enabled": enabled, "deregistration": deregistration}
     assert csc_x_client.is_in(binding, "ended") is ended
+    assert csc_x_client.is_in(binding, "served") is (enabled and state == "registered")
     assert csc_x_client.is_in(binding, state)
     assert csc_x_client.is_in(binding, "")
     assert not csc_x_client.is_in(binding, "held")

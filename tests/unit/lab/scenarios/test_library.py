@@ -47,6 +47,7 @@ WANTED = [
     "two-partners",
     "primary-mms-down",
     "partner-mms-down",
+    "two-mms-one-killed",
     "cms-killed-after-step-6",
     "stale-map",
     "idms-key-rotation",

@@ -42,6 +42,7 @@ PARAMETERS = {
     "hold-lapsed":            {"system": "mc1", "role": "primary"},
     "token-refused":          {"ue": "ue1", "system": "mc2", "error": "invalid_grant"},
     "assertion-serves-once":  {"ue": "ue1", "system": "mc2"},
+    "instance-lost":          {"ue": "ue1", "system": "mc1"},
     "two-signing-keys":       {"system": "mc1"},
 }
 # fmt: on
