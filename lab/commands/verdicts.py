@@ -10,9 +10,10 @@ from lab.commands.errors import Failure, Misuse
 from lab.commands.outcome import RunOutcome
 from lab.evidence.capture import CaptureError
 from lab.evidence.dissect import DissectionFailed
-from lab.evidence.facts import FactsMissing
+from lab.evidence.facts import FactsMissing, load_facts
 from lab.evidence.judge import judge
 from lab.evidence.presentation import print_report, write_all
+from lab.evidence.profile import write_profile
 from lab.evidence.report import Report
 from lab.run_directory import RunDirectory, RunDirectoryError
 from lab.scenarios.model import Check, Scenario
@@ -63,6 +64,7 @@ def judge_run(outcome: RunOutcome, *, show: bool) -> None:
     try:
         outcome.report = judge(outcome.run.absolute(), _scenario_of(facts))
         write_all(outcome.report, outcome.run)
+        write_profile(outcome.report, load_facts(outcome.run), outcome.run)
     except (CaptureError, DissectionFailed, FactsMissing) as exc:
         raise Failure(str(exc)) from exc
     if show:

@@ -117,7 +117,8 @@ CAUSES: Final = (
           database.identities_dont_match, (
         Mend("HSS", "associate the IMPU with that IMPI (FHoSS: IMPI, Associated IMPUs)"),
         Mend("Open5GS",
-             "it learns the pair from a UAR and forgets it at a restart: a UAR must come before the MAR"),
+             "it learns the pair from a UAR and forgets it at a restart: a UAR must come before the MAR "
+             "(diameter-proxy: hss.prime_with_uar)"),
         Mend("UE", "IMPU in To and IMPI in Authorization must be of one ISIM"),
     )),
     Cause("identities-missing", "An MAA lacks the identities under which the S-CSCF keeps the vector.",
