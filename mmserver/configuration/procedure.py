@@ -6,6 +6,7 @@ held, and if we are gone the holds lapse.  A binding that an earlier request was
 """
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Mapping, Set
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -48,6 +49,7 @@ from mmserver.messages import (
 )
 
 GIVE_BACK_WITHIN_S: Final = 2.0
+JUST_LENT_MAX: Final = 10_000
 _LIVE: Final = frozenset({BindingState.HELD, BindingState.ALLOCATED, BindingState.REGISTERED})
 
 log = structlog.get_logger()
@@ -253,6 +255,7 @@ class PartnerSide:
     def __init__(self, current: CurrentCatalogue, mms: MigrationManagementServer) -> None:
         self._current = current
         self._mms = mms
+        self._just_lent: OrderedDict[tuple[str, str, IdentitySet], str] = OrderedDict()
 
     async def access(self, primary: Partner, request: PartnerAccessRequest, now: datetime) -> PartnerAccessResponse:
         """Return partner MC system access for the authenticated ``primary`` (steps 8 to 12).
@@ -272,6 +275,7 @@ class PartnerSide:
                 at_most=primary.inbound_max,
             )
         )
+        self._remember(primary, request, response.binding)
         return PartnerAccessResponse(
             partner_mc_system_sip_identities=response.partner_mc_system_sip_identities,
             initial_ue_configuration=None if primary.static else configuration_for(primary, catalogue),
@@ -284,7 +288,16 @@ class PartnerSide:
         Raises:
             BindingNotFound: the hold has lapsed, or there never was one.
         """
-        await self._mms.confirm((await self._find(primary, access)).binding, access.reason)
+        key = _access_key(primary, access.migration_management_server, access.primary_mc_system_sip_identities)
+        known = self._just_lent.pop(key, None)
+        await self._mms.confirm(known or (await self._find(primary, access)).binding, access.reason)
+
+    def _remember(self, primary: Partner, request: PartnerAccessRequest, binding: str) -> None:
+        """Know the binding when it is confirmed a moment later; another instance asks for it."""
+        identities = request.primary_mc_system_sip_identities
+        self._just_lent[_access_key(primary, request.migration_management_server, identities)] = binding
+        if len(self._just_lent) > JUST_LENT_MAX:
+            self._just_lent.popitem(last=False)
 
     async def release(self, primary: Partner, access: PartnerAccessRelease) -> None:
         """Take back what step 12 lent.
@@ -322,6 +335,10 @@ class PartnerSide:
             ):
                 return binding
         raise BindingNotFound("no binding of that primary MC system has this set of primary MC system SIP identities")
+
+
+def _access_key(primary: Partner, server: str, identities: IdentitySet) -> tuple[str, str, IdentitySet]:
+    return primary.name, server.lower(), identities
 
 
 class _OneAtATime:

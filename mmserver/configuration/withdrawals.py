@@ -23,6 +23,8 @@ from mmserver.messages import Binding, BindingPage, BindingState, PartnerAccessR
 WAIT_S: Final = 20.0
 RETRY_S: Final = 2.0
 TICK_S: Final = 0.5
+BATCH_S: Final = 0.2
+"""Changes that come close together are asked for together: each binding that is made changes twice."""
 TELLINGS_MAX: Final = 100_000
 FORGET_EVERY_S: Final = 600.0
 
@@ -128,8 +130,8 @@ class Withdrawals:
             group.create_task(self._tell_for_ever())
             group.create_task(self._forget_for_ever())
 
-    async def follow(self, wait_s: float) -> None:
-        """Take in one page of changes.
+    async def follow(self, wait_s: float) -> bool:
+        """Take in one page of changes; say whether it is the last one for now.
 
         Raises:
             PeerFailure: the migration management server does not answer.
@@ -141,6 +143,7 @@ class Withdrawals:
         self._after = page.version
         await self._save_or_say()
         self._wake.set()
+        return page.complete
 
     async def tell(self) -> None:
         """Tell every partner what is due; what fails stays pending and is tried again later and later."""
@@ -255,7 +258,8 @@ class Withdrawals:
     async def _follow_for_ever(self) -> None:
         while True:
             try:
-                await self.follow(WAIT_S)
+                if await self.follow(WAIT_S):
+                    await asyncio.sleep(BATCH_S)
             except PeerFailure as exc:
                 log.warning("changes.unavailable", why=str(exc))
                 await asyncio.sleep(RETRY_S)

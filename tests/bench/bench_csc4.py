@@ -11,6 +11,7 @@ and latency counts from when a request was due.  Databases are SQLite with synch
 import asyncio
 import importlib.util
 import json
+import os
 import ssl
 import statistics
 import subprocess
@@ -52,9 +53,13 @@ def main() -> None:
         launch = stack.enter_context(made._launcher(folder))
         mc1, mc2 = (system_in(made, folder, name) for name in ("mc1", "mc2"))
         users = [f"u{number}" for number in range(WARM_UP + seconds * rate)]
-        start(launch, made, mc1, mc2, users)
+        pids = start(launch, made, mc1, mc2, users)
+        before = {name: cpu_s(pid) for name, pid in pids.items()}
         times, statuses = asyncio.run(ask_all(mc1, users, rate))
+        spent = {name: cpu_s(pid) - before[name] for name, pid in pids.items()}
     show(times, statuses, rate, seconds)
+    each = ", ".join(f"{name} {seconds_ / len(users) * 1000:.1f} ms" for name, seconds_ in spent.items())
+    print(f"  CPU a request: {each}; together {sum(spent.values()) / len(users) * 1000:.1f} ms")
 
 
 def system_in(made: ModuleType, folder: Path, name: str) -> Any:
@@ -66,8 +71,15 @@ def system_in(made: ModuleType, folder: Path, name: str) -> Any:
     return system
 
 
-def start(launch: Any, made: ModuleType, mc1: Any, mc2: Any, users: list[str]) -> None:
-    """Start IdMS, MMSs and CMSs of both systems; primary sets are random."""
+def cpu_s(pid: int) -> float:
+    """Return the processor time that a process has used, user and system."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def start(launch: Any, made: ModuleType, mc1: Any, mc2: Any, users: list[str]) -> dict[str, int]:
+    """Start IdMS, MMSs and CMSs of both systems; primary sets are random.  Return process IDs."""
+    pids: dict[str, int] = {}
     launch("idms", "lab.systems.idms", "run", "--config", str(mc1.write_idms(mc2)))
     for system, other, user in ((mc1, mc2, "alice"), (mc2, mc1, "bob")):
         mms = system.write_mms(other, user=user)
@@ -76,12 +88,15 @@ def start(launch: Any, made: ModuleType, mc1: Any, mc2: Any, users: list[str]) -
         mms.write_text(text[:begin] + '[allocation.primary]\nmode = "random"\n' + text[end:])
         upgrade = [sys.executable, "-m", "mmserver.migration", "upgrade", "--config", str(mms)]
         subprocess.run(upgrade, check=True, capture_output=True)
-        launch(f"mms-{system.name}", "mmserver.migration", "run", "--config", str(mms))
+        name = f"mms-{system.name}"
+        pids[name] = launch(name, "mmserver.migration", "run", "--config", str(mms)).popen.pid
         limits = "[limits]\nrequests_per_s = 1000000\nburst = 1000000\n"
         cms = system.write_cms(other, user=user, limits=limits)
         if system is mc1:
             cms.write_text(cms.read_text().replace("[[partners]]", users_table(users) + "[[partners]]", 1))
-        launch(f"cms-{system.name}", "mmserver.configuration", "run", "--config", str(cms))
+        name = f"cms-{system.name}"
+        pids[name] = launch(name, "mmserver.configuration", "run", "--config", str(cms)).popen.pid
+    return pids
 
 
 def users_table(users: list[str]) -> str:

@@ -298,3 +298,16 @@ async def test_a_quarantined_binding_is_not_found(make_world, request_of) -> Non
     )
     with pytest.raises(BindingNotFound):
         await world.partner_side.release(world.catalogue2.partners["mc1"], release)
+
+
+async def test_what_was_just_lent_is_confirmed_without_a_search_and_elsewhere_with_one(make_world, request_of) -> None:
+    """Another instance of the partner's server may get the confirmation."""
+    world = make_world()
+    await world.primary.connection_details(request_of(), ALICE, NOW)
+    assert world.mms2.calls == ["partner_identities", "confirm"]
+    (binding,) = world.mms2.bindings.values()
+    named = PartnerAccessRelease(
+        migration_management_server="mms.mc1.lab", primary_mc_system_sip_identities=binding.counterpart
+    )
+    await PartnerSide(lambda: world.catalogue2, world.mms2).confirm(world.catalogue2.partners["mc1"], named)
+    assert world.mms2.calls[2:] == ["find", "confirm"]
