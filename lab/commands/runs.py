@@ -74,9 +74,7 @@ def _run_once(scenario: Scenario, order: RunOrder, say: Say, *, show: bool) -> R
     lab_id = new_lab_id()
     before = traces.look(lab_id) if order.check_clean else None
     outcome = RunOutcome(scenario.name, (order.directory or new_run_path(scenario.name, lab_id)).absolute())
-    kept, came_up = _live(outcome, lab_id, order, say)
-    if came_up:
-        _judge(outcome, show=show)
+    kept = _live(outcome, lab_id, order, say, show=show)
     if outcome.reason:
         say(f"error: {outcome.reason}")
     if before is not None and not kept:
@@ -87,12 +85,12 @@ def _run_once(scenario: Scenario, order: RunOrder, say: Say, *, show: bool) -> R
     return outcome
 
 
-def _live(outcome: RunOutcome, lab_id: str, order: RunOrder, say: Say) -> tuple[bool, bool]:
-    """Have a supervisor run the scenario; return whether the lab was kept, and whether it came up."""
+def _live(outcome: RunOutcome, lab_id: str, order: RunOrder, say: Say, *, show: bool) -> bool:
+    """Have a supervisor run the scenario, judge the run, and return whether the lab was kept."""
     options = [*supervisor_options(lab_id, outcome.run, order.topology), "--scenario", outcome.scenario]
     supervisor = start_supervisor([*options, *(["--keep"] if order.keep else [])], outcome.run, tied=not order.keep)
     say(f"{outcome.scenario}: {outcome.run}")
-    kept = came_up = False
+    kept = came_up = judged = False
     try:
         for event in supervisor.events():
             show_event(event, say)
@@ -100,13 +98,18 @@ def _live(outcome: RunOutcome, lab_id: str, order: RunOrder, say: Say) -> tuple[
             outcome.retried |= event["event"] == "lab.retried"
             if event["event"] == "failed":
                 outcome.reason = event["reason"]
+            if event["event"] == "completed":  # the capture is whole: it is judged while the lab goes down
+                _judge(outcome, show=show)
+                judged = True
             kept |= event["event"] == "kept"
     finally:
         supervisor.let_go()
         ended = 0 if kept else supervisor.end()
     if ended and not outcome.reason:
         outcome.reason = supervisor_log(outcome.run)
-    return kept, came_up
+    if came_up and not judged:
+        _judge(outcome, show=show)
+    return kept
 
 
 def _judge(outcome: RunOutcome, *, show: bool) -> None:
