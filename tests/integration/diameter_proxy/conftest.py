@@ -313,6 +313,14 @@ class Lab:
     async def __aexit__(self, *exc):
         await self._stack.aclose()
 
+    def also(self, end, **arguments):
+        """Await this when everything ends."""
+        self._stack.push_async_callback(end, **arguments)
+
+    def new_station(self, host, realm):
+        """Return a neighbour whose node the test starts itself."""
+        return Station(host, realm)
+
     def authority(self, system):
         """Return the file of a system's CA."""
         if system not in self._authorities:
@@ -440,6 +448,14 @@ async def until(condition: Callable[[], object], deadline_s=DEADLINE_S):
         await asyncio.sleep(0.01)
 
 
+async def until_async(condition, deadline_s=DEADLINE_S):
+    """Wait for a condition that has to be awaited."""
+    due = time.monotonic() + deadline_s
+    while not await condition():
+        assert time.monotonic() < due, "the condition did not come true in time"
+        await asyncio.sleep(0.05)
+
+
 def peer(host, realm, group, **more):
     """Return a [[peers]] table."""
     return {"host": host, "realm": realm, "group": group, **more}
@@ -449,6 +465,7 @@ class Tools:
     """What tests take from here besides the lab."""
 
     until = staticmethod(until)
+    until_async = staticmethod(until_async)
     peer = staticmethod(peer)
     port_of = staticmethod(port_of)
     vector = staticmethod(vector)
