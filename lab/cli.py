@@ -197,6 +197,25 @@ def doctor(
 
 
 @app.command()
+def compare(
+    first: Annotated[Path, typer.Argument(metavar="RUN", help="Run directory.")],
+    second: Annotated[Path, typer.Argument(metavar="RUN", help="Run directory to compare it with.")],
+    as_json: AsJson = False,
+) -> None:
+    """Show what differs between two runs: verdicts, time per hop, fields.  Exit 0 same verdicts, 1 different."""
+    from lab.commands.examinations import compare as compare_runs
+    from lab.commands.examinations import shown
+
+    with _errors():
+        comparison = compare_runs(first, second)
+    if as_json:
+        _print_json(comparison.model_dump(mode="json"))
+    else:
+        typer.echo(shown(comparison))
+    raise typer.Exit(0 if comparison.same else 1)
+
+
+@app.command()
 def tell(
     ue: Annotated[str, typer.Argument(help="UE, for example ue1.")],
     command: Annotated[str, typer.Argument(help="authenticate, get-connection-details, register, message, ...")],

@@ -1,15 +1,25 @@
-"""Captures examined: why a registration failed.  It needs no lab, no root and no network."""
+"""Captures examined: why a registration failed, what differs between two runs.
+
+It needs no lab, no root and no network, and writes nothing.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from lab.commands.errors import Misuse
+from lab.commands.errors import Failure, Misuse
+from lab.commands.verdicts import scenario_of
 from lab.evidence.capture import FINISHED, RAW
-from lab.evidence.dissect import DissectionFailed
+from lab.evidence.compare import presentation as comparing
+from lab.evidence.compare.comparison import Comparison, Side
+from lab.evidence.compare.comparison import compare as compare_sides
+from lab.evidence.dissect import DissectionFailed, dissect
+from lab.evidence.doctor import presentation as diagnosing
 from lab.evidence.doctor.examine import Diagnosis, diagnose
-from lab.evidence.doctor.presentation import lines_of
 from lab.evidence.doctor.sight import look
 from lab.evidence.facts import FactsMissing, load_facts
+from lab.evidence.judge import report_on
+from lab.evidence.story import read_stories
+from lab.run_directory import RunDirectory, RunDirectoryError
 
 EXIT_STATUS = {"healthy": 0, "ill": 1, "no registration": 2}
 
@@ -30,9 +40,29 @@ def doctor(path: Path, decode_as: Sequence[str] = (), key_log: Path | None = Non
         raise Misuse(str(exc)) from exc
 
 
-def shown(diagnosis: Diagnosis) -> str:
-    """Return a diagnosis for people."""
-    return "\n".join(lines_of(diagnosis))
+def compare(first: Path, second: Path) -> Comparison:
+    """Return what differs between two runs, each judged anew from its capture.
+
+    Raises:
+        Misuse: one of them is no whole run directory, or its capture cannot be judged.
+    """
+    return compare_sides(_judged(first), _judged(second))
+
+
+def shown(result: Diagnosis | Comparison) -> str:
+    """Return a result for people."""
+    lines = diagnosing.lines_of(result) if isinstance(result, Diagnosis) else comparing.lines_of(result)
+    return "\n".join(lines)
+
+
+def _judged(run: Path) -> Side:
+    try:
+        scenario = scenario_of(RunDirectory(run).read_run())
+        file = _capture_of(run)
+        evidence = read_stories(dissect(file), load_facts(run))
+    except (RunDirectoryError, Failure, DissectionFailed, FactsMissing) as exc:
+        raise Misuse(str(exc)) from exc
+    return Side(report_on(evidence, scenario, capture=str(file.absolute()), run=str(run.absolute())), evidence)
 
 
 def _capture_of(path: Path) -> Path:

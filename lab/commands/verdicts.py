@@ -62,7 +62,7 @@ def judge_run(outcome: RunOutcome, *, show: bool) -> None:
     """
     facts = RunDirectory(outcome.run).read_run()
     try:
-        outcome.report = judge(outcome.run.absolute(), _scenario_of(facts))
+        outcome.report = judge(outcome.run.absolute(), scenario_of(facts))
         write_all(outcome.report, outcome.run)
         write_profile(outcome.report, load_facts(outcome.run), outcome.run)
     except (CaptureError, DissectionFailed, FactsMissing) as exc:
@@ -71,8 +71,12 @@ def judge_run(outcome: RunOutcome, *, show: bool) -> None:
         _print_report(outcome.report)
 
 
-def _scenario_of(facts: dict[str, Any]) -> Scenario:
-    """Return what the run was held to when it was made."""
+def scenario_of(facts: dict[str, Any]) -> Scenario:
+    """Return what the run was held to when it was made.
+
+    Raises:
+        Failure: ``run.json`` is half-written.
+    """
     try:
         return Scenario(
             name=str(facts["scenario"]),
