@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from mmserver.configuration import ue_configuration
 from mmserver.configuration.api_admin import AuditReader, TellingReader, WithdrawalsAtMms, admin_router
+from mmserver.configuration.api_examples import example
 from mmserver.configuration.config import CmsConfig
 from mmserver.configuration.directory import Directory
 from mmserver.configuration.dry_run import Progress, Trial, problem_of
@@ -150,7 +151,7 @@ def _csc_4_router(config: CmsConfig, parts: Parts, on_token: Callable[[TokenRefu
         responses={200: _XML},
     )
     async def connection_details(
-        body: ConnectionDetailsRequest,
+        body: Annotated[ConnectionDetailsRequest, example("ConnectionDetailsRequest")],
         token: Annotated[AccessToken, Depends(admitted)],
         accept: Annotated[str | None, Header()] = None,
         dry_run: Annotated[bool, Query(description="Find out whether it would work; nothing stays allocated.")] = False,
@@ -211,7 +212,8 @@ def _csc_17_router(config: CmsConfig, parts: Parts) -> APIRouter:
 
     @router.post("", operation_id="partner_mc_system_access")
     async def access(
-        body: PartnerAccessRequest, primary: Annotated[Partner, Depends(primary_system)]
+        body: Annotated[PartnerAccessRequest, example("PartnerAccessRequest")],
+        primary: Annotated[Partner, Depends(primary_system)],
     ) -> PartnerAccessResponse:
         """Partner MC system access (10.1.X.1 steps 7 to 12); what it lends is held until it is confirmed."""
         answer = await partner.access(primary, body, now())
@@ -220,31 +222,44 @@ def _csc_17_router(config: CmsConfig, parts: Parts) -> APIRouter:
 
     @router.post("/dry-run", operation_id="dry_run_partner_mc_system_access")
     async def dry_run(
-        body: PartnerAccessDryRun, primary: Annotated[Partner, Depends(primary_system)]
+        body: Annotated[PartnerAccessDryRun, example("PartnerAccessDryRun")],
+        primary: Annotated[Partner, Depends(primary_system)],
     ) -> PartnerAccessPossible:
         """Say whether steps 8 to 12 would let the user in; nothing is held."""
         return await parts.trial.access(primary, body, now())
 
     @router.post("/confirm", operation_id="confirm_partner_mc_system_access", status_code=204)
-    async def confirm(body: PartnerAccessRelease, primary: Annotated[Partner, Depends(primary_system)]) -> Response:
+    async def confirm(
+        body: Annotated[PartnerAccessRelease, example("PartnerAccessRelease")],
+        primary: Annotated[Partner, Depends(primary_system)],
+    ) -> Response:
         """Confirm that the answer of step 12 has come, so that what it lent does not lapse."""
         await partner.confirm(primary, body)
         return no_content()
 
     @router.post("/release", operation_id="release_partner_mc_system_access", status_code=204)
-    async def release(body: PartnerAccessRelease, primary: Annotated[Partner, Depends(primary_system)]) -> Response:
+    async def release(
+        body: Annotated[PartnerAccessRelease, example("PartnerAccessRelease")],
+        primary: Annotated[Partner, Depends(primary_system)],
+    ) -> Response:
         """Give back what step 12 lent: it is over."""
         await partner.release(primary, body)
         return no_content()
 
     @router.post("/withdraw", operation_id="withdraw_partner_mc_system_access", status_code=204)
-    async def withdraw(body: PartnerAccessRelease, primary: Annotated[Partner, Depends(primary_system)]) -> Response:
+    async def withdraw(
+        body: Annotated[PartnerAccessRelease, example("PartnerAccessRelease")],
+        primary: Annotated[Partner, Depends(primary_system)],
+    ) -> Response:
         """Serve the user no more: its registration is ended, the next one refused; it may be restored."""
         await partner.withdraw(primary, body)
         return no_content()
 
     @router.post("/restore", operation_id="restore_partner_mc_system_access", status_code=204)
-    async def restore(body: PartnerAccessRelease, primary: Annotated[Partner, Depends(primary_system)]) -> Response:
+    async def restore(
+        body: Annotated[PartnerAccessRelease, example("PartnerAccessRelease")],
+        primary: Annotated[Partner, Depends(primary_system)],
+    ) -> Response:
         """Serve the user again whom the primary had withdrawn; what the partner itself has withdrawn stays so."""
         await partner.restore(primary, body)
         return no_content()

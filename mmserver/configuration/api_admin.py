@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
+from mmserver.configuration.api_examples import example
 from mmserver.configuration.catalogue import Catalogue, Item, Kind, Listed, Source, name_of
 from mmserver.configuration.directory import Directory
 from mmserver.configuration.dry_run import DryRunReport, InboundDryRun, OutboundDryRun, Trial
@@ -188,7 +189,7 @@ def _add_entries(
         await directory.remove(kind, name, _actor(request))
         return no_content()
 
-    put.__annotations__["body"] = model
+    put.__annotations__["body"] = Annotated[model, example(model.__name__)]
     routes: list[tuple[str, str, Callable[..., Awaitable[Any]], str, dict[str, Any]]] = [
         ("", "GET", list_them, f"list_{plural}", {"response_model": list[shown]}),  # type: ignore[valid-type]
         ("/{name:path}", "GET", get, f"get_{kind}", {"response_model": shown}),
@@ -221,13 +222,14 @@ def _add_withdrawals(router: APIRouter, tellings: TellingReader, mms: Withdrawal
         return WithdrawalsListed(standing=tuple(standing), tellings=tuple(_shown(one) for one in found))
 
     @router.post("/withdrawals", operation_id="withdraw_migration")
-    async def withdraw(body: WithdrawRequest) -> StandingWithdrawal:
+    async def withdraw(body: Annotated[WithdrawRequest, example("WithdrawRequest")]) -> StandingWithdrawal:
         """Withdraw migration of a user or a whole agreement: refused at once, told to the partner until it knows."""
         return await mms.withdraw(body)
 
     @router.post("/withdrawals/{withdrawal}/restore", operation_id="restore_migration")
     async def restore(
-        withdrawal: Annotated[str, Path(max_length=64, pattern=r"^[A-Za-z0-9_\-]+$")], body: RestoreRequest
+        withdrawal: Annotated[str, Path(max_length=64, pattern=r"^[A-Za-z0-9_\-]+$")],
+        body: Annotated[RestoreRequest, example("RestoreRequest")],
     ) -> Restored:
         """Lift a withdrawal; the partner learns it."""
         return await mms.lift(withdrawal, body.reason)
@@ -244,12 +246,12 @@ def _add_operation(
         return datetime.fromtimestamp(clock(), UTC)
 
     @router.post("/dry-run", operation_id="dry_run")
-    async def dry_run(body: OutboundDryRun) -> DryRunReport:
+    async def dry_run(body: Annotated[OutboundDryRun, example("OutboundDryRun")]) -> DryRunReport:
         """Say whether a user of ours could migrate from there now; if not, which step refuses and why."""
         return await trial.outbound(body, now())
 
     @router.post("/dry-run/inbound", operation_id="dry_run_inbound")
-    async def dry_run_inbound(body: InboundDryRun) -> DryRunReport:
+    async def dry_run_inbound(body: Annotated[InboundDryRun, example("InboundDryRun")]) -> DryRunReport:
         """Say whether a user of a primary MC system could come in now; if not, which step refuses and why."""
         return await trial.inbound(body, now())
 

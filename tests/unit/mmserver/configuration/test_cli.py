@@ -1,5 +1,6 @@
 """Command line of the configuration management server."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -59,3 +60,55 @@ def test_a_fault_is_one_line_and_exit_2(file: Path, command: str) -> None:
 def test_help_teaches() -> None:
     shown = " ".join(CliRunner().invoke(app, ["--help"]).stdout.split())
     assert "10.1.X.1" in shown and "CSC-17" in shown
+
+
+def test_check_is_for_scripts_too(file: Path) -> None:
+    result = CliRunner().invoke(app, ["check", "--config", str(file), "--json"])
+    assert json.loads(result.stdout) == {"system": "mc1", "users": 0, "groups": 0, "partners": [], "store": False}
+
+
+def test_an_upgrade_makes_the_store_and_wants_one(file: Path, tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["upgrade", "--config", str(file)])
+    assert (result.exit_code, result.stderr) == (2, "error: cms.toml: store: is missing\n")
+    file.write_text(TOML + f'[store]\nurl = "sqlite+aiosqlite:///{tmp_path}/cms.sqlite"\n')
+    result = CliRunner().invoke(app, ["upgrade", "--config", str(file)])
+    assert (result.exit_code, result.stdout) == (0, "ok: schema 0001\n")
+    file.write_text(TOML + f'[store]\nurl = "sqlite+aiosqlite:///{file}/cms.sqlite"\n')
+    result = CliRunner().invoke(app, ["upgrade", "--config", str(file)])
+    assert (result.exit_code, result.stderr.startswith("error: store: ")) == (1, True)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["reload"],
+        ["agreements", "list"],
+        ["users", "show", "sip:a@b"],
+        ["groups", "remove", "crew"],
+        ["withdrawals", "list"],
+        ["withdrawals", "add", "--partner", "mc2"],
+        ["withdrawals", "restore", "w-1"],
+        ["dry-run", "--user", "sip:a@b", "--from", "mc2"],
+    ],
+)
+def test_a_server_that_does_not_run_is_one_line_and_exit_1(file: Path, arguments: list[str]) -> None:
+    line = [*arguments, "--config", str(file), "--url", "https://127.0.0.1:1"]
+    result = CliRunner().invoke(app, line)
+    assert (result.exit_code, result.stderr.startswith("error: https://127.0.0.1:1: ")) == (1, True)
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["dry-run", "--user", "sip:a@b"],
+        ["dry-run", "--user", "sip:a@b", "--location", "{}", "--from", "mc2"],
+        ["dry-run", "--user", "sip:a@b", "--location", "junk"],
+        ["dry-run", "--user", "junk", "--from", "mc2"],
+        ["withdrawals", "add", "--partner", "MC 2"],
+        ["users", "set", "none.toml"],
+    ],
+)
+def test_what_cannot_be_asked_is_misuse(file: Path, arguments: list[str]) -> None:
+    result = CliRunner().invoke(app, [*arguments, "--config", str(file)])
+    assert (result.exit_code, result.stderr.startswith("error: ")) == (2, True), result.output
