@@ -1,8 +1,8 @@
 """The admin socket: a Unix stream socket, mode 0600, that answers a line of JSON with a line of JSON.
 
-``{"command": "peers"}``, ``map``, ``feed``, ``routes``, ``pending``, ``reload``; and ``{"command": "trace", "identity":
-..., "seconds": ...}``, whose answer is followed by a line for each event until the time is over.  The command line asks
-here.  It shows no identities.
+``{"command": "peers"}``, ``map``, ``feed``, ``routes``, ``pending``, ``reload``; ``explain`` with ``peer`` and
+``message``; ``trace`` with ``identity`` and ``seconds``, whose answer is followed by a line for each event until the
+time is over.  The command line asks here.  It shows no identities.
 """
 
 import asyncio
@@ -16,13 +16,16 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from diameter_proxy.diameter.wire import HEADER_OCTETS
+from diameter_proxy.explaining import Explanations
 from diameter_proxy.feed_status import FeedStatus
 from diameter_proxy.node.errors import ReloadRefused
 from diameter_proxy.node.node import Node
 from diameter_proxy.proxy import Proxy
 from diameter_proxy.trace import SECONDS_MAX, TraceRefused
 
-LINE_OCTETS_MAX: Final = 4096
+LINE_OCTETS_MAX: Final = 1 << 18
+"""A message of 64 KiB in hex fits."""
 ANSWER_OCTETS_MAX: Final = 1 << 24
 TRACED_MAX: Final = 1000
 IDLE_S: Final = 30.0
@@ -49,14 +52,15 @@ class AdminSocket:
         self._proxy: Final = proxy
         self._node: Final = node
         self._feed: Final = feed
+        self._explanations: Final = Explanations(proxy, time.monotonic)
         self._reload: Final = reload
         self._server: asyncio.Server | None = None
         self._commands: Final[Mapping[str, Callable[[], Any]]] = {
             "peers": self._peers,
             "map": self._map,
             "feed": self._describe_feed,
-            "routes": proxy.describe_routes,
-            "pending": proxy.describe_pending,
+            "routes": self._explanations.routes,
+            "pending": self._explanations.pending,
         }
 
     async def start(self) -> None:
@@ -101,9 +105,22 @@ class AdminSocket:
         if command == "trace":
             await self._trace(asked, writer)
             return
-        answer = await self._reloaded() if command == "reload" else self._answer(command)
+        if command == "explain":
+            answer = self._explained(asked)
+        else:
+            answer = await self._reloaded() if command == "reload" else self._answer(command)
         writer.write(json.dumps(answer).encode() + b"\n")
         await writer.drain()
+
+    def _explained(self, asked: dict[str, Any]) -> dict[str, Any]:
+        try:
+            octets = bytes.fromhex(asked["message"])
+            told = self._explanations.message(asked["peer"], octets) if len(octets) >= HEADER_OCTETS else None
+        except (KeyError, ValueError, TypeError, AttributeError):
+            told = None
+        if told is None:
+            return {"ok": False, "reason": "explain wants peer, and message in hex"}
+        return {"ok": True, "explain": told}
 
     async def _reloaded(self) -> dict[str, Any]:
         if self._reload is None:
@@ -139,7 +156,7 @@ class AdminSocket:
     def _answer(self, command: object) -> dict[str, Any]:
         action = self._commands.get(command) if isinstance(command, str) else None
         if action is None:
-            return {"ok": False, "reason": f"commands are {', '.join(self._commands)}, reload, trace"}
+            return {"ok": False, "reason": f"commands are {', '.join(self._commands)}, explain, reload, trace"}
         return {"ok": True, str(command): action()}
 
     def _peers(self) -> list[dict[str, Any]]:
@@ -179,7 +196,7 @@ def follow(path: Path, identity: str, seconds: float) -> Iterator[dict[str, Any]
         raise AdminError(f"{path}: {exc}") from exc
 
 
-def ask(path: Path, command: str) -> Any:
+def ask(path: Path, command: str, **more: str) -> Any:
     """Return what a running proxy answers to a command.
 
     Raises:
@@ -189,7 +206,7 @@ def ask(path: Path, command: str) -> Any:
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(ASK_S)
             connection.connect(str(path))
-            connection.sendall(json.dumps({"command": command}).encode() + b"\n")
+            connection.sendall(json.dumps({"command": command, **more}).encode() + b"\n")
             with connection.makefile("rb") as file:
                 answer = json.loads(file.readline(ANSWER_OCTETS_MAX))
     except (OSError, ValueError) as exc:

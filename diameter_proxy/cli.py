@@ -121,17 +121,22 @@ def peers(
 
 @app.command()
 def explain(
-    source: Annotated[str, typer.Argument(help="cscf, hss, mms or partner")],
-    command: Annotated[str, typer.Argument(help="UAR, SAR, LIR, MAR, RTR or PPR")],
-    owner: Annotated[str, typer.Argument(help="own, lent, unbound, expired, disabled, foreign or mixed")],
+    message: Annotated[str, typer.Argument(help="A Diameter request in hex (- reads it); or cscf, hss, mms, partner.")],
+    command: Annotated[str, typer.Argument(help="With a class of peers: UAR, SAR, LIR, MAR, RTR or PPR.")] = "",
+    owner: Annotated[str, typer.Argument(help="And: own, lent, unbound, expired, disabled, foreign or mixed.")] = "",
+    config: Annotated[Path | None, typer.Option("--config", help="proxy.toml of the running proxy.")] = None,
+    peer: Annotated[str, typer.Option("--peer", help="The peer that the message comes from.")] = "",
 ) -> None:
-    """Say where a request goes: the row of the routing table for a source, a command and an owner."""
+    """Say where a request goes: what a running proxy would do with a message, or a row of the routing table."""
+    if not command:
+        _explain_message(message, config, peer)
+        return
     from diameter_proxy.ownership import Owner
     from diameter_proxy.routing import NAMES, Refusal, Source, decide
 
     codes = {name: code for code, name in NAMES.items()}
     try:
-        decision = decide(Source(source.lower()), codes[command.upper()], Owner(owner.lower()))
+        decision = decide(Source(message.lower()), codes[command.upper()], Owner(owner.lower()))
     except (ValueError, KeyError) as exc:
         _fail(f"no such source, command or owner: {exc}", 2)
     if not isinstance(decision, Refusal):
@@ -139,6 +144,32 @@ def explain(
         return
     code = decision.result_code if decision.result_code is not None else f"experimental {decision.experimental}"
     typer.echo(f"refused: {code} ({decision.reason}, step {decision.step})")
+
+
+def _explain_message(message: str, config: Path | None, peer: str) -> None:
+    import sys
+
+    from diameter_proxy.admin import AdminError, ask
+
+    if config is None or not peer:
+        _fail("a message wants --config and --peer", 2)
+    text = sys.stdin.read() if message == "-" else message
+    octets = "".join(text.replace(":", " ").split())
+    try:
+        told = ask(_admin_socket(config), "explain", peer=peer, message=octets)
+    except AdminError as exc:
+        _fail(str(exc), 1)
+    for name, value in told.items():
+        if value is not None:
+            typer.echo(f"{name + ':':10} {_in_words(value)}")
+
+
+def _in_words(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{avp} {change}" for avp, change in value.items())
+    if isinstance(value, list):
+        return ", ".join(value) or "none"
+    return str(value)
 
 
 @app.command()

@@ -5,25 +5,24 @@ A relative path lies beside the file.
 """
 
 import itertools
+import time
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
-    AfterValidator,
     AnyHttpUrl,
-    BaseModel,
-    ConfigDict,
     Field,
     IPvAnyAddress,
-    IPvAnyNetwork,
     ValidationError,
-    ValidationInfo,
     model_validator,
 )
 
-from diameter_proxy.node.config import ListenerConfig, NodeConfig, PeerConfig
-from diameter_proxy.peers import Neighbour, Neighbours
+from diameter_proxy.config_peers import PeerTable, RoutingTable, neighbour, peer_config, routing_rule
+from diameter_proxy.config_types import ConfigFile, ConfigPath, DiameterIdentity, Port, Seconds, SystemName, Table
+from diameter_proxy.node.config import ListenerConfig, NodeConfig
+from diameter_proxy.peers import Neighbours
 from diameter_proxy.routing import Source
 from diameter_proxy.settings import Settings
 
@@ -32,33 +31,6 @@ CONFIG_OCTETS_MAX: Final = 4 * 1024 * 1024
 
 class ConfigError(Exception):
     """The configuration cannot be used; the text is one line."""
-
-
-def _beside_the_file(path: Path, info: ValidationInfo) -> Path:
-    folder = (info.context or {}).get("folder")
-    return path if folder is None or path.is_absolute() else Path(folder) / path
-
-
-def _existing(path: Path) -> Path:
-    if not path.is_file():
-        raise ValueError(f"no such file: {path}")
-    return path
-
-
-ConfigFile = Annotated[Path, AfterValidator(_beside_the_file), AfterValidator(_existing)]
-ConfigPath = Annotated[Path, AfterValidator(_beside_the_file)]
-DiameterIdentity = Annotated[
-    str, Field(min_length=1, max_length=255, pattern=r"^[A-Za-z0-9._\-]+$"), AfterValidator(str.lower)
-]
-Port = Annotated[int, Field(ge=0, le=65535, description="TCP port; 0 takes a free one.")]
-Seconds = Annotated[float, Field(gt=0, le=86400)]
-SystemName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.\-]{0,62}$")]
-
-
-class Table(BaseModel):
-    """A table of the file."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class NodeTable(Table):
@@ -87,35 +59,6 @@ class TlsTable(Table):
 
     certificate: ConfigFile
     private_key: ConfigFile
-
-
-class PeerTable(Table):
-    """``[[peers]]``: a node that may be our peer."""
-
-    host: DiameterIdentity
-    realm: DiameterIdentity
-    group: Literal["cscf", "hss", "mms", "partner"]
-    system: Annotated[SystemName | None, Field(description="A partner's MC system.")] = None
-    tls: bool = False
-    ca: Annotated[ConfigFile | None, Field(description="The peer's own CA: nobody else's leaf is taken.")] = None
-    connect: bool = False
-    address: IPvAnyAddress | None = None
-    port: Port = 3868
-    source_address: IPvAnyAddress | None = None
-    addresses: Annotated[
-        tuple[IPvAnyNetwork, ...], Field(max_length=64, description="Where its connections may come from.")
-    ] = ()
-    allow_plain: Annotated[bool, Field(description="A partner without TLS: its link is protected otherwise.")] = False
-
-    @model_validator(mode="after")
-    def _is_whole(self) -> Self:
-        if self.group == "partner" and self.system is None:
-            raise ValueError("a partner needs the name of its system")
-        if self.group == "partner" and not (self.tls or self.allow_plain):
-            raise ValueError("CSC-Y is TLS: set tls, or allow_plain where the link is protected otherwise")
-        if self.tls and self.ca is None:
-            raise ValueError("tls needs the peer's ca")
-        return self
 
 
 class FeedTable(Table):
@@ -160,17 +103,6 @@ class HssTable(Table):
     lent_identities: Annotated[
         Literal["mms", "hss"], Field(description="Who is the SIP database of sets lent to inbound users.")
     ] = "mms"
-
-
-class RoutingTable(Table):
-    """``[routing]``: who our own users are, and where all others go."""
-
-    home_domains: Annotated[
-        tuple[DiameterIdentity, ...], Field(description="Domains of our own users; default: the origin realm.")
-    ] = ()
-    default_route: Annotated[
-        DiameterIdentity | None, Field(description="A peer for identities that are neither ours nor lent.")
-    ] = None
 
 
 class BudgetsTable(Table):
@@ -263,6 +195,10 @@ class Config(Table):
             raise ValueError("feed.ca is missing")
         if self.routing.default_route is not None and self.routing.default_route not in hosts:
             raise ValueError(f"routing.default_route: no peer {self.routing.default_route}")
+        for number, rule in enumerate(self.routing.rules):
+            unknown = next((host for host in rule.peers if host not in hosts), None)
+            if unknown is not None:
+                raise ValueError(f"routing.rules.{number}.peers: no peer {unknown}")
         return self
 
     def warnings(self) -> list[str]:
@@ -280,7 +216,7 @@ class Config(Table):
             origin_host=self.node.origin_host,
             origin_realm=self.node.origin_realm,
             listeners=tuple(ListenerConfig(str(row.address), row.port, row.tls) for row in self.listeners),
-            peers=tuple(_peer_config(peer) for peer in self.peers),
+            peers=tuple(peer_config(peer) for peer in self.peers),
             certificate=self.tls.certificate if self.tls else None,
             private_key=self.tls.private_key if self.tls else None,
             product_name=self.node.product_name,
@@ -293,10 +229,10 @@ class Config(Table):
             log_lines_per_s=limits.log_lines_per_s,
         )
 
-    def neighbours(self) -> Neighbours:
+    def neighbours(self, clock: Callable[[], float] = time.monotonic) -> Neighbours:
         """Return the peers as routing sees them."""
-        rows = (Neighbour(peer.host, peer.realm, Source(peer.group), peer.system or "") for peer in self.peers)
-        return Neighbours(rows, self.node.origin_realm)
+        rows = (neighbour(peer, clock) for peer in self.peers)
+        return Neighbours(rows, self.node.origin_realm, map(routing_rule, self.routing.rules))
 
     def settings(self, secret: bytes) -> Settings:
         """Return what the proxy is told; ``secret`` hides Session-Ids."""
@@ -359,21 +295,6 @@ def parse_config(tables: dict[str, Any], *, name: str = "proxy.toml", folder: Pa
         return Config.model_validate(tables, context={"folder": folder})
     except ValidationError as exc:
         raise ConfigError(f"{name}: {_first_fault(exc)}") from None
-
-
-def _peer_config(peer: PeerTable) -> PeerConfig:
-    return PeerConfig(
-        host=peer.host,
-        realm=peer.realm,
-        connect=peer.connect,
-        address=None if peer.address is None else str(peer.address),
-        port=peer.port,
-        tls=peer.tls,
-        ca_file=peer.ca,
-        source_address=None if peer.source_address is None else str(peer.source_address),
-        group=peer.group,
-        addresses=peer.addresses,
-    )
 
 
 def _first_fault(exc: ValidationError) -> str:

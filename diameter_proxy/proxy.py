@@ -16,6 +16,7 @@ from diameter_proxy.diameter import dictionary as d
 from diameter_proxy.diameter.result_codes import ExperimentalResultCode, ResultCode
 from diameter_proxy.forwarding import FAULT, TOO_MANY, UNDELIVERED, Forwarder, Wire
 from diameter_proxy.hot_path import (
+    ORIGIN_REALM,
     PUBLIC_IDENTITY,
     SLOTS,
     USER_NAME,
@@ -32,7 +33,7 @@ from diameter_proxy.ownership import Claim, Owner, claim_of_core, claim_of_syste
 from diameter_proxy.peers import Neighbour, Neighbours
 from diameter_proxy.priming import Priming, Waiting
 from diameter_proxy.relaying import Relaying
-from diameter_proxy.routing import MAR, NAMES, TABLE, UAR, Refusal, Route, Source, decide
+from diameter_proxy.routing import MAR, NAMES, UAR, Refusal, Route, Source, decide
 from diameter_proxy.server_names import ServerNames
 from diameter_proxy.settings import Settings
 from diameter_proxy.topology_hiding import TopologyHiding
@@ -40,7 +41,6 @@ from diameter_proxy.trace import Tracer
 
 _NO_PAIR: Final = ExperimentalResultCode.ERROR_IDENTITIES_DONT_MATCH
 _JOINED_MAX: Final = 16
-PENDING_SHOWN: Final = 1000
 _LOOKED_UP: Final = frozenset({(Source.CSCF, UAR), (Source.CSCF, MAR), (Source.PARTNER, MAR)})
 
 _refusal = partial(Refusal, step="10.6.2-5")
@@ -68,23 +68,23 @@ class Proxy:
         self.counters: Final = Counters()
         self.server_names: Final = ServerNames(settings.server_name)
         self.look_ups: Final[LookUps[tuple[str, bytes, float]]] = LookUps(settings.parked_max, settings.look_ups_per_s)
-        self._settings = settings
-        self._neighbours = neighbours
-        self._wire: Final = wire
+        self.settings = settings
+        self.neighbours = neighbours
+        self.wire: Final = wire
         self._look_up: Final = look_up
         self._clock: Final = clock
         self._wall_clock: Final = wall_clock
         self._origin_host: Final = settings.origin_host.encode()
         self._route_records = {host: d.ROUTE_RECORD.encode(host) for host in neighbours.by_host}
         hiding = TopologyHiding(settings.origin_host, settings.origin_realm, settings.secret)
-        self._migration: Final = Migration(hiding, self.server_names, as_default=settings.hss_as_default)
-        self._forwarder: Final = Forwarder(settings, wire, self.counters, clock)
+        self.migration: Final = Migration(hiding, self.server_names, as_default=settings.hss_as_default)
+        self.forwarder: Final = Forwarder(settings, wire, self.counters, clock)
         self.lane: Final = ExpressLane(
             wire,
             self.identities,
-            self._forwarder.pending,
-            self._forwarder.duplicates,
-            self._forwarder.deadlines,
+            self.forwarder.pending,
+            self.forwarder.duplicates,
+            self.forwarder.deadlines,
             self.counters,
             hiding.session_parts,
             clock,
@@ -92,8 +92,8 @@ class Proxy:
             settings,
         )
         self._answer_path: Final = AnswerPath(
-            self._forwarder,
-            self._migration,
+            self.forwarder,
+            self.migration,
             self.identities,
             self.server_names,
             self.lane,
@@ -103,66 +103,34 @@ class Proxy:
             self._starts_again,
         )
         self._relaying: Final = Relaying(
-            settings, neighbours, wire, self._forwarder, self.server_names, home_deregistration, clock
+            settings, neighbours, wire, self.forwarder, self.server_names, home_deregistration, clock
         )
-        self.priming: Final = Priming(settings, neighbours, self._forwarder, wire.next_end_to_end, clock)
+        self.priming: Final = Priming(settings, neighbours, self.forwarder, wire.next_end_to_end, clock)
         self._log: Final = structlog.get_logger()
 
     @property
     def tracer(self) -> Tracer:
         """Who is followed."""
-        return self._forwarder.tracer
-
-    def describe_pending(self) -> list[dict[str, object]]:
-        """Return what is under way, the oldest first, without identities."""
-        now_s = self._clock()
-        return [
-            {**self._forwarder.described(pending, ""), "waited_s": round(now_s - pending.started_s, 3)}
-            for pending in self._forwarder.pending.oldest(PENDING_SHOWN)
-        ]
-
-    def describe_routes(self) -> list[dict[str, object]]:
-        """Return the routing table, with the peers that would serve each row now, in order of preference."""
-        return [
-            {
-                "source": source.value,
-                "command": NAMES[command],
-                "owner": owner.value,
-                "decision": row.reason if isinstance(row, Refusal) else row.value,
-                "peers": [] if isinstance(row, Refusal) else self._serving(row),
-            }
-            for (source, command, owner), row in TABLE.items()
-        ]
-
-    def _serving(self, route: Route) -> list[str]:
-        of_class = self._neighbours.of_class
-        served: dict[Route, tuple[str, ...]] = {
-            Route.HSS: of_class(Source.HSS),
-            Route.HSS_AS_KNOWN: of_class(Source.HSS),
-            Route.LENT_DATABASE: of_class(self._settings.lent_database),
-            Route.PARTNER: of_class(Source.PARTNER),
-            Route.SCSCF: of_class(Source.CSCF),
-        }
-        return [peer for peer in served[route] if self._wire.is_open(peer)]
+        return self.forwarder.tracer
 
     @property
     def pending_count(self) -> int:
         """How many requests wait for their answer."""
-        return self._forwarder.pending.count
+        return self.forwarder.pending.count
 
     @property
     def suppressed_lines(self) -> int:
         """How many log lines the limit has left out."""
-        return self._forwarder.limited_log.suppressed_count
+        return self.forwarder.limited_log.suppressed_count
 
     def reconfigure(self, settings: Settings, neighbours: Neighbours) -> None:
         """Take over peers, routes and limits between two messages; who we are, and the secret, stay the same."""
-        self._settings, self._neighbours = settings, neighbours
+        self.settings, self.neighbours = settings, neighbours
         self._route_records = {host: d.ROUTE_RECORD.encode(host) for host in neighbours.by_host}
-        self._migration.as_default = settings.hss_as_default
+        self.migration.as_default = settings.hss_as_default
         self.server_names.configure(settings.server_name)
         self.look_ups.limit(settings.parked_max, settings.look_ups_per_s)
-        self._forwarder.reconfigure(settings)
+        self.forwarder.reconfigure(settings)
         self._relaying.reconfigure(settings, neighbours)
         self.priming.reconfigure(settings, neighbours)
         self.lane.reconfigure(settings)
@@ -183,16 +151,16 @@ class Proxy:
 
     def peer_lost(self, peer: str, *, is_closed: bool) -> None:
         """Take note that a peer is silent, or gone."""
-        self._forwarder.peer_lost(peer, is_closed=is_closed)
+        self.forwarder.peer_lost(peer, is_closed=is_closed)
 
     def sweep(self, now_s: float) -> None:
         """Look at what is due; to be called every 50 ms."""
-        self._forwarder.sweep(now_s)
+        self.forwarder.sweep(now_s)
         self.lane.sweep()
 
     def peer_opened(self, peer: str, origin_state_id: int | None) -> None:
         """Take note that a peer may be used, and whether it has kept its state (RFC 6733 §8.16)."""
-        neighbour = self._neighbours.by_host.get(peer)
+        neighbour = self.neighbours.by_host.get(peer)
         if neighbour is not None and neighbour.source is Source.HSS:
             self.priming.peer_opened(peer, origin_state_id)
 
@@ -210,35 +178,38 @@ class Proxy:
     def look_up_failed(self, identity: bytes, reason: str) -> None:
         """The MMS gave no answer in time: neither yes nor no can be said."""
         self.counters.look_ups_failed += 1
-        self._forwarder.limited_log.warning("look-up.failed", peer="mms", reason=reason)
+        self.forwarder.limited_log.warning("look-up.failed", peer="mms", reason=reason)
         for peer, data, _ in self.look_ups.finish(identity):
-            self._forwarder.refuse(peer, data, _NO_LOOK_UP)
+            self.forwarder.refuse(peer, data, _NO_LOOK_UP)
 
     # --- requests --------------------------------------------------------------------------------------------
 
     def _receive(self, peer: str, data: bytes, started_s: float, *, again: bool = False) -> None:
         try:
-            neighbour = self._neighbours.by_host.get(peer)
+            neighbour = self.neighbours.by_host.get(peer)
             if neighbour is not None:  # else it was taken out of the configuration and is being disconnected
                 self._request(neighbour, data, started_s, again)
         except validation.Refused as exc:
-            self._forwarder.refuse(peer, data, exc.refusal)
+            self.forwarder.refuse(peer, data, exc.refusal)
         except Exception:  # noqa: BLE001 - one of the four boundaries in ARCHITECTURE.md
-            self._forwarder.fault(peer, data, "request")
-            self._forwarder.refuse(peer, data, FAULT)
+            self.forwarder.fault(peer, data, "request")
+            self.forwarder.refuse(peer, data, FAULT)
 
     def _request(self, peer: Neighbour, data: bytes, started_s: float, again: bool) -> None:
         """Route a request; ``again`` after a look-up or a UAR, for which it waited."""
-        found = validation.read(data, self._settings.avps_max)
-        validation.check(data, found, self._origin_host, self._neighbours)
+        found = validation.read(data, self.settings.avps_max)
+        validation.check(data, found, self._origin_host, self.neighbours)
         command = int.from_bytes(data[5:8], "big")
         if not again:
             self.counters.request(peer.host, peer.source, command)
-        if len(found) > SLOTS and self._settings.has_feed:
+            refusal = peer.permit.refusal(command, data, found) if peer.permit is not None else None
+            if refusal is not None:
+                raise validation.Refused(refusal)
+        if len(found) > SLOTS and self.settings.has_feed:
             validation.check_once(data, found, command)
-        claim = self._claim(peer, command, data, found)
+        claim = self.claim_of(peer, command, data, found)
         source = peer.source
-        if source is Source.HSS and claim.owner is Owner.LENT and self._settings.lent_database is Source.HSS:
+        if source is Source.HSS and claim.owner is Owner.LENT and self.settings.lent_database is Source.HSS:
             source = Source.MMS  # the HSS is the SIP database of lent identities too
         if self.tracer.is_active and not again:
             self._trace(peer, command, data, found, claim)
@@ -257,16 +228,16 @@ class Proxy:
         if decision is Route.HSS:
             self._relaying.relay(peer, data, found, command, decision, started_s, self._databases(Source.HSS), claim)
         elif decision is Route.LENT_DATABASE:
-            databases = self._databases(self._settings.lent_database)
+            databases = self._databases(self.settings.lent_database)
             self._relaying.relay(peer, data, found, command, decision, started_s, databases, claim)
         elif decision is Route.SCSCF:
             self._relaying.to_scscf(peer, data, found, command, claim, started_s)
         else:
             self._migrate(peer, data, found, decision, claim, started_s)
 
-    def _claim(self, peer: Neighbour, command: int, data: bytes, found: list[int]) -> Claim:
+    def claim_of(self, peer: Neighbour, command: int, data: bytes, found: list[int]) -> Claim:
         """Say whose the identities are; a command that no row knows is nobody's."""
-        if not self._settings.has_feed and peer.source is not Source.PARTNER:
+        if not self.settings.has_feed and peer.source is not Source.PARTNER:
             return Claim(Owner.OWN, None, None, ())
         user_name = value_at(data, found[USER_NAME]) if found[USER_NAME] else None
         publics = [value_at(data, start) for start in starts_of(found, PUBLIC_IDENTITY)]
@@ -275,10 +246,11 @@ class Proxy:
         publics += validation.further_identities(data, found)
         now_s = self._wall_clock()
         if peer.source is Source.CSCF:
-            return claim_of_user(self.identities, self._settings.home_domains, user_name, publics, now_s)
+            return claim_of_user(self.identities, self.settings.home_domains, user_name, publics, now_s)
         if peer.source is Source.PARTNER:
-            return claim_of_system(self.identities, peer.system, user_name, publics, now_s)
-        return claim_of_core(self.identities, self._settings.home_domains, user_name, publics, now_s)
+            origin_realm = value_at(data, found[ORIGIN_REALM]) if found[ORIGIN_REALM] else b""
+            return claim_of_system(self.identities, peer.system_of(origin_realm), user_name, publics, now_s)
+        return claim_of_core(self.identities, self.settings.home_domains, user_name, publics, now_s)
 
     def _trace(self, peer: Neighbour, command: int, data: bytes, found: list[int], claim: Claim) -> None:
         decision = decide(peer.source, command, claim.owner)
@@ -295,22 +267,22 @@ class Proxy:
 
     def _foreign_to_default(self, claim: Claim, refusal: Refusal) -> Refusal | Route:
         is_foreign = claim.owner is Owner.FOREIGN and refusal.experimental is not None
-        return Route.HSS if is_foreign and self._settings.default_route else refusal
+        return Route.HSS if is_foreign and self.settings.default_route else refusal
 
     def _depends_on_map(self, source: Source, command: int, claim: Claim, decision: Route | Refusal) -> bool:
         """Say whether the map is too old for what it would decide (own users are relayed all the same)."""
-        if not self._settings.has_feed or claim.owner in (Owner.OWN, Owner.FOREIGN, Owner.MIXED):
+        if not self.settings.has_feed or claim.owner in (Owner.OWN, Owner.FOREIGN, Owner.MIXED):
             return False
         if source not in (Source.CSCF, Source.PARTNER) or (source is Source.PARTNER and command != MAR):
             return False
-        return self.identities.is_stale(self._clock(), self._settings.map_age_max_s)
+        return self.identities.is_stale(self._clock(), self.settings.map_age_max_s)
 
     def _must_look_up(self, source: Source, command: int, claim: Claim) -> bool:
         assert claim.missing is not None
-        if (source, command) not in _LOOKED_UP or not self._settings.has_feed:
+        if (source, command) not in _LOOKED_UP or not self.settings.has_feed:
             return False
         now_s = self._clock()
-        if self.identities.is_stale(now_s, self._settings.map_age_max_s):
+        if self.identities.is_stale(now_s, self.settings.map_age_max_s):
             return False
         return not self.identities.is_known_absent(claim.missing, now_s)
 
@@ -323,7 +295,7 @@ class Proxy:
             self._look_up(identity)
 
     def _databases(self, source: Source) -> tuple[str, ...]:
-        return self._neighbours.of_class(source)
+        return self.neighbours.of_class(source)
 
     def _migrate(
         self, peer: Neighbour, data: bytes, found: list[int], route: Route, claim: Claim, started_s: float
@@ -335,15 +307,15 @@ class Proxy:
         now_s = self._clock()
         if route is Route.PARTNER:
             system = claim.lent.other_mc_system
-            candidates = self._neighbours.of_system(system)
+            candidates = self.neighbours.of_system(system)
             if not candidates:
                 raise validation.Refused(_NO_PARTNER)
-            made = self._migration.request_to_partner(data, found, claim, self._neighbours.realm_of_system[system])
-            deadline_s = min(started_s + self._settings.aaa_2_s, now_s + self._settings.csc_y_s)
+            made = self.migration.request_to_partner(data, found, claim, self.neighbours.realm_of_system[system])
+            deadline_s = min(started_s + self.settings.aaa_2_s, now_s + self.settings.csc_y_s)
         else:
             candidates = self._databases(Source.HSS)
-            made = self._migration.request_to_hss(data, found, claim, self._route_records[peer.host])
-            deadline_s = min(started_s + self._settings.csc_y_s, now_s + self._settings.hss_s)
+            made = self.migration.request_to_hss(data, found, claim, self._route_records[peer.host])
+            deadline_s = min(started_s + self.settings.csc_y_s, now_s + self.settings.hss_s)
         if isinstance(made, Refusal):
             raise validation.Refused(made)
         if route is Route.HSS_AS_KNOWN and not self.priming.is_ready(made.identities):
@@ -364,39 +336,40 @@ class Proxy:
             lent=claim.lent,
             identities=made.identities,
         )
-        self._forwarder.duplicates.begin(pending)
-        self._forwarder.start(pending)
-        if route is Route.PARTNER and pending.tried:
+        self.forwarder.duplicates.begin(pending)
+        self.forwarder.start(pending)
+        is_alike = peer.permit is None and not self.neighbours.takes_turns(claim.lent.other_mc_system)
+        if route is Route.PARTNER and pending.tried and is_alike:  # what each request is asked anew has no form
             self.lane.learn_request(peer.host, pending, claim.lent.other_mc_system, peer.source)
 
     def _go_on(self, waiting: list[Waiting], uaa: bytes | None) -> None:
         """Send the MARs that waited for a UAA, whatever it says: the HSS answers them itself."""
         for peer, data, started_s in waiting:
             if uaa is None:
-                self._forwarder.refuse(peer, data, UNDELIVERED)
+                self.forwarder.refuse(peer, data, UNDELIVERED)
             else:
                 self._receive(peer, data, started_s, again=True)
 
     def _starts_again(self, pending: Pending, maa: bytes) -> bool:
         """Say whether the HSS has forgotten a pair (5002) and everything begins anew, with a UAR."""
-        if pending.route is not Route.HSS_AS_KNOWN or not self._settings.prime_with_uar:
+        if pending.route is not Route.HSS_AS_KNOWN or not self.settings.prime_with_uar:
             return False
         if experimental_code(maa) != _NO_PAIR:
             return False
         if not self.priming.must_repeat(pending.identities, pending.started_s):
             return False
-        self._forwarder.settle(pending, None)
+        self.forwarder.settle(pending, None)
         for peer, data in ((pending.source, pending.asked), *pending.joined):
             self._receive(peer, data, pending.started_s, again=True)
         return True
 
     def _answer_duplicate(self, peer: Neighbour, data: bytes, found: list[int]) -> bool:
-        known = self._forwarder.duplicates.find(data, found, self._clock())
+        known = self.forwarder.duplicates.find(data, found, self._clock())
         if known is None:
             return False
         if known.is_done:
             self.counters.duplicates_answered += 1
-            self._forwarder.reply(peer.host, as_answer_to(known.remembered, data, found))
+            self.forwarder.reply(peer.host, as_answer_to(known.remembered, data, found))
             return True
         if len(known.joined) < _JOINED_MAX:
             known.joined += ((peer.host, data),)

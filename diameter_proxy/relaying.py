@@ -80,6 +80,9 @@ class Relaying:
         """Pass a request on unchanged but for Hop-by-Hop and Route-Record."""
         if claim.owner is Owner.FOREIGN:
             candidates = (self._settings.default_route,)
+        if route is Route.HSS and self._neighbours.rules:
+            rule = self._neighbours.rules.first(command, data, found)
+            candidates = candidates if rule is None else rule.peers
         edits = []
         if found[DESTINATION_HOST]:
             named = value_at(data, found[DESTINATION_HOST]).lower()

@@ -232,3 +232,35 @@ async def test_an_rtr_addressed_to_the_proxy_goes_to_the_s_cscf_that_serves_the_
     assert [rtr.get(d.USER_NAME) for rtr in got] == [native[0], DEFAULT[0]]
     assert {rtr.get(d.DESTINATION_HOST) for rtr in got} == {"scscf.mc1.lab"}
     await tools.until(lambda: [event["private_user_identity"] for event in primary.feed.events] == [DEFAULT[0]])
+
+
+async def test_behind_an_agent_the_system_is_the_origin_realm_that_it_vouches_for(lab, tools):
+    """What the agent does not vouch for is 5001, and an agent's word for another's set too; nothing reaches the HSS."""
+    feed, port = await lab.feed("mc1", REALM)
+    hss = await lab.station("hss.mc1.lab", REALM, [PROXY])
+    hss.answer = hss.multimedia_auth
+    agent_row = tools.peer(
+        "dra.mc1.lab", "ims.mc1.lab", "partner", allow_plain=True, vouches_for={"mc2": "ims.mc2.lab"}, requests_per_s=1,
+        burst=3,
+    )  # fmt: skip
+    hss_row = tools.peer("hss.mc1.lab", REALM, "hss", connect=True, address="127.0.0.1", port=tools.port_of(hss.node))
+    proxy = await lab.proxy(lab.tables("mc1", peers=[agent_row, hss_row], feed_port=port))
+    agent = await lab.station("dra.mc1.lab", REALM, [PROXY], port=tools.port_of(proxy))
+    await lab.open(agent, PROXY)
+    feed.lend("h1", "primary", "mc2", LENT, DEFAULT)
+    feed.lend("h3", "primary", "mc3", OTHERS, ("b@" + REALM, "sip:b@" + REALM))
+    await tools.until(lambda: proxy.proxy.identities.version == feed.version)
+    await tools.until(lambda: proxy.node.is_open("hss.mc1.lab"))
+
+    async def result(identities, origin_realm):
+        asked = agent.mar(*identities[:2], realm=REALM).replace(
+            d.ORIGIN_REALM.encode(REALM), d.ORIGIN_REALM.encode(origin_realm)
+        )
+        asked = b"\1" + len(asked).to_bytes(3, "big") + asked[4:]
+        return (await agent.ask(PROXY, asked)).result()
+
+    assert await result(LENT, "ims.mc3.lab") == (10415, 5001)
+    assert await result(OTHERS, "ims.mc2.lab") == (10415, 5001)
+    assert hss.got == []
+    assert await result(LENT, "ims.mc2.lab") == (0, 2001)
+    assert await result(LENT, "ims.mc2.lab") == (0, 3004)

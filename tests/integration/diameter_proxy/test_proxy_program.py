@@ -93,6 +93,13 @@ async def test_a_process_relays_counts_and_stops_cleanly(program, lab):
         "cscf     UAR  own       to the HSS, unchanged  -> hss.mc1.lab"
     )
     assert await command("pending", "--config", str(file)) == (0, "")
+    asked = cscf.mar("a@" + REALM, "sip:a@" + REALM).hex()
+    code, out = await command("explain", asked, "--config", str(file), "--peer", "scscf.mc1.lab")
+    assert code == 0
+    assert "decision:  to the HSS, unchanged\nrule" not in out
+    assert "peers:     hss.mc1.lab\n" in out
+    assert (await command("explain", "zz", "--config", str(file), "--peer", "scscf.mc1.lab"))[0] == 1
+    assert (await command("explain", asked))[0] == 2
     process.send_signal(signal.SIGTERM)
     assert await asyncio.wait_for(process.wait(), 10) == 0
     events = [json.loads(line) for line in (await process.stderr.read()).decode().splitlines()]

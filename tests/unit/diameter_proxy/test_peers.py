@@ -1,5 +1,7 @@
 """Peers by name, class and MC system (RFC 6733 §2.7)."""
 
+from collections import Counter
+
 from diameter_proxy.peers import Neighbour, Neighbours
 from diameter_proxy.routing import Source
 
@@ -17,3 +19,46 @@ def test_peers_are_found_by_class_and_system_in_order():
     assert neighbours.of_system("mc9") == ()
     assert neighbours.realm_of_system["mc2"] == "r2"
     assert neighbours.served_realms == {b"own", b"r1"}
+
+
+def first_served(rows, times):
+    neighbours = Neighbours(rows, "r")
+    return Counter(neighbours.of_class(Source.HSS)[0] for _ in range(times))
+
+
+def test_without_weights_the_order_of_the_file_holds():
+    rows = [Neighbour(name, "r", Source.HSS) for name in "ab"]
+    assert first_served(rows, 10) == {"a": 10}
+
+
+def test_load_is_shared_by_weight_within_the_best_priority():
+    rows = [
+        Neighbour("backup", "r", Source.HSS, priority=1),
+        Neighbour("big", "r", Source.HSS, weight=30),
+        Neighbour("small", "r", Source.HSS, weight=10),
+        Neighbour("last", "r", Source.HSS),
+    ]
+    assert first_served(rows, 400) == {"big": 300, "small": 100}
+    neighbours = Neighbours(rows, "r")
+    orders = {neighbours.of_class(Source.HSS) for _ in range(8)}
+    assert orders == {("big", "small", "last", "backup"), ("small", "big", "last", "backup")}
+
+
+def test_an_agent_stands_for_the_systems_that_it_vouches_for():
+    agent = Neighbour("dra", "transit", Source.PARTNER, vouches_for={b"r2": "mc2", b"r3": "mc3"})
+    direct = Neighbour("p1", "r2", Source.PARTNER, "mc2")
+    neighbours = Neighbours([direct, agent], "r")
+    assert neighbours.of_system("mc2") == ("p1", "dra")
+    assert neighbours.of_system("mc3") == ("dra",)
+    assert neighbours.realm_of_system == {"mc2": "r2", "mc3": "r3"}
+    assert [agent.system_of(realm) for realm in (b"R2", b"r3", b"r4")] == ["mc2", "mc3", ""]
+    assert direct.system_of(b"r3") == "mc2"
+
+
+def test_a_system_takes_turns_only_where_weights_say_so():
+    alone, shared = (
+        [Neighbour(name, "r2", Source.PARTNER, "mc2", weight=weight) for name in ("p1", "p2")] for weight in (0, 1)
+    )
+    assert not Neighbours(alone, "r").takes_turns("mc2")
+    assert Neighbours(shared, "r").takes_turns("mc2")
+    assert not Neighbours(shared, "r").takes_turns("mc9")

@@ -1,0 +1,148 @@
+"""``[[peers]]`` and ``[routing]`` of ``proxy.toml``, and what node and proxy make of them."""
+
+from collections.abc import Callable
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import Field, IPvAnyAddress, IPvAnyNetwork, model_validator
+
+from diameter_proxy.config_types import ConfigFile, DiameterIdentity, Port, SystemName, Table
+from diameter_proxy.node.config import PeerConfig
+from diameter_proxy.peers import Neighbour
+from diameter_proxy.permits import Permit
+from diameter_proxy.routing import NAMES, Source
+from diameter_proxy.routing_rules import Rule
+
+CODES: Final = {name: code for code, name in NAMES.items()}
+
+
+class PeerTable(Table):
+    """``[[peers]]``: a node that may be our peer."""
+
+    host: DiameterIdentity
+    realm: DiameterIdentity
+    group: Literal["cscf", "hss", "mms", "partner"]
+    system: Annotated[SystemName | None, Field(description="A partner's MC system.")] = None
+    tls: bool = False
+    ca: Annotated[ConfigFile | None, Field(description="The peer's own CA: nobody else's leaf is taken.")] = None
+    connect: bool = False
+    address: IPvAnyAddress | None = None
+    port: Port = 3868
+    source_address: IPvAnyAddress | None = None
+    priority: Annotated[int, Field(ge=0, le=1000, description="The lower is tried before the higher.")] = 0
+    weight: Annotated[
+        int, Field(ge=0, le=100, description="Share among peers of one priority; 0: in the order of the file.")
+    ] = 0
+    vouches_for: Annotated[
+        dict[SystemName, DiameterIdentity],
+        Field(
+            default_factory=dict,
+            max_length=64,
+            description="An agent: the systems behind it, and the Origin-Realm of each.",
+        ),
+    ]
+    commands: Annotated[
+        tuple[Literal["UAR", "SAR", "LIR", "MAR", "RTR", "PPR"], ...],
+        Field(description="What it may ask; empty: what its group may."),
+    ] = ()
+    origin_realms: Annotated[
+        tuple[DiameterIdentity, ...], Field(max_length=64, description="Origin-Realms of its requests; empty: any.")
+    ] = ()
+    identity_domains: Annotated[
+        tuple[DiameterIdentity, ...], Field(max_length=64, description="Domains that it may ask about; empty: any.")
+    ] = ()
+    requests_per_s: Annotated[float, Field(ge=0, le=1_000_000, description="More are 3004; 0: no limit.")] = 0.0
+    burst: Annotated[int, Field(ge=1, le=1_000_000, description="Requests at once within that rate.")] = 100
+    addresses: Annotated[
+        tuple[IPvAnyNetwork, ...], Field(max_length=64, description="Where its connections may come from.")
+    ] = ()
+    allow_plain: Annotated[bool, Field(description="A partner without TLS: its link is protected otherwise.")] = False
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if self.group == "partner" and self.system is None and not self.vouches_for:
+            raise ValueError("a partner needs the name of its system, or vouches_for where it is an agent")
+        if self.vouches_for and (self.group != "partner" or self.system is not None):
+            raise ValueError("vouches_for is for a partner without a system of its own: an agent")
+        if len(set(self.vouches_for.values())) < len(self.vouches_for):
+            raise ValueError("vouches_for: one realm stands for two systems")
+        if self.group == "partner" and not (self.tls or self.allow_plain):
+            raise ValueError("CSC-Y is TLS: set tls, or allow_plain where the link is protected otherwise")
+        if self.tls and self.ca is None:
+            raise ValueError("tls needs the peer's ca")
+        return self
+
+
+class RuleTable(Table):
+    """``[[routing.rules]]``: who serves what the table sends to the HSS; the first that fits."""
+
+    name: Annotated[str, Field(min_length=1, max_length=64)]
+    peers: Annotated[tuple[DiameterIdentity, ...], Field(min_length=1, max_length=64)]
+    realm: Annotated[DiameterIdentity | None, Field(description="Destination-Realm.")] = None
+    application: Annotated[int, Field(ge=0, le=0xFFFFFFFF, description="0: any.")] = 0
+    commands: Annotated[tuple[Literal["UAR", "SAR", "LIR", "MAR"], ...], Field(description="Empty: any.")] = ()
+    identity: Annotated[
+        str, Field(max_length=255, description="Pattern with * and ? for the User-Name, else the Public-Identity.")
+    ] = ""
+
+
+class RoutingTable(Table):
+    """``[routing]``: who our own users are, and where all others go."""
+
+    home_domains: Annotated[
+        tuple[DiameterIdentity, ...], Field(description="Domains of our own users; default: the origin realm.")
+    ] = ()
+    default_route: Annotated[
+        DiameterIdentity | None, Field(description="A peer for identities that are neither ours nor lent.")
+    ] = None
+    rules: tuple[RuleTable, ...] = ()
+
+
+def peer_config(peer: PeerTable) -> PeerConfig:
+    """Return a row as the node takes it."""
+    return PeerConfig(
+        host=peer.host,
+        realm=peer.realm,
+        connect=peer.connect,
+        address=None if peer.address is None else str(peer.address),
+        port=peer.port,
+        tls=peer.tls,
+        ca_file=peer.ca,
+        source_address=None if peer.source_address is None else str(peer.source_address),
+        group=peer.group,
+        addresses=peer.addresses,
+    )
+
+
+def neighbour(peer: PeerTable, clock: Callable[[], float]) -> Neighbour:
+    """Return a row as routing takes it."""
+    is_limited = peer.commands or peer.origin_realms or peer.identity_domains or peer.requests_per_s
+    permit = Permit(
+        clock,
+        commands=frozenset(CODES[name] for name in peer.commands),
+        origin_realms=frozenset(realm.encode() for realm in peer.origin_realms),
+        identity_domains=frozenset(domain.encode() for domain in peer.identity_domains),
+        requests_per_s=peer.requests_per_s,
+        burst=peer.burst,
+    )
+    return Neighbour(
+        host=peer.host,
+        realm=peer.realm,
+        source=Source(peer.group),
+        system=peer.system or "",
+        vouches_for={realm.encode(): system for system, realm in peer.vouches_for.items()},
+        priority=peer.priority,
+        weight=peer.weight,
+        permit=permit if is_limited else None,
+    )
+
+
+def routing_rule(rule: RuleTable) -> Rule:
+    """Return a rule as routing takes it."""
+    return Rule(
+        name=rule.name,
+        peers=rule.peers,
+        realm=(rule.realm or "").encode(),
+        application=rule.application,
+        commands=frozenset(CODES[name] for name in rule.commands),
+        identity=rule.identity,
+    )

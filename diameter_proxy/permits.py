@@ -1,0 +1,68 @@
+"""What one peer may ask, and how often: an allow list and a token bucket, where the configuration has them.
+
+The routing table says what a class of peers may ask at all; this only takes away.  Everything else is told by the
+answer: 3001 for a command, 5003 for a realm or an identity, 3004 for too many requests (RFC 6733 §7.1).
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from diameter_proxy.diameter.result_codes import ResultCode
+from diameter_proxy.hot_path import ORIGIN_REALM, PUBLIC_IDENTITY, USER_NAME, starts_of, value_at
+from diameter_proxy.routing import Refusal
+
+STEP: Final = "10.6.2-3"
+_COMMAND: Final = Refusal("command not allowed to this peer", result_code=ResultCode.COMMAND_UNSUPPORTED, step=STEP)
+_REALM: Final = Refusal(
+    "Origin-Realm not allowed to this peer", result_code=ResultCode.AUTHORIZATION_REJECTED, step=STEP
+)
+_IDENTITY: Final = Refusal(
+    "identity not allowed to this peer", result_code=ResultCode.AUTHORIZATION_REJECTED, step=STEP
+)
+_TOO_OFTEN: Final = Refusal("over the rate of this peer", result_code=ResultCode.TOO_BUSY, step=STEP)
+
+
+class Permit:
+    """The allow list and the token bucket of one peer; what is empty or 0 limits nothing."""
+
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        *,
+        commands: frozenset[int] = frozenset(),
+        origin_realms: frozenset[bytes] = frozenset(),
+        identity_domains: frozenset[bytes] = frozenset(),
+        requests_per_s: float = 0.0,
+        burst: int = 1,
+    ) -> None:
+        self._clock: Final = clock
+        self._commands: Final = commands
+        self._origin_realms: Final = origin_realms
+        self._identity_domains: Final = identity_domains
+        self._requests_per_s: Final = requests_per_s
+        self._burst: Final = float(burst)
+        self._tokens = self._burst
+        self._filled_s = clock()
+
+    def refusal(self, command: int, data: bytes, found: list[int]) -> Refusal | None:
+        """Return why a request of this peer is refused, or None."""
+        if self._requests_per_s and not self._take():
+            return _TOO_OFTEN
+        if self._commands and command not in self._commands:
+            return _COMMAND
+        if self._origin_realms:
+            realm = value_at(data, found[ORIGIN_REALM]).lower() if found[ORIGIN_REALM] else b""
+            if realm not in self._origin_realms:
+                return _REALM
+        if self._identity_domains:
+            for start in (*starts_of(found, USER_NAME), *starts_of(found, PUBLIC_IDENTITY)):
+                if value_at(data, start).rpartition(b"@")[2].lower() not in self._identity_domains:
+                    return _IDENTITY
+        return None
+
+    def _take(self) -> bool:
+        now_s = self._clock()
+        tokens = min(self._burst, self._tokens + (now_s - self._filled_s) * self._requests_per_s)
+        self._filled_s = now_s
+        self._tokens = tokens - 1 if tokens >= 1 else tokens
+        return tokens >= 1

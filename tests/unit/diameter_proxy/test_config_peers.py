@@ -1,0 +1,24 @@
+"""Rows of ``[[peers]]`` and ``[[routing.rules]]`` become what node and proxy take."""
+
+from diameter_proxy.config_peers import PeerTable, RuleTable, neighbour, peer_config, routing_rule
+from diameter_proxy.routing import Source
+
+ROW = {"host": "DRA.transit", "realm": "transit", "group": "partner", "allow_plain": True}
+
+
+def test_an_agent_becomes_a_neighbour_without_a_system():
+    row = PeerTable(**ROW, vouches_for={"mc2": "IMS.mc2.lab"}, weight=3, addresses=["10.0.0.0/8"])
+    found = neighbour(row, lambda: 0.0)
+    assert (found.source, found.system, found.vouches_for) == (Source.PARTNER, "", {b"ims.mc2.lab": "mc2"})
+    assert (found.weight, found.permit) == (3, None)
+    assert peer_config(row).may_come_from("10.1.2.3")
+
+
+def test_limits_become_a_permit():
+    for limit in ({"commands": ["MAR"]}, {"origin_realms": ["r"]}, {"identity_domains": ["d"]}, {"requests_per_s": 1}):
+        assert neighbour(PeerTable(**ROW, system="mc2", **limit), lambda: 0.0).permit is not None
+
+
+def test_a_rule_names_commands_by_their_codes():
+    rule = routing_rule(RuleTable(name="one", peers=["HSS-b.lab"], commands=["MAR", "UAR"], realm="R.lab"))
+    assert (rule.peers, rule.commands, rule.realm) == (("hss-b.lab",), {300, 303}, b"r.lab")

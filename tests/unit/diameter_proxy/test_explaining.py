@@ -1,0 +1,88 @@
+"""What would become of a message, without sending it."""
+
+import pytest
+
+from diameter_proxy.diameter import dictionary as d
+from diameter_proxy.diameter.commands import UAR
+from diameter_proxy.explaining import Explanations, changes_between
+from diameter_proxy.peers import Neighbours
+from diameter_proxy.proxy import Proxy
+from diameter_proxy.routing_rules import Rule
+from diameter_proxy.settings import Settings
+
+CHANGED = ["Session-Id", "Origin-Host", "Destination-Realm", "Public-Identity", "User-Name", "Server-Name"]
+BOB = ("bob@ims.mc2.lab", "sip:bob@ims.mc2.lab")
+
+
+@pytest.fixture
+def explanations(made, wire):
+    rules = [Rule("second", ("hss-b.mc2.lab",), identity="zoe*")]
+    settings = Settings("proxy1.mc2.lab", "ims.mc2.lab", frozenset({b"ims.mc2.lab"}), b"s" * 32)
+    neighbours = Neighbours(made.neighbours().by_host.values(), "ims.mc2.lab", rules)
+    proxy = Proxy(settings, neighbours, wire, clock=lambda: 1.0, wall_clock=lambda: 1.0)
+    proxy.identities.set_range("ims.mc2.lab", "mig-")
+    proxy.identities.refreshed(1.0)
+    proxy.identities.apply(made.lent())
+    wire.closed = {"proxy2.mc1.lab"}
+    yield Explanations(proxy, lambda: 1.0)
+    assert wire.sent == []
+    assert proxy.counters.requests == {}
+
+
+def test_a_mar_of_a_lent_set_is_mapped_and_says_what_changes(explanations, made):
+    told = explanations.message("SCSCF.mc2.lab", made.mar())
+    assert (told["owner"], told["binding"], told["decision"]) == ("lent", "p", "mapped partner to primary, over CSC-Y")
+    assert (told["peers"], told["open"]) == (["proxy1.mc1.lab", "proxy2.mc1.lab"], ["proxy1.mc1.lab"])
+    assert set(told["changes"].values()) == {"rewritten"}
+    assert list(told["changes"]) == CHANGED
+    assert "mig-h" not in str(told)
+
+
+def test_a_rule_is_named_and_a_relay_changes_nothing(explanations, made):
+    told = explanations.message("scscf.mc2.lab", made.mar(("zoe@ims.mc2.lab", "sip:zoe@ims.mc2.lab")))
+    assert (told["rule"], told["peers"]) == ("second", ["hss-b.mc2.lab"])
+    assert explanations.message("scscf.mc2.lab", made.mar(BOB))["rule"] is None
+
+
+@pytest.mark.parametrize(
+    ("peer", "identities", "command", "text"),
+    [
+        ("stranger", BOB, None, "no peer of ours"),
+        (
+            "scscf.mc2.lab",
+            ("mig-x@ims.mc2.lab", "sip:mig-x@ims.mc2.lab"),
+            None,
+            "experimental 5001: identity not bound",
+        ),
+        ("proxy1.mc1.lab", BOB, UAR, "3001: command not for this peer"),
+    ],
+)
+def test_a_refusal_says_its_code_and_reason(explanations, made, peer, identities, command, text):
+    message = made.mar(identities, **({"command": command} if command else {}))
+    assert text in explanations.message(peer, message)["refused"]
+
+
+def test_what_cannot_be_read_is_refused_as_on_the_wire(explanations, made):
+    message = made.mar(BOB, d.USER_NAME.encode("x@ims.mc2.lab"))
+    assert explanations.message("scscf.mc2.lab", message)["refused"] == "5009: identity stands twice"
+    assert explanations.message("scscf.mc2.lab", made.mar(realm="else"))["refused"] == "3003: realm not served"
+
+
+def test_an_unbound_identity_is_looked_up_first(explanations, made):
+    told = explanations.message("scscf.mc2.lab", made.mar(("mig-x@ims.mc2.lab", "sip:mig-x@ims.mc2.lab")))
+    assert "MMS is asked first" in told["look-up"]
+
+
+def test_changes_are_told_by_name(made):
+    before = made.mar(made.partner, d.ROUTE_RECORD.encode("a"))
+    after = made.mar(made.primary, d.DESTINATION_HOST.encode("b"))
+    told = changes_between(before, after)
+    assert (told.pop("Route-Record"), told.pop("Destination-Host")) == ("removed", "added")
+    assert told == {"Public-Identity": "rewritten", "User-Name": "rewritten"}
+
+
+def test_every_row_of_the_table_is_shown(explanations):
+    rows = explanations.routes()
+    row = next(row for row in rows if (row["source"], row["command"], row["owner"]) == ("cscf", "MAR", "lent"))
+    assert row["peers"] == ["proxy1.mc1.lab"]
+    assert explanations.pending() == []
