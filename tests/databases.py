@@ -10,6 +10,8 @@ import shutil
 import socket
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +41,16 @@ class Database:
     def rows(self, query: str, **values: Any) -> list[tuple[Any, ...]]:
         with self._engine.connect() as connection:
             return [tuple(row) for row in connection.execute(sqlalchemy.text(query), values)]
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Callable[[str], list[tuple[Any, ...]]]]:
+        """Yield a function that asks one moment of the database, whatever others commit meanwhile."""
+        with self._engine.connect() as connection:
+            if self.name == "sqlite":
+                connection.exec_driver_sql("BEGIN")
+            else:
+                connection = connection.execution_options(isolation_level="REPEATABLE READ")
+            yield lambda query: [tuple(row) for row in connection.execute(sqlalchemy.text(query))]
 
     def execute(self, statement: str, **values: Any) -> None:
         with self._engine.begin() as connection:

@@ -1,17 +1,22 @@
-"""``mmserver migration upgrade``, ``downgrade``: the schema of the store, with the server stopped."""
+"""``mmserver migration upgrade``, ``downgrade``, ``backup``, ``restore-backup``: the store, without the server."""
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Final
 
 import typer
 
 from mmserver.migration.cli_options import ConfigOption, ConfigsOption, fail, load
 from mmserver.quick_imports import quick_imports
 
+OWN_TOOLS: Final = "PostgreSQL has its own tools for that: pg_dump and pg_restore, see docs/operations.md"
+
 
 def add_commands(app: typer.Typer) -> None:
     """Add these commands."""
     app.command()(upgrade)
     app.command()(downgrade)
+    app.command()(backup)
+    app.command()(restore_backup)
 
 
 def upgrade(config: ConfigsOption) -> None:
@@ -47,3 +52,41 @@ def downgrade(
     except (MigrationError, OSError) as exc:
         fail(1, f"store: {exc}")
     typer.echo(f"ok: schema {revision}")
+
+
+def backup(
+    file: Annotated[Path, typer.Argument(help="A file that is not there yet.", show_default=False)],
+    config: ConfigOption,
+) -> None:
+    """Write a whole copy of an SQLite store, while the server runs; keep it as secret as the store."""
+    from mmserver.migration.errors import MigrationError
+    from mmserver.migration.store_backup import NotSqlite, back_up
+
+    loaded = load(config)
+    try:
+        octets = back_up(loaded.store.url, file)
+    except NotSqlite as exc:
+        fail(2, f"store: {exc}: {OWN_TOOLS}")
+    except MigrationError as exc:
+        fail(1, f"store: {exc}")
+    typer.echo(f"ok: {file}: {octets} octets")
+
+
+def restore_backup(
+    file: Annotated[Path, typer.Argument(help="What `backup` wrote.", show_default=False)], config: ConfigOption
+) -> None:
+    """Put a backup in the place of an SQLite store, with the server stopped; then `upgrade` and `run`.
+
+    When the server starts, every Diameter proxy reads the whole map again.
+    """
+    from mmserver.migration.errors import MigrationError
+    from mmserver.migration.store_backup import NotSqlite, restore
+
+    loaded = load(config)
+    try:
+        schema = restore(loaded.store.url, file)
+    except NotSqlite as exc:
+        fail(2, f"store: {exc}: {OWN_TOOLS}")
+    except MigrationError as exc:
+        fail(1, f"store: {exc}")
+    typer.echo(f"ok: schema {schema}: run `mmserver migration upgrade` next")

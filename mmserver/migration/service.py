@@ -128,6 +128,8 @@ class Service:
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(self.store.close)
             await self.store.require_schema()
+            if await self.store.begin_life(time.time()):
+                log.warning("store.restored", consequence="every reader of the feed starts again")
             await self.cx.start()
             stack.push_async_callback(self.cx.stop)
             stack.push_async_callback(self.withdrawal.close)

@@ -31,6 +31,7 @@ from mmserver.migration.schema import (
 from mmserver.migration.store_audit import AuditQuery, AuditTable, Change
 from mmserver.migration.store_engine import begin_writing, create_store_engine, read_options
 from mmserver.migration.store_feed import FeedRow, find_feed_rows
+from mmserver.migration.store_life import begin_life, is_own_life
 from mmserver.migration.store_listener import WAKE, listen_for_ever
 from mmserver.migration.store_withdrawals import WithdrawalTable
 
@@ -320,6 +321,18 @@ class BindingStore:
             raise SchemaOutdated(f"schema {found}, wanted {HEAD}: a newer version was here; run that one's `downgrade`")
         if found != HEAD:
             raise SchemaOutdated(f"schema {found or 'none'}, wanted {HEAD}: run `mmserver migration upgrade`")
+
+    async def begin_life(self, now: float) -> bool:
+        """Make the store this database's own; return whether it was restored from another life since it last ran.
+
+        Raises:
+            StoreUnavailable: the store said no.
+        """
+        async with self.reading() as transaction:
+            if await is_own_life(transaction._connection):
+                return False
+        async with self.writing() as transaction:
+            return await begin_life(transaction._connection, now)
 
     async def listen_for_ever(self, on_change: Callable[[], None]) -> None:
         """Call ``on_change`` when another instance has committed something for the feed, until cancelled."""

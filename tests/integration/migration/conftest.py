@@ -167,9 +167,9 @@ class Program:
         command = [*self._command, *arguments, *self._config]
         return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
-    def start(self) -> None:
+    def start(self, stderr: int = subprocess.PIPE) -> None:
         self.process = subprocess.Popen(
-            [*self._command, "run", *self._config], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            [*self._command, "run", *self._config], stdout=subprocess.PIPE, stderr=stderr, text=True
         )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
@@ -186,10 +186,21 @@ class Program:
 
 
 @pytest.fixture
-def program(lab: Lab) -> Iterator[Program]:
-    program = Program(lab.config_file)
-    yield program
-    program.end()
+def make_program(lab: Lab) -> Iterator[Callable[[], Program]]:
+    programs: list[Program] = []
+
+    def make() -> Program:
+        programs.append(Program(lab.config_file))
+        return programs[-1]
+
+    yield make
+    for program in programs:
+        program.end()
+
+
+@pytest.fixture
+def program(make_program: Callable[[], Program]) -> Program:
+    return make_program()
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,70 @@
+"""A backup is whole, private and says that it is one; a restore takes all of it or nothing."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mmserver.migration.errors import SchemaOutdated, StoreUnavailable
+from mmserver.migration.schema import HEAD
+from mmserver.migration.store_backup import NotSqlite, back_up, restore
+from mmserver.migration.store_life import BACKUP
+
+
+def handles(path: Path) -> list[str]:
+    with closing(sqlite3.connect(path)) as connection:
+        return [row[0] for row in connection.execute("SELECT handle FROM bindings ORDER BY handle")]
+
+
+async def test_a_backup_holds_what_was_committed_and_a_restore_brings_it_back(mms: Any, tmp_path: Path) -> None:
+    url, target = mms.config.store.url, tmp_path / "backup.sqlite"
+    kept = await mms.allocated("a")
+    async with mms.store.writing() as transaction:  # the server is in the middle of something
+        await transaction.acknowledge("proxy1.mc2.lab", 1, 1.0)
+        octets = back_up(url, target)
+    assert (octets, target.stat().st_mode & 0o777) == (target.stat().st_size, 0o600)
+    with closing(sqlite3.connect(target)) as connection:
+        assert connection.execute("SELECT life FROM feed_version").fetchall() == [(BACKUP,)]
+        assert connection.execute("SELECT count(*) FROM acknowledgements").fetchone() == (0,)
+    await mms.allocated("b")
+    assert restore(url, target) == HEAD
+    assert handles(tmp_path / "mms.sqlite") == [kept.handle]
+    assert await mms.store.begin_life(mms.now)
+
+
+def test_nothing_is_overwritten_and_nothing_is_left_half(make_config: Any, tmp_path: Path) -> None:
+    url = make_config().store.url
+    (tmp_path / "there").write_text("precious")
+    with pytest.raises(StoreUnavailable, match="is there already"):
+        back_up(url, tmp_path / "there")
+    with pytest.raises(StoreUnavailable):
+        back_up(url, tmp_path / "no" / "folder")
+    (tmp_path / "mms.sqlite").write_bytes(b"no store at all" * 100)
+    with pytest.raises(StoreUnavailable):
+        back_up(url, tmp_path / "b.sqlite")
+    assert (tmp_path / "there").read_text() == "precious"
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith("b.")] == []
+
+
+def test_what_is_no_whole_store_is_not_restored(make_config: Any, tmp_path: Path) -> None:
+    url = make_config().store.url
+    back_up(url, tmp_path / "b.sqlite")
+    before = (tmp_path / "mms.sqlite").read_bytes()
+    with closing(sqlite3.connect(tmp_path / "b.sqlite")) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+        connection.commit()
+    with pytest.raises(SchemaOutdated, match="9999"):
+        restore(url, tmp_path / "b.sqlite")
+    (tmp_path / "b.sqlite").write_bytes(before[: len(before) // 2])
+    for path in (tmp_path / "b.sqlite", tmp_path / "none.sqlite"):
+        with pytest.raises(StoreUnavailable):
+            restore(url, path)
+    assert (tmp_path / "mms.sqlite").read_bytes() == before
+
+
+def test_postgresql_is_left_to_its_own_tools(tmp_path: Path) -> None:
+    for function in (back_up, restore):
+        with pytest.raises(NotSqlite):
+            function("postgresql+psycopg://localhost/mms", tmp_path / "b")

@@ -1,0 +1,48 @@
+"""A store that was restored is found out, once, and its readers start again."""
+
+from typing import Any
+
+from mmserver.messages import FeedAcknowledgement
+from mmserver.migration.store_life import BACKUP
+
+
+async def mark(mms: Any, life: str) -> None:
+    async with mms.store.writing() as transaction:
+        await transaction._connection.exec_driver_sql(f"UPDATE feed_version SET life = '{life}'")
+
+
+async def position(mms: Any) -> tuple[int, int]:
+    async with mms.store.reading() as transaction:
+        return await transaction.feed_position()  # type: ignore[no-any-return]
+
+
+async def test_a_new_store_ends_no_life(mms: Any) -> None:
+    assert not await mms.store.begin_life(mms.now)
+    before = await position(mms)
+    assert not await mms.store.begin_life(mms.now + 5)
+    assert await position(mms) == before
+
+
+async def test_a_restored_store_begins_a_life_beyond_every_version_of_the_lost_one(mms: Any) -> None:
+    await mms.store.begin_life(mms.now)
+    binding = await mms.allocated("a")
+    newest = (await mms.feed.page("proxy1.mc2.lab", 0, 10, 0.0)).version
+    await mms.feed.acknowledge(FeedAcknowledgement(proxy="proxy1.mc2.lab", version=newest))
+    await mark(mms, BACKUP)
+    assert await mms.store.begin_life(mms.now + 60)
+    assert await position(mms) == (int((mms.now + 60) * 1_000_000),) * 2
+    # As many changes as were lost, and more: the reader must not take them for the ones that it has.
+    changed = await mms.allocated("b")
+    found = await mms.feed.page("proxy1.mc2.lab", newest, 10, 0.0)
+    assert found.reset
+    assert [entry.binding for entry in found.entries] == [binding.handle, changed.handle]
+    assert await mms.server.proxies_behind(binding) == ("proxy1.mc2.lab", "proxy2.mc2.lab")
+    assert not await mms.store.begin_life(mms.now + 61)
+
+
+async def test_a_clock_that_went_back_does_not_take_versions_back(mms: Any) -> None:
+    await mms.store.begin_life(mms.now)
+    before = (await position(mms))[0]
+    await mark(mms, BACKUP)
+    await mms.store.begin_life(mms.now - 3600)
+    assert await position(mms) == (before + 1, before + 1)
