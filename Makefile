@@ -54,7 +54,7 @@ bench: set-up ## figures, never a verdict: the splice, start-up, the map of a mi
 	$(PY) tests/bench/bench_csc4.py
 	$(ROOT) $(PY) tests/bench/bench_registration.py
 
-fuzz: set-up-python ## long runs of the property tests
+fuzz: set-up-tests ## long runs of the property tests
 	$(PYTEST) --timeout 3600 tests/fuzz -m slow
 
 set-up: ## install what is missing, nothing else

@@ -85,11 +85,12 @@ class PostgreSql:
         self.environment = {**os.environ, **json.loads(said[-1])}
         self._count = 0
 
-    def create(self) -> Database:
-        """Make an empty database."""
+    def create(self, template: Database | None = None) -> Database:
+        """Make an empty database, or one like ``template``."""
         self._count += 1
         name = f"mms{self._count}_{secrets.token_hex(4)}"
-        self._command(f"CREATE DATABASE {name}")
+        like = "template1" if template is None else sqlalchemy.make_url(template.url).database
+        self._command(f"CREATE DATABASE {name} TEMPLATE {like}")
         return Database(self._url(name))
 
     def drop(self, database: Database) -> None:

@@ -6,6 +6,8 @@ sees what was committed before that.  So nothing fails for the sake of another w
 versions become visible in their own order.  Readers wait for nobody and see one snapshot.
 """
 
+import contextlib
+import sqlite3
 from typing import Any, Final
 
 import sqlalchemy
@@ -83,3 +85,10 @@ def serialise_writers(engine: sqlalchemy.Engine, busy_timeout_s: float) -> None:
     def _on_begin(connection: sqlalchemy.Connection) -> None:
         read_only = connection.get_execution_options().get("read_only")
         connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+    @event.listens_for(engine, "invalidate")
+    def _on_invalidate(dbapi: Any, _record: Any, _exc: BaseException | None) -> None:
+        # A task cancelled at a statement leaves its cursor open, and SQLite closes no connection before its cursors:
+        # the lock would stay with it.
+        with contextlib.suppress(sqlite3.Error):
+            dbapi.rollback()

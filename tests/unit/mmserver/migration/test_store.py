@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import sqlalchemy
 
 from mmserver.messages import BindingState, Deregistration, Role
 from mmserver.migration.bindings import IdentityBinding, Registration, finish_release, primary_key, register
@@ -148,3 +149,23 @@ async def test_a_key_of_many_users_is_found_by_its_digest(mms: Any) -> None:
         assert len(key) > KEY_MAX
         found = await transaction.find_live(Role.PRIMARY, key)
     assert (found.handle, found.key[:7]) == (binding.handle, "sha256:")
+
+
+@pytest.mark.parametrize("statement", range(1, 13))
+async def test_a_task_cancelled_at_any_statement_leaves_no_lock(make_mms: Any, statement: int) -> None:
+    """SQLite closes no connection before its cursors: without a rollback first its lock would stay."""
+    mms, other = make_mms(), make_mms()
+    left = statement
+
+    def count(*_of: object) -> None:
+        nonlocal left
+        left -= 1
+        task = asyncio.current_task()
+        if left == 0 and task is not None:
+            task.cancel()
+
+    sqlalchemy.event.listen(mms.store._engine.sync_engine, "before_cursor_execute", count)
+    cancelled = asyncio.create_task(mms.partner())
+    await asyncio.gather(cancelled, return_exceptions=True)
+    async with asyncio.timeout(2):
+        await other.allocated("b")
