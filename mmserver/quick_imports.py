@@ -6,6 +6,7 @@ is first needed, and who asks for ``rich`` after the block gets it.
 
 import gc
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -18,6 +19,8 @@ def quick_imports() -> Iterator[None]:
     - No ``rich``: structlog loads it for colours at a terminal, and goes without where there is none.
     - A pydantic model is built when it is first used: FastAPI has sixty that only an OpenAPI document needs.
     """
+    # FastAPI marks a request's body so; only a model that is built late complains, and in the midst of our JSON lines.
+    warnings.filterwarnings("ignore", message="The 'alias' attribute with value 'body'")
     was_collecting, is_loaded = gc.isenabled(), "rich" in sys.modules
     gc.disable()
     if not is_loaded:

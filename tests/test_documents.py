@@ -232,11 +232,12 @@ def test_a_key_too_much_in_an_example_is_found(name: str, tmp_path: Path) -> Non
 # --- generated pages -----------------------------------------------------------------------------------------
 
 
-def test_the_api_reference_is_what_the_program_says() -> None:
-    """Made by: mmserver configuration openapi --markdown > docs/api-configuration.md."""
-    result = CliRunner().invoke(mmserver.configuration.cli.app, ["openapi", "--markdown"])
+@pytest.mark.parametrize("part", ["configuration", "migration"])
+def test_the_api_reference_is_what_the_program_says(part: str) -> None:
+    """Made by: mmserver PART openapi --markdown > docs/api-PART.md."""
+    result = CliRunner().invoke(PROGRAMS[f"mmserver {part}"], ["openapi", "--markdown"])
     assert result.exit_code == 0, result.output
-    assert (ROOT / "docs/api-configuration.md").read_text() == result.output
+    assert (ROOT / f"docs/api-{part}.md").read_text() == result.output
 
 
 # --- a check that cannot fail is found out --------------------------------------------------------------------

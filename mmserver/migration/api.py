@@ -35,7 +35,7 @@ from mmserver.messages import (
 )
 from mmserver.migration.api_actor import HANDLE, HANDLE_OR_NONE, actor_of
 from mmserver.migration.api_audit import audit_router
-from mmserver.migration.api_examples import example
+from mmserver.migration.api_examples import body_example
 from mmserver.migration.api_feed import feed_router
 from mmserver.migration.api_provisioning import dry_run_router, provisioning_router
 from mmserver.migration.api_withdrawals import withdrawals_router
@@ -101,11 +101,10 @@ def _steps_router(server: MigrationManagementServer) -> APIRouter:
         "/primary-mc-system-sip-identities",
         operation_id="get_primary_mc_system_sip_identities",
         responses=responses_of("get_primary_mc_system_sip_identities"),
+        openapi_extra=body_example("PrimarySipIdentitiesRequest"),
         status_code=200,
     )
-    async def primary(
-        body: Annotated[PrimarySipIdentitiesRequest, example("PrimarySipIdentitiesRequest")], request: Request
-    ) -> PrimarySipIdentitiesResponse:
+    async def primary(body: PrimarySipIdentitiesRequest, request: Request) -> PrimarySipIdentitiesResponse:
         """Get primary MC system SIP identities (steps 4 to 6)."""
         binding = await server.get_primary_sip_identities(body, actor_of(request))
         return PrimarySipIdentitiesResponse(
@@ -120,11 +119,10 @@ def _steps_router(server: MigrationManagementServer) -> APIRouter:
         "/partner-mc-system-sip-identities",
         operation_id="get_partner_mc_system_sip_identities",
         responses=responses_of("get_partner_mc_system_sip_identities"),
+        openapi_extra=body_example("PartnerSipIdentitiesRequest"),
         status_code=200,
     )
-    async def partner(
-        body: Annotated[PartnerSipIdentitiesRequest, example("PartnerSipIdentitiesRequest")], request: Request
-    ) -> PartnerSipIdentitiesResponse:
+    async def partner(body: PartnerSipIdentitiesRequest, request: Request) -> PartnerSipIdentitiesResponse:
         """Get partner MC system SIP identities (steps 9 to 11)."""
         binding = await server.get_partner_sip_identities(body, actor_of(request))
         return PartnerSipIdentitiesResponse(
@@ -164,8 +162,13 @@ def _bindings_router(server: MigrationManagementServer, provisioning: Provisioni
         )
         return [await _shown(server, binding) for binding in found]
 
-    @router.put("", operation_id="enter_binding", responses=responses_of("enter_binding"))
-    async def enter(body: Annotated[BindingEntry, example("BindingEntry")], request: Request) -> Binding:
+    @router.put(
+        "",
+        operation_id="enter_binding",
+        responses=responses_of("enter_binding"),
+        openapi_extra=body_example("BindingEntry"),
+    )
+    async def enter(body: BindingEntry, request: Request) -> Binding:
         """Enter a binding by hand, allocated at once (pre-provisioned mode)."""
         return await _shown(server, await provisioning.enter(body, actor_of(request)))
 
@@ -190,31 +193,43 @@ def _bindings_router(server: MigrationManagementServer, provisioning: Provisioni
 def _life_router(server: MigrationManagementServer, withdrawal: Withdrawal) -> APIRouter:
     router = APIRouter(prefix="/csc-x/v1/bindings/{binding}", tags=[CSC_X])
 
-    @router.post("/confirm", operation_id="confirm_binding", responses=responses_of("confirm_binding"))
-    async def confirm(
-        binding: Handle, body: Annotated[BindingReason, example("BindingReason")], request: Request
-    ) -> Binding:
+    @router.post(
+        "/confirm",
+        operation_id="confirm_binding",
+        responses=responses_of("confirm_binding"),
+        openapi_extra=body_example("BindingReason"),
+    )
+    async def confirm(binding: Handle, body: BindingReason, request: Request) -> Binding:
         """Confirm a held binding after step 12; without it the hold lapses."""
         return await _shown(server, await server.confirm(binding, body.reason, actor_of(request)))
 
-    @router.post("/release", operation_id="release_binding", responses=responses_of("release_binding"))
-    async def release(
-        binding: Handle, body: Annotated[BindingReason, example("BindingReason")], request: Request
-    ) -> Binding:
+    @router.post(
+        "/release",
+        operation_id="release_binding",
+        responses=responses_of("release_binding"),
+        openapi_extra=body_example("BindingReason"),
+    )
+    async def release(binding: Handle, body: BindingReason, request: Request) -> Binding:
         """Give a binding back: the S-CSCF gets an RTR, then the set is quarantined."""
         return await _shown(server, await withdrawal.release(binding, body.reason, actor_of(request)))
 
-    @router.post("/disable", operation_id="disable_binding", responses=responses_of("disable_binding"))
-    async def disable(
-        binding: Handle, body: Annotated[BindingReason, example("BindingReason")], request: Request
-    ) -> Binding:
+    @router.post(
+        "/disable",
+        operation_id="disable_binding",
+        responses=responses_of("disable_binding"),
+        openapi_extra=body_example("BindingReason"),
+    )
+    async def disable(binding: Handle, body: BindingReason, request: Request) -> Binding:
         """Withdraw migration for this binding alone; its registration is ended."""
         return await _shown(server, await withdrawal.disable(binding, body.reason, actor_of(request)))
 
-    @router.post("/enable", operation_id="enable_binding", responses=responses_of("enable_binding"))
-    async def enable(
-        binding: Handle, body: Annotated[BindingReason, example("BindingReason")], request: Request
-    ) -> Binding:
+    @router.post(
+        "/enable",
+        operation_id="enable_binding",
+        responses=responses_of("enable_binding"),
+        openapi_extra=body_example("BindingReason"),
+    )
+    async def enable(binding: Handle, body: BindingReason, request: Request) -> Binding:
         """Let a disabled binding be used again."""
         return await _shown(server, await withdrawal.enable(binding, body.reason, actor_of(request)))
 

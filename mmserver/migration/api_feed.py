@@ -10,7 +10,7 @@ from mmserver.http.app import no_content
 from mmserver.http.problems import ProblemFound
 from mmserver.identity import Impi, InvalidIdentity, parse_impi, parse_impu
 from mmserver.messages import FeedAcknowledgement, FeedEntry, FeedPage, FeedRows, ProxyEvent
-from mmserver.migration.api_examples import example
+from mmserver.migration.api_examples import body_example
 from mmserver.migration.feed import Feed
 from mmserver.migration.problems import responses_of
 from mmserver.migration.withdrawal import Withdrawal
@@ -64,11 +64,13 @@ def feed_router(feed: Feed, withdrawal: Withdrawal) -> APIRouter:
         return entry
 
     @router.put(
-        "/acknowledgement", operation_id="acknowledge_feed", responses=responses_of("acknowledge_feed"), status_code=204
+        "/acknowledgement",
+        operation_id="acknowledge_feed",
+        responses=responses_of("acknowledge_feed"),
+        openapi_extra=body_example("FeedAcknowledgement"),
+        status_code=204,
     )
-    async def acknowledge(
-        body: Annotated[FeedAcknowledgement, example("FeedAcknowledgement")], request: Request
-    ) -> Response:
+    async def acknowledge(body: FeedAcknowledgement, request: Request) -> Response:
         """Say that a proxy has applied all changes up to a version."""
         if body.proxy.lower() not in client_names(request):
             raise ProblemFound(403, "not-this-proxy", "A proxy acknowledges for itself only")
@@ -76,9 +78,13 @@ def feed_router(feed: Feed, withdrawal: Withdrawal) -> APIRouter:
         return no_content()
 
     @router.post(
-        "/events", operation_id="report_proxy_event", responses=responses_of("report_proxy_event"), status_code=204
+        "/events",
+        operation_id="report_proxy_event",
+        responses=responses_of("report_proxy_event"),
+        openapi_extra=body_example("ProxyEvent"),
+        status_code=204,
     )
-    async def event(body: Annotated[ProxyEvent, example("ProxyEvent")], request: Request) -> Response:
+    async def event(body: ProxyEvent, request: Request) -> Response:
         """Report what a proxy saw: the home network has de-registered a set that is lent, or it is used at last."""
         impi = Impi(body.private_user_identity)
         if body.event == "first-use":

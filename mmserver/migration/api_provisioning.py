@@ -18,7 +18,7 @@ from mmserver.messages import (
 )
 from mmserver.migration.allocation import PARTNER_STEP, PRIMARY_STEP
 from mmserver.migration.api_actor import actor_of
-from mmserver.migration.api_examples import EXAMPLES, example
+from mmserver.migration.api_examples import EXAMPLES, body_example
 from mmserver.migration.bindings import IdentityBinding
 from mmserver.migration.bodies import DryRunResult, ImportResult, RefusedImport
 from mmserver.migration.errors import Refusal
@@ -90,9 +90,10 @@ def dry_run_router(server: MigrationManagementServer) -> APIRouter:
         "/primary-mc-system-sip-identities/dry-run",
         operation_id="try_primary_mc_system_sip_identities",
         responses=responses_of("try_primary_mc_system_sip_identities"),
+        openapi_extra=body_example("PrimarySipIdentitiesRequest"),
     )
     async def primary(
-        body: Annotated[PrimarySipIdentitiesRequest, example("PrimarySipIdentitiesRequest")],
+        body: PrimarySipIdentitiesRequest,
     ) -> DryRunResult:
         """Say whether step 5 would lend this user a set now, and if not, why not."""
         try:
@@ -104,9 +105,10 @@ def dry_run_router(server: MigrationManagementServer) -> APIRouter:
         "/partner-mc-system-sip-identities/dry-run",
         operation_id="try_partner_mc_system_sip_identities",
         responses=responses_of("try_partner_mc_system_sip_identities"),
+        openapi_extra=body_example("PartnerSipIdentitiesRequest"),
     )
     async def partner(
-        body: Annotated[PartnerSipIdentitiesRequest, example("PartnerSipIdentitiesRequest")],
+        body: PartnerSipIdentitiesRequest,
     ) -> DryRunResult:
         """Say whether step 10 would lend this inbound user a set now, and if not, why not."""
         try:

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Path, Query, Request
 
 from mmserver.messages import BindingReason, McServiceId, Role, SystemName
 from mmserver.migration.api_actor import HANDLE, HANDLE_OR_NONE, actor_of
-from mmserver.migration.api_examples import example
+from mmserver.migration.api_examples import body_example
 from mmserver.migration.bodies import RestoreResult, WithdrawalRequest, WithdrawalStatus
 from mmserver.migration.feed import to_datetime
 from mmserver.migration.problems import responses_of
@@ -20,10 +20,13 @@ def withdrawals_router(withdrawals: UserWithdrawals) -> APIRouter:
     """Return the routes under ``/csc-x/v1/withdrawals``."""
     router = APIRouter(prefix="/csc-x/v1/withdrawals", tags=[f"{CSC_X} withdrawal"])
 
-    @router.post("", operation_id="withdraw_migration", responses=responses_of("withdraw_migration"))
-    async def withdraw(
-        body: Annotated[WithdrawalRequest, example("WithdrawalRequest")], request: Request
-    ) -> WithdrawalStatus:
+    @router.post(
+        "",
+        operation_id="withdraw_migration",
+        responses=responses_of("withdraw_migration"),
+        openapi_extra=body_example("WithdrawalRequest"),
+    )
+    async def withdraw(body: WithdrawalRequest, request: Request) -> WithdrawalStatus:
         """Withdraw migration for a user and another MC system, or for a whole agreement; twice is once.
 
         Steps 5 and 10 refuse from this moment on.  For one user the answer comes when the RTRs have their outcome; an
@@ -51,10 +54,13 @@ def withdrawals_router(withdrawals: UserWithdrawals) -> APIRouter:
         """Return one withdrawal and how far it is."""
         return _status(await withdrawals.get(withdrawal))
 
-    @router.post("/{withdrawal}/restore", operation_id="restore_migration", responses=responses_of("restore_migration"))
-    async def restore(
-        withdrawal: Name, body: Annotated[BindingReason, example("BindingReason")], request: Request
-    ) -> RestoreResult:
+    @router.post(
+        "/{withdrawal}/restore",
+        operation_id="restore_migration",
+        responses=responses_of("restore_migration"),
+        openapi_extra=body_example("BindingReason"),
+    )
+    async def restore(withdrawal: Name, body: BindingReason, request: Request) -> RestoreResult:
         """Lift a withdrawal; what was disabled for another reason stays disabled."""
         enabled = await withdrawals.restore(withdrawal, body.reason, actor_of(request))
         return RestoreResult(withdrawal=withdrawal, enabled=enabled)

@@ -5,6 +5,7 @@ No logic here; what a command needs it imports itself, so that ``run`` never loa
 
 import asyncio
 import json
+from typing import Annotated
 
 import typer
 
@@ -47,32 +48,54 @@ def run(config: ConfigOption) -> None:
 
 
 @app.command()
-def check(config: ConfigOption, as_json: JsonOption = False) -> None:
-    """Check a configuration file, its certificates included, and exit."""
+def check(
+    config: ConfigOption,
+    as_json: JsonOption = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit 1 if anything that was tried failed.")] = False,
+) -> None:
+    """Check a configuration file, and try what can be tried here: certificates, store, addresses, pools, HSS.
+
+    A file that is wrong in itself is exit code 2.  What only fails on this machine now is a line with "failed".
+    """
     from mmserver.http.tls import ClientTrust, TlsError, server_context
+    from mmserver.migration.pools import load_pools
+    from mmserver.migration.probes import probe_all
 
     loaded = load(config)
-    clients = (*loaded.http.clients.csc_x, *loaded.http.clients.feed)
+    clients = (*loaded.http.clients.csc_x, *loaded.http.clients.feed, *loaded.metrics.clients)
     try:
+        pools = load_pools(loaded)
         server_context(loaded.tls.credentials(), ClientTrust.of_one_ca(clients, loaded.http.client_ca))
+    except ConfigError as exc:
+        fail(2, f"{config.name}: {exc}")
     except TlsError as exc:
         fail(2, f"{config.name}: tls: {exc}")
+    probes = asyncio.run(probe_all(loaded, pools))
     found = {
         "system": loaded.system.name,
         "csc_x": f"{loaded.http.address}:{loaded.http.port}",
         "cx": f"{loaded.diameter.address}:{loaded.diameter.port}",
         "partners": [partner.name for partner in loaded.partners],
+        "probes": [{"what": probe.what, "ok": probe.ok, "detail": probe.detail} for probe in probes],
     }
     if as_json:
         typer.echo(json.dumps(found))
-        return
-    partners = ", ".join(found["partners"]) or "no partner"
-    typer.echo(f"ok: {loaded.system.identifier}: CSC-X on {found['csc_x']}, Cx on {found['cx']}, {partners}")
+    else:
+        partners = ", ".join(partner.name for partner in loaded.partners) or "no partner"
+        typer.echo(f"ok: {loaded.system.identifier}: CSC-X on {found['csc_x']}, Cx on {found['cx']}, {partners}")
+        for probe in probes:
+            typer.echo(f"{'ok' if probe.ok else 'failed'}: {probe.what}: {probe.detail}")
+    if strict and not all(probe.ok for probe in probes):
+        raise typer.Exit(1)
 
 
 @app.command()
-def openapi() -> None:
-    """Print the OpenAPI description of CSC-X and the feed."""
+def openapi(
+    markdown: Annotated[bool, typer.Option("--markdown", help="As the page docs/api-migration.md.")] = False,
+) -> None:
+    """Print the OpenAPI description of CSC-X and the feed, or the reference made from it."""
+    from mmserver.http.reference import format_reference
     from mmserver.migration.service import openapi_document
 
-    typer.echo(json.dumps(openapi_document(), indent=2))
+    document = openapi_document()
+    typer.echo(format_reference(document) if markdown else json.dumps(document, indent=2), nl=not markdown)

@@ -32,6 +32,7 @@ def kinds(*refusals: type[Refusal], step: str | None = None) -> tuple[ProblemKin
 _BOTH_STEPS: Final = (
     errors.UnknownPartner,
     errors.MigrationWithdrawn,
+    errors.QuotaReached,
     errors.ValidityOver,
     errors.NoSipIdentity,
     errors.NotPreProvisioned,
@@ -59,6 +60,8 @@ _ENTERED: Final = kinds(
     errors.IdentitiesAlreadyLent,
     errors.ValidityOver,
 )
+
+OF_THE_STORE: Final = (STORE_UNAVAILABLE, *kinds(errors.NotStorable))
 
 # fmt: off
 OPERATIONS: Final[dict[str, tuple[ProblemKind, ...]]] = {
@@ -92,4 +95,4 @@ OPERATIONS: Final[dict[str, tuple[ProblemKind, ...]]] = {
 
 def responses_of(operation: str) -> dict[int | str, dict[str, Any]]:
     """Return the ``responses`` of an operation: its own problems, those of the store and of every operation."""
-    return problem_responses(*OPERATIONS[operation], STORE_UNAVAILABLE, *OF_EVERY_OPERATION)
+    return problem_responses(*OPERATIONS[operation], *OF_THE_STORE, *OF_EVERY_OPERATION)

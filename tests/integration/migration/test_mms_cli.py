@@ -3,11 +3,13 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.databases import Database, sqlite
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 USER = "sip:bob@mc2.lab"
@@ -19,6 +21,12 @@ def admin_file(lab: Any, listen: str, name: str = "admin.mc2.lab", ca: str = "mc
     file: Path = lab.folder / "mms-admin.toml"
     file.write_text(f'url = "https://{listen}"\nca = "{ca}"\ncertificate = "{name}.pem"\nprivate_key = "{name}.key"\n')
     return file
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    """One kind is enough here: nothing of the command line depends on it."""
+    yield sqlite(tmp_path)
 
 
 @pytest.fixture

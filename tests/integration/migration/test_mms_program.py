@@ -67,8 +67,17 @@ def test_it_says_ready_and_ends_cleanly(program: Any) -> None:
 
 def test_check_and_its_faults(program: Any, lab: Any) -> None:
     run = program.call("check")
-    assert (run.returncode, run.stdout) == (0, "ok: mms.mc2.lab: CSC-X on 127.0.0.1:0, Cx on 127.0.0.1:0, mc1\n")
-    assert json.loads(program.call("check", "--json").stdout)["partners"] == ["mc1"]
+    first = run.stdout.splitlines()[0]
+    assert (run.returncode, first) == (0, "ok: mms.mc2.lab: CSC-X on 127.0.0.1:0, Cx on 127.0.0.1:0, mc1")
+    assert "failed: store: " in run.stdout
+    assert "run `mmserver migration upgrade`" in run.stdout
+    assert not (lab.folder / "mms.sqlite").exists()  # looking makes none
+    assert program.call("check", "--strict").returncode == 1
+    program.call("upgrade")
+    strict = program.call("check", "--strict", "--json")
+    found = json.loads(strict.stdout)
+    assert (strict.returncode, found["partners"]) == (0, ["mc1"])
+    assert {probe["what"] for probe in found["probes"]} >= {"tls.certificate", "store", "http", "diameter"}
     lab.configure(**{'address = "127.0.0.1"\nport = 0\nclients': 'address = "127.0.0.1"\nport = 70000\nclients'})
     run = program.call("check")
     assert (run.returncode, run.stderr) == (2, "error: mms.toml: http.port: 70000 is more than 65535\n")
