@@ -37,6 +37,8 @@ LINES_AT_ONCE: Final = 50
 LINES_MAX: Final = 1000
 """Lines of one import; a longer file comes in parts."""
 
+EXACT_S: Final = 0.001
+
 log = structlog.get_logger()
 
 
@@ -189,12 +191,14 @@ class Provisioning:
         return await transaction.save(old, new, change), Outcome.CHANGED
 
     def _renewed(self, old: IdentityBinding, wanted: IdentityBinding, *, may_enable: bool) -> IdentityBinding:
+        # What was exported is as exact as a moment of JSON: a difference below that is none.
+        is_same_time = abs(old.valid_until - wanted.valid_until) < EXACT_S
         new = replace(
             old,
             state=BindingState.ALLOCATED if old.state is BindingState.HELD else old.state,
             held_until=None,
             provisioned=wanted.provisioned,
-            valid_until=wanted.valid_until,
+            valid_until=old.valid_until if is_same_time else wanted.valid_until,
         )
         # A list that is imported every night must not bring back the UE that was reported stolen.
         if new.enabled == wanted.enabled or (wanted.enabled and not may_enable):

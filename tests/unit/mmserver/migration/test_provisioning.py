@@ -211,3 +211,9 @@ async def test_an_imported_binding_is_what_step_9_finds_in_pre_provisioned_mode(
     mms = make_mms(allocation__partner={"mode": "pre-provisioned"})
     await imported(mms, entry(binding="one").model_dump_json(exclude_none=True))
     assert (await mms.partner("a")).handle == "one"
+
+
+async def test_a_moment_finer_than_json_is_no_change(mms: Any) -> None:
+    mms.now += 0.000_000_4
+    await mms.lent()
+    assert (await imported(mms, *await exported(mms))).outcomes[Outcome.UNCHANGED] == 1
