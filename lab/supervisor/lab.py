@@ -151,8 +151,9 @@ class Lab:
         """Send a command to a UE and return its answer.
 
         Raises:
-            ProgramFailure: it does not answer.
+            ProgramFailure: there is no such UE, or it does not answer.
         """
+        self._require_ue(ue)
         return await self.process(ue).command(values, deadline_s)
 
     def status(self) -> dict[str, Any]:

@@ -17,6 +17,11 @@ from lab.traces import processes_of_lab
 
 pytestmark = pytest.mark.lab
 PATIENCE_S = 200
+UNKNOWN = {
+    "move ue1 mc2": "no system mc2 in this lab; there are mc1",
+    "move ue9 mc1": "no UE ue9; there are ue1, ue2",
+    "tell ue9 register": "no UE ue9; there are ue1, ue2",
+}
 MCLAB = [sys.executable, "-P", "-m", "lab.cli"]
 
 
@@ -40,6 +45,9 @@ def test_a_lab_comes_up_works_and_goes(tmp_path: Path) -> None:
         assert set(states.values()) == {"ready"}, states
         told = mclab("tell", "ue1", "register", "system=mc1", "--lab", lab)
         assert json.loads(told.stdout)["status"] == 200, told.stdout
+        for arguments, said in UNKNOWN.items():
+            refused = mclab(*arguments.split(), "--lab", lab)
+            assert (refused.returncode, refused.stderr) == (1, f"error: {said}\n")
     finally:
         down = mclab("down", lab)
     assert down.returncode == 0, down.stderr

@@ -1,0 +1,46 @@
+"""Set-up on a system where something is missing: one line that says what, and nothing is installed.
+
+The real script in a mount namespace of its own: another /etc/os-release lies over the machine's, and the folder of
+Kamailio's modules is empty.
+"""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.lab
+SET_UP = Path(__file__).resolve().parents[2] / "packaging" / "set-up.sh"
+FEDORA = 'ID=fedora\nVERSION_ID=40\nPRETTY_NAME="Fedora Linux 40"\n'
+MODULES = "/usr/lib/x86_64-linux-gnu/kamailio/modules"
+# $1 the release file, $2 the folder to hide or nothing
+ENTER = 'mount --bind "$1" /etc/os-release && { [ -z "$2" ] || mount -t tmpfs none "$2"; } && exec bash "$0" "${@:3}"'
+
+
+def set_up(folder: Path, release: str, hidden: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    assert os.geteuid() == 0, "a mount namespace needs root"
+    file = folder / "os-release"
+    file.write_text(release)
+    command = ["unshare", "--mount", "bash", "-c", ENTER, str(SET_UP), str(file), hidden, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_on_another_system_one_line_says_what_is_missing(tmp_path: Path) -> None:
+    done = set_up(tmp_path, FEDORA, MODULES, "--packages-only", "lab")
+    assert done.returncode == 1
+    assert done.stderr == (
+        "set-up: error: missing here: kamailio-ims-modules kamailio-presence-modules - install them "
+        "(names of Debian 12; this is Fedora Linux 40) and run again\n"
+    )
+
+
+def test_another_system_that_has_everything_will_do(tmp_path: Path) -> None:
+    done = set_up(tmp_path, FEDORA, "", "--packages-only", "lab")
+    assert (done.returncode, done.stderr) == (0, "set-up: Debian packages for lab: all here\nset-up: ready\n")
+
+
+def test_a_group_that_is_none_is_named(tmp_path: Path) -> None:
+    done = set_up(tmp_path, FEDORA, "", "--packages-only", "labb")
+    assert done.returncode == 1
+    assert done.stderr.startswith("set-up: error: no such group: labb (known: ")
