@@ -20,7 +20,16 @@ from pydantic import (
 )
 
 from diameter_proxy.config_peers import PeerTable, RoutingTable, neighbour, peer_config, routing_rule
-from diameter_proxy.config_types import ConfigFile, ConfigPath, DiameterIdentity, Port, Seconds, SystemName, Table
+from diameter_proxy.config_types import (
+    ConfigFile,
+    ConfigPath,
+    DiameterIdentity,
+    Port,
+    Seconds,
+    SystemName,
+    Table,
+    Transport,
+)
 from diameter_proxy.node.config import ListenerConfig, NodeConfig
 from diameter_proxy.peers import Neighbours
 from diameter_proxy.routing import Source
@@ -51,6 +60,7 @@ class ListenerTable(Table):
 
     address: IPvAnyAddress
     port: Port = 3868
+    transport: Annotated[Transport, Field(description="TCP; TLS runs over it.")] = "tcp"
     tls: bool = False
 
 

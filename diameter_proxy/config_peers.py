@@ -5,7 +5,7 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, IPvAnyAddress, IPvAnyNetwork, model_validator
 
-from diameter_proxy.config_types import ConfigFile, DiameterIdentity, Port, SystemName, Table
+from diameter_proxy.config_types import ConfigFile, DiameterIdentity, Port, SystemName, Table, Transport
 from diameter_proxy.node.config import PeerConfig
 from diameter_proxy.peers import Neighbour
 from diameter_proxy.permits import Permit
@@ -23,6 +23,8 @@ class PeerTable(Table):
     group: Literal["cscf", "hss", "mms", "partner"]
     system: Annotated[SystemName | None, Field(description="A partner's MC system.")] = None
     tls: bool = False
+    tls_1_2: Annotated[bool, Field(description="TLS 1.2 will do; never for a partner.")] = False
+    transport: Annotated[Transport, Field(description="TCP; TLS runs over it.")] = "tcp"
     ca: Annotated[ConfigFile | None, Field(description="The peer's own CA: nobody else's leaf is taken.")] = None
     connect: bool = False
     address: IPvAnyAddress | None = None
@@ -67,6 +69,8 @@ class PeerTable(Table):
             raise ValueError("vouches_for: one realm stands for two systems")
         if self.group == "partner" and not (self.tls or self.allow_plain):
             raise ValueError("CSC-Y is TLS: set tls, or allow_plain where the link is protected otherwise")
+        if self.tls_1_2 and (self.group == "partner" or not self.tls):
+            raise ValueError("tls_1_2 is for a peer with tls, and CSC-Y is TLS 1.3")
         if self.tls and self.ca is None:
             raise ValueError("tls needs the peer's ca")
         return self
@@ -110,6 +114,7 @@ def peer_config(peer: PeerTable) -> PeerConfig:
         source_address=None if peer.source_address is None else str(peer.source_address),
         group=peer.group,
         addresses=peer.addresses,
+        tls_1_2=peer.tls_1_2,
     )
 
 

@@ -27,6 +27,17 @@ Seconds = Annotated[float, Field(gt=0, le=86400)]
 SystemName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.\-]{0,62}$")]
 
 
+def _of_ours(transport: str) -> str:
+    if transport == "sctp":
+        raise ValueError("sctp is not there: Diameter runs over TCP here, and TLS over TCP (RFC 6733 §2.1)")
+    if transport != "tcp":
+        raise ValueError("tcp is the only transport")
+    return transport
+
+
+Transport = Annotated[str, AfterValidator(_of_ours)]
+
+
 class Table(BaseModel):
     """A table of the file."""
 

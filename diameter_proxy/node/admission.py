@@ -19,6 +19,7 @@ from diameter_proxy.diameter.result_codes import ResultCode
 from diameter_proxy.diameter.wire import REQUEST
 from diameter_proxy.node.base_messages import check_bits
 from diameter_proxy.node.base_protocol import BaseProtocol
+from diameter_proxy.node.config import PeerConfig
 from diameter_proxy.node.connection import Connection
 from diameter_proxy.node.limited_log import LimitedLog
 from diameter_proxy.node.link import Link
@@ -29,6 +30,7 @@ class Authenticator(Protocol):
     """Says whose certificate a TLS connection showed."""
 
     def authenticated(self, tls: object) -> frozenset[str]: ...
+    def is_new_enough(self, tls: object, peer: PeerConfig) -> bool: ...
 
 
 class Admission:
@@ -137,6 +139,9 @@ class Admission:
             raise PermanentFailure(ResultCode.NO_COMMON_SECURITY, f"{remote.origin_host} has to come over TLS")
         if connection.is_secured and link.peer.host.lower() not in connection.authenticated:
             raise ProtocolFailure(ResultCode.UNKNOWN_PEER, f"{remote.origin_host} is not the name in the certificate")
+        judge = self._authenticator if connection.is_secured else None
+        if judge is not None and not judge.is_new_enough(connection.tls, link.peer):
+            raise PermanentFailure(ResultCode.NO_COMMON_SECURITY, f"{remote.origin_host} has to use TLS 1.3")
         check_common(self._base.local, remote, is_secured=connection.is_secured)
         return link, Candidate(connection, cer, remote)
 

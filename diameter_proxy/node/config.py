@@ -26,6 +26,7 @@ class PeerConfig:
         connect: we initiate; a peer without it is only accepted.
         address: where to connect to; ``host`` when None.
         tls: TLS 1.3 with certificates on both sides, before the CER (RFC 6733 §13.1).
+        tls_1_2: TLS 1.2 will do for this peer, with ECDHE and an AEAD cipher; else 1.3 is wanted.
         ca_file: this peer's own authority: nobody else's leaf is taken for it.
         source_address: local address to connect from.
         addresses: where its connections may come from; anywhere when empty.
@@ -42,6 +43,7 @@ class PeerConfig:
     source_address: str | None = None
     group: str = ""
     addresses: tuple[Network, ...] = ()
+    tls_1_2: bool = False
 
     def may_come_from(self, address: str) -> bool:
         """Say whether a connection of this peer may have this remote address."""

@@ -1,6 +1,8 @@
 """One transport: octets in, messages out, one write for all that gathers in a read.  No protocol decision is here."""
 
 import asyncio
+import contextlib
+import socket
 from collections.abc import Callable
 from typing import Final, Protocol, cast
 
@@ -98,6 +100,7 @@ class Connection(asyncio.Protocol):
         """Take the transport that asyncio made; TLS is up, if there is any."""
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=self._max_unsent_octets)
+        _send_at_once(transport.get_extra_info("socket"))
         self.remote_address = _address(transport.get_extra_info("peername"))
         self.local_address = _address(transport.get_extra_info("sockname"))
         self.is_secured = self.tls is not None
@@ -192,6 +195,13 @@ class Connection(asyncio.Protocol):
         callbacks, self.on_drained = self.on_drained, []
         for callback in callbacks:
             callback()
+
+
+def _send_at_once(bound: object) -> None:
+    """Switch Nagle's algorithm off (RFC 3539 §3.2): asyncio forgets it on sockets that were accepted."""
+    if bound is not None:
+        with contextlib.suppress(OSError):  # gone already
+            cast(socket.socket, bound).setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def _address(name: object) -> str:

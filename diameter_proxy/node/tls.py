@@ -8,6 +8,7 @@ import ssl
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -26,6 +27,9 @@ class Authority:
     def vouches_for(self, leaf: x509.Certificate) -> bool:
         """Say whether one of the certificates issued the leaf directly."""
         return any(_is_issued_by(leaf, certificate) for certificate in self.certificates)
+
+
+CIPHERS_OF_1_2: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
 
 
 class TlsIdentities:
@@ -66,10 +70,14 @@ class TlsIdentities:
             if authority.host.lower() in names and authority.vouches_for(leaf)
         )
 
+    def is_new_enough(self, tls: object, peer: PeerConfig) -> bool:
+        """Say whether a connection has the version of TLS that this peer needs."""
+        return is_new_enough(tls, peer)
+
     def _client_context(self, peer: PeerConfig) -> ssl.SSLContext:
         context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=peer.ca_file)
         context.hostname_checks_common_name = False
-        return self._finished(context)
+        return self._finished(context, tls_1_2=peer.tls_1_2)
 
     def _server_context(self) -> ssl.SSLContext:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -77,14 +85,21 @@ class TlsIdentities:
             context.load_verify_locations(cafile=peer.ca_file)
         context.verify_mode = ssl.CERT_REQUIRED
         context.num_tickets = 0  # each connection shows its certificate afresh
-        return self._finished(context)
+        return self._finished(context, tls_1_2=any(peer.tls_1_2 for peer in self._peers))
 
-    def _finished(self, context: ssl.SSLContext) -> ssl.SSLContext:
-        context.minimum_version = ssl.TLSVersion.TLSv1_3
+    def _finished(self, context: ssl.SSLContext, *, tls_1_2: bool) -> ssl.SSLContext:
+        """Show our certificate; what a peer of 1.3 must not do on a context of both, ``is_new_enough`` finds."""
+        context.minimum_version = ssl.TLSVersion.TLSv1_2 if tls_1_2 else ssl.TLSVersion.TLSv1_3
+        context.set_ciphers(CIPHERS_OF_1_2)
         if self._config.certificate is None:
             raise ValueError("TLS is asked for, and there is no certificate")
         load_own_certificate(context, self._config.certificate, self._config.private_key)
         return context
+
+
+def is_new_enough(tls: object, peer: PeerConfig) -> bool:
+    """Say whether a connection has the version of TLS that this peer needs."""
+    return peer.tls_1_2 or (isinstance(tls, ssl.SSLObject) and tls.version() == "TLSv1.3")
 
 
 def _load_authority(peer: PeerConfig) -> Authority:

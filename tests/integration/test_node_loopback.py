@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
@@ -530,3 +531,34 @@ async def test_source_is_not_read_while_its_destination_is_congested() -> None:
             answer = await scscf.receive()
             assert answer is not None
             assert answer.result() == (0, 2001)
+
+
+async def test_peers_come_over_ipv4_and_ipv6_at_once() -> None:
+    """Two listeners; Host-IP-Address is the address of the connection (RFC 6733 §5.3.5)."""
+    listeners = (ListenerConfig("127.0.0.1", 0), ListenerConfig("::1", 0))
+    async with running(hss_config(listeners=listeners)) as hss:
+        ports = [int(address.rpartition(":")[2]) for address in hss.node.listen]
+        assert hss.node.listen[1].startswith("[::1]:")
+        for address, port in zip(("127.0.0.1", "::1"), ports, strict=True):
+            row = PeerConfig(HSS, REALM, connect=True, address=address, port=port)
+            async with running(NodeConfig(PROXY, REALM, (), (row,))) as proxy:
+                await until(lambda node=proxy.node: node.is_open(HSS))  # type: ignore[misc] # bound now
+                assert hss.node.peers[PROXY].remote_address == address
+            await until(lambda: hss.node.peers[PROXY].state == "CLOSED")
+
+
+async def test_a_connection_comes_from_the_source_address() -> None:
+    async with running(hss_config()) as hss:
+        row = PeerConfig(HSS, REALM, connect=True, address="127.0.0.1", port=hss.port, source_address="127.0.0.9")
+        async with running(NodeConfig(PROXY, REALM, (), (row,))) as proxy:
+            await until(lambda: proxy.node.is_open(HSS))
+            assert hss.node.peers[PROXY].remote_address == "127.0.0.9"
+
+
+async def test_nagle_is_off_on_both_sides() -> None:
+    """RFC 3539 §3.2."""
+    async with pair() as sides:
+        for side in sides:
+            (link,) = side.node._links.values()
+            bound = link.connection._transport.get_extra_info("socket")  # type: ignore[union-attr] # it is open
+            assert bound.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import ssl
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -187,6 +187,25 @@ async def test_tls_1_2_is_refused(authorities: Make) -> None:
     async with running(acceptor(authorities)) as node:
         with pytest.raises((ssl.SSLError, ConnectionError)):
             await asyncio.open_connection("127.0.0.1", port_of(node), ssl=context, server_hostname=OURS)
+
+
+@pytest.mark.parametrize(("allowed", "code"), [(True, 2001), (False, 5017)])
+async def test_tls_1_2_is_for_the_peer_that_may_use_it(authorities: Make, allowed: bool, code: int) -> None:
+    """One context accepts both versions as soon as one peer may use 1.2; the others still may not."""
+    files = authorities("mc2", PARTNER)
+    context = ssl.create_default_context(cafile=authorities("mc1", OURS).ca)
+    context.load_cert_chain(files.certificate, files.private_key)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    config = acceptor(authorities)
+    rows = tuple(replace(peer, tls_1_2=allowed == (peer.host == PARTNER)) for peer in config.peers)
+    async with running(replace(config, peers=rows)) as node:
+        port = port_of(node)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context, server_hostname=OURS)
+        avps = [d.ORIGIN_HOST.encode(PARTNER), d.ORIGIN_REALM.encode("ims.mc2.lab"), d.VENDOR_ID.encode(0)]
+        writer.write(encode_request(CER, end_to_end=1, avps=[*avps, d.PRODUCT_NAME.encode("x"), VSAI]))
+        octets = await asyncio.wait_for(reader.read(4096), 5)
+        assert Message.decode(octets).result() == (0, code)
+        writer.close()
 
 
 @pytest.mark.parametrize("missing", ["certificate", "authority", "file"])
