@@ -181,6 +181,10 @@ def doctor(
         typer.Option("--decode-as", metavar="RULE", help="As tshark -d, for example udp.port==5070,sip."),
     ] = None,
     keys: Annotated[Path | None, typer.Option("--keys", help="TLS secrets (SSLKEYLOGFILE) of the capture.")] = None,
+    isim: Annotated[
+        Path | None,
+        typer.Option("--isim", help="ue.toml of the UE, [isim] k and opc: tells OP from OPc."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Explain why a registration failed, from a capture of any IMS core.  Exit 0 healthy, 1 ill, 2 misused."""
@@ -188,7 +192,7 @@ def doctor(
     from lab.commands.examinations import doctor as examine
 
     with _errors():
-        diagnosis = examine(capture, tuple(decode_as or ()), keys)
+        diagnosis = examine(capture, tuple(decode_as or ()), keys, isim)
     if as_json:
         _print_json(diagnosis.model_dump(mode="json"))
     else:

@@ -15,8 +15,9 @@ from lab.evidence.compare.comparison import compare as compare_sides
 from lab.evidence.dissect import DissectionFailed, dissect
 from lab.evidence.doctor import presentation as diagnosing
 from lab.evidence.doctor.examine import Diagnosis, diagnose
+from lab.evidence.doctor.isim import IsimKeys, KeysUnusable, load_isim
 from lab.evidence.doctor.sight import look
-from lab.evidence.facts import FactsMissing, load_facts
+from lab.evidence.facts import FactsMissing, RunFacts, load_facts
 from lab.evidence.judge import report_on
 from lab.evidence.story import read_stories
 from lab.run_directory import RunDirectory, RunDirectoryError
@@ -24,8 +25,10 @@ from lab.run_directory import RunDirectory, RunDirectoryError
 EXIT_STATUS = {"healthy": 0, "ill": 1, "no registration": 2}
 
 
-def doctor(path: Path, decode_as: Sequence[str] = (), key_log: Path | None = None) -> Diagnosis:
-    """Return the diagnosis of a run directory or of any capture.
+def doctor(
+    path: Path, decode_as: Sequence[str] = (), key_log: Path | None = None, isim: Path | None = None
+) -> Diagnosis:
+    """Return the diagnosis of a run directory or of any capture; ``isim`` holds the keys of the UE that failed.
 
     Raises:
         Misuse: there is no such capture, tshark cannot read it, or the directory is none of a run.
@@ -35,8 +38,9 @@ def doctor(path: Path, decode_as: Sequence[str] = (), key_log: Path | None = Non
     try:
         facts = load_facts(path) if path.is_dir() else None
         file = _capture_of(path)
-        return diagnose(look(file, facts, decode_as, key_log), str(file.absolute()))
-    except (DissectionFailed, FactsMissing) as exc:
+        isims = {"": load_isim(isim)} if isim else _isims_of(path, facts)
+        return diagnose(look(file, facts, decode_as, key_log, isims), str(file.absolute()))
+    except (DissectionFailed, FactsMissing, KeysUnusable) as exc:
         raise Misuse(str(exc)) from exc
 
 
@@ -53,6 +57,12 @@ def shown(result: Diagnosis | Comparison) -> str:
     """Return a result for people."""
     lines = diagnosing.lines_of(result) if isinstance(result, Diagnosis) else comparing.lines_of(result)
     return "\n".join(lines)
+
+
+def _isims_of(run: Path, facts: RunFacts | None) -> dict[str, IsimKeys]:
+    """Return the keys of the UEs of a run whose configuration is still there."""
+    files = {ue.name: run / "etc" / ue.name / "ue.toml" for ue in facts.ues} if facts else {}
+    return {name: load_isim(file) for name, file in files.items() if file.is_file()}
 
 
 def _judged(run: Path) -> Side:

@@ -54,6 +54,8 @@ def print_report(report: Report, console: "Console") -> None:
     console.print(f"verdict: [{_STYLE[report.verdict]}]{report.verdict}[/]")
     console.print(f"capture: {report.capture}", soft_wrap=True)
     console.print(f"report:  {report.run}/report.html", soft_wrap=True)
+    if report.verdict is not Verdict.PASS:
+        console.print(f"why:     mclab doctor {report.run}", soft_wrap=True)
     console.print(f"look:    WIRESHARK_CONFIG_DIR={report.run}/wireshark wireshark {report.capture}", soft_wrap=True)
 
 

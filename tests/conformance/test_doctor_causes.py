@@ -130,6 +130,22 @@ def test_the_command_prints_json_and_exits_by_the_verdict() -> None:
     assert (wrong.exit_code, wrong.stderr.count("\n")) == (2, 1)
 
 
+@pytest.mark.parametrize(("opc", "says"), [
+    ("cdc202d5123e20f62b6d676ac72cb318", "one side has OP where OPc belongs"),
+    ("cd63cb71954a9f4e48a5994e37a02baf", "AUTN fits these keys"),
+    ("cd63cb71954a9f4e48a5994e37a02bae", "AUTN fits neither"),
+])  # fmt: skip
+def test_keys_tell_op_for_opc_from_another_key(tmp_path: Path, opc: str, says: str) -> None:
+    """OP and OPc of test set 1 (TS 35.208 §4.3.1), against what the HSS of the lab sent."""
+    isim = tmp_path / "ue.toml"
+    isim.write_text(f'[isim]\nk = "465b5ce8b199b49faa5f0a2ee238a6bc"\nopc = "{opc}"\n')
+    capture = str(CAPTURES / "doctor/op-for-opc/capture.pcapng")
+    result = RUNNER.invoke(app, ["doctor", capture, "--isim", str(isim)])
+    assert result.exit_code == 1
+    assert says in result.stdout
+    assert opc not in result.stdout
+
+
 def test_a_capture_without_secrets_says_what_could_not_be_read(tmp_path: Path) -> None:
     """The TLS secrets are a block of their own in the file (pcapng, Decryption Secrets Block)."""
     octets = (CAPTURES / "unbound-identity" / "capture.pcapng").read_bytes()

@@ -8,6 +8,7 @@ from typing import Final
 
 from lab.evidence.checks.authentication import SIP_AUTHORIZATION, digest_response, member
 from lab.evidence.doctor.attempts import MAR, Attempt, Outcome, Round
+from lab.evidence.doctor.isim import explained
 from lab.evidence.doctor.sign import Sign, sign
 from lab.evidence.doctor.view import View
 from lab.evidence.messages import walk
@@ -64,6 +65,9 @@ def ue_rejects_network(view: View) -> Iterator[Sign]:
         if attempt.outcome is Outcome.UNANSWERED and not _not_aka(attempt) and not _answers(attempt):
             assert last.response is not None
             text = f"{view.name(attempt.ue)} is challenged in frame {last.response.frame.number} and sends nothing more"
+            keys = view.isim_of(attempt.ue)
+            reason = explained(keys, last.challenge.get("nonce", "")) if keys else ""
+            text += f"; {reason}" if reason else ""
             yield sign(text, (last.request.frame.number, last.response.frame.number), attempt)
 
 

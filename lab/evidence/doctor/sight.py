@@ -5,13 +5,14 @@ as Diameter (RFC 6733 §3); what stays unreadable is said.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from lab.evidence.dissect import DissectionFailed, run_tshark
 from lab.evidence.doctor import connections as tcp
 from lab.evidence.doctor.attempts import read_attempts
+from lab.evidence.doctor.isim import IsimKeys
 from lab.evidence.doctor.view import View, infer_roles
 from lab.evidence.facts import RunFacts
 from lab.evidence.messages import Capture
@@ -28,7 +29,11 @@ _FIRST_LOOK: Final = f"{tcp.FILTER} || esp || ({_UNRECOGNISED})"
 
 
 def look(
-    capture: Path, facts: RunFacts | None = None, decode_as: Sequence[str] = (), key_log: Path | None = None
+    capture: Path,
+    facts: RunFacts | None = None,
+    decode_as: Sequence[str] = (),
+    key_log: Path | None = None,
+    isims: Mapping[str, IsimKeys] | None = None,
 ) -> View:
     """Return what a doctor sees in a capture.
 
@@ -47,7 +52,7 @@ def look(
     connections = tcp.read_connections(lines)
     attempts = read_attempts(seen)
     notes = (*_unread(seen, connections), *_protected(lines))
-    return View(seen, attempts, connections, facts, infer_roles(seen, attempts), notes)
+    return View(seen, attempts, connections, facts, infer_roles(seen, attempts), notes, isims or {})
 
 
 def _messages(capture: Path, options: list[str]) -> Capture:

@@ -1,11 +1,12 @@
 """What a doctor sees of a capture, and who is who in it: by the run's facts, else by what each address does."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from lab.evidence.doctor.attempts import MAR, SAR, UAR, Attempt, hops_of
 from lab.evidence.doctor.connections import Connection
+from lab.evidence.doctor.isim import IsimKeys
 from lab.evidence.facts import RunFacts
 from lab.evidence.messages import Capture, DiameterMessage
 
@@ -21,6 +22,7 @@ class View:
     Attributes:
         facts: of a run of ours; None for a capture from elsewhere.
         notes: what could not be read, a line each.
+        isims: keys by UE of the run; under the empty name those that were given for any UE.
     """
 
     capture: Capture
@@ -29,6 +31,7 @@ class View:
     facts: RunFacts | None = None
     roles: Mapping[str, str] | None = None
     notes: tuple[str, ...] = ()
+    isims: Mapping[str, IsimKeys] = field(default_factory=dict)
 
     @property
     def failed(self) -> tuple[Attempt, ...]:
@@ -53,6 +56,11 @@ class View:
             return name.removesuffix(".lab") if name else address
         role = (self.roles or {}).get(address)
         return f"{role} {address}" if role else address
+
+    def isim_of(self, address: str) -> IsimKeys | None:
+        """Return the keys of the UE at an address, where they are known."""
+        name = self.facts.names().get(address, "") if self.facts else ""
+        return self.isims.get(name) or self.isims.get("")
 
     def is_lent(self, identity: str) -> bool:
         """Tell an identity of a lent range: by the run's prefixes, else by the prefix that is the default."""

@@ -53,6 +53,15 @@ def test_a_value_is_found_inside_a_group() -> None:
     assert message.all(608) == ()
 
 
+def test_ipv6_and_sctp_are_read_as_well() -> None:
+    """Other labs have them: RFC 6733 §2.1 names SCTP, which has no TCP stream."""
+    ends = {"ipv6": {"ipv6.src": "2001:db8::1", "ipv6.dst": "2001:db8::2"}}
+    layers = {"frame": packet()["frame"], **ends, "sctp": {"sctp.srcport": "3868", "sctp.dstport": "3869"}}
+    frame = read_packets([{**layers, "diameter": MAR}]).diameter[0].frame
+    assert (frame.source, frame.destination) == ("2001:db8::1", "2001:db8::2")
+    assert (frame.source_port, frame.destination_port, frame.stream) == (3868, 3869, -1)
+
+
 def test_several_messages_in_one_frame_are_several() -> None:
     assert len(read_packets([packet(tcp=TCP, diameter=[MAR, MAR])]).diameter) == 2
 

@@ -45,7 +45,7 @@ from lab.scenarios.model import (
 from lab.scenarios.record import run_facts
 from lab.scenarios.runner import Runner, StepFailed
 from lab.supervisor.timeline import Timeline
-from lab.topology import load_topology
+from lab.topology import PROXIES, load_topology
 
 ANY = (200, 401, 403, 408, 480, 500, 503, 504, 600)
 ALICE = "001010000000001@ims.mc1.lab"
@@ -227,6 +227,11 @@ SLOW = (
     "n, mar = cx._PROCEDURES[303]\n"
     "cx._PROCEDURES[303] = (n, lambda self, m: (time.sleep(1.2), mar(self, m))[1])"
 )
+NO_ASSIGNMENT = (
+    "import lab.systems.hss.cx as cx\n"
+    "def sar(self, m): raise cx.Refusal('no', experimental=5005)\n"
+    "cx._PROCEDURES[301] = ('SAR', sar)"
+)
 NAMELESS = "import lab.systems.hss.cx as cx\ncx._echoed = lambda m: ()"
 
 # fmt: off
@@ -279,6 +284,10 @@ CASES: dict[str, Case] = {
         edit("mms.mc2", "mms.toml", r"(\[http\.clients\].*?feed = )\[", r'\1["proxy-old.mc2.lab", '), kept_s=1.5,
         systems=("mc1", "mc2"), settings={},
         certificate_names={"proxy1.mc2.lab": "proxy-old.mc2.lab", "proxy2.mc2.lab": "proxy-old.mc2.lab"}),
+    "certificate-untrusted": Case("mc1's proxies trust another CA than the one that signed mc2's certificates", (
+        *MIGRATE, MC2), both(*(edit(f"{proxy}.mc1", "proxy.toml", r"mc2-ca\.pem", "mc1-ca.pem") for proxy in PROXIES)),
+        systems=("mc1", "mc2"), settings={}, kept_s=1.0),
+    "assignment-refused": Case("the HSS answers SAR with 5005", disturb=hss_with(NO_ASSIGNMENT)),
     "binding-disabled": Case("the partner's binding was disabled",
         (*MIGRATE, ChangeBindings("mc2", "disable", "partner"), MC2), systems=("mc1", "mc2"), settings={}, kept_s=0.5),
     "other-ports": Case("an unknown user, Diameter on port 3871, a .pcap", disturb=both(

@@ -37,7 +37,8 @@ def side(evidence: Callable[..., Evidence]) -> Callable[..., Side]:
         step = StepReport(id="10.6.2-3", title="t", wire="AAA-2", verdict=judged, frames=(10,), detail="why")
         report = Report(
             scenario="s", what="w", verdict=judged, steps=(step,), expectations=(), capture="", run=run,
-            checks=tuple(CheckReport(name=name, verdict=Verdict.PASS) for name in checks), environment={"python": python},
+            checks=tuple(CheckReport(name=name, verdict=Verdict.PASS) for name in checks),
+            environment={"python": python},
         )  # fmt: skip
         return Side(report, evidence(**more))
 
