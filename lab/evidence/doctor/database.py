@@ -38,7 +38,9 @@ def realm_not_routed(view: View) -> Iterator[Sign]:
             text = f"{_who(view, hops[0])} answers {named(hops[0])} to realm {realm} with {hops[0].code}"
             away = _turned_away(view, hops[0])
             who = ", ".join(sorted({view.name(c.client) for c in away}))
-            text += _reason(hops[0]) + (f"; it turns {who} away before CER: it has no such peer" if away else "")
+            text += _reason(hops[0]) + (
+                f"; it turns {who} away before CER: it has no such peer, or does not trust it" if away else ""
+            )
             yield sign(text, (*_frames(hops), *(n for c in away[-2:] for n in c.frames)), attempt)
 
 

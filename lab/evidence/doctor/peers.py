@@ -25,7 +25,7 @@ def certificate_mismatch(view: View) -> Iterator[Sign]:
         return
     groups: dict[tuple[str, str], list[Connection]] = {}
     for connection in view.connections:
-        if _has_complained(connection) or (ends_before_cer(view, connection) and not shows_its_name(view, connection)):
+        if _has_complained(connection) or _is_rejected(view, connection):
             groups.setdefault((connection.client, connection.server), []).append(connection)
     for (client, server), connections in groups.items():
         one = connections[0]
@@ -83,6 +83,15 @@ def ends_before_cer(view: View, connection: Connection) -> bool:
     )
 
 
+def _is_rejected(view: View, connection: Connection) -> bool:
+    """Tell a connection whose certificate its client did not take: another name, or the right one and closed by it.
+
+    A server that closes although its own name was right has something against the client: database.realm_not_routed.
+    """
+    is_closed_by_client = connection.closed_by == connection.client
+    return ends_before_cer(view, connection) and (is_closed_by_client or not shows_its_name(view, connection))
+
+
 def shows_its_name(view: View, connection: Connection) -> bool:
     """Tell whether the server's certificate has the name under which it was sought."""
     shown = connection.shown_by(connection.server)
@@ -95,7 +104,9 @@ def _complaint(view: View, connection: Connection) -> str:
         what = f"{view.name(alert.sender)} sends the alert {CERTIFICATE_ALERTS[alert.code]}"
     else:
         what = f"closed by {view.name(connection.closed_by)} after the handshake and before CER"
-    return f"{what}; {_names(view, connection)}"
+    doubt = "; the name is right: who signed it is not trusted, or it has expired"
+    is_named = shows_its_name(view, connection) and connection.closed_by == connection.client
+    return f"{what}; {_names(view, connection)}{doubt if is_named else ''}"
 
 
 def _names(view: View, connection: Connection) -> str:

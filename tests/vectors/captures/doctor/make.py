@@ -366,8 +366,8 @@ def main() -> None:
         def render_disturbed(topology: Any, files: Files, case: Case = case) -> tuple[Program, ...]:
             return case.disturb(render(topology, files), files)
 
-        def issue_renamed(self: Any, host: str, folder: Path, case: Case = case) -> None:
-            issue(self, case.certificate_names.get(host, host), folder)
+        def issue_renamed(self: Any, *names: str, folder: Path, case: Case = case) -> None:
+            issue(self, *(case.certificate_names.get(name, name) for name in names), folder=folder)
 
         rendering.render_lab = render_disturbed
         tls.SystemAuthority.issue = issue_renamed  # type: ignore[method-assign]

@@ -35,6 +35,13 @@ def test_a_certificate_with_another_name(case: SimpleNamespace) -> None:
     assert found.frames == (1, 2, 3, 9)
 
 
+def test_a_certificate_with_the_right_name_that_the_client_does_not_take(case: SimpleNamespace) -> None:
+    """OpenSSL under asyncio closes without an alert: the FIN is all that is seen."""
+    view = failed(case, tls(shown=[Shown(3, "10.0.0.2", ("p.lab",))]))
+    (found,) = peers.certificate_mismatch(view)
+    assert found.detail.endswith("the name is right: who signed it is not trusted, or it has expired")
+
+
 def test_a_fatal_alert_about_a_certificate(case: SimpleNamespace) -> None:
     (found,) = peers.certificate_mismatch(failed(case, tls(alerts=[Alert(5, "10.0.0.1", 48)], is_finished=False)))
     assert "10.0.0.1 sends the alert unknown_ca; the server shows nothing that could be read" in found.detail
@@ -42,7 +49,7 @@ def test_a_fatal_alert_about_a_certificate(case: SimpleNamespace) -> None:
 
 @pytest.mark.parametrize("harmless", [
     {"alerts": [Alert(5, "10.0.0.1", 0)], "port": 443}, {"port": 443}, {"closed": 0}, {"is_finished": False},
-    {"shown": [Shown(3, "10.0.0.2", ("p.lab",))]},
+    {"shown": [Shown(3, "10.0.0.2", ("p.lab",))], "closed_by": "10.0.0.2"},
 ])  # fmt: skip
 def test_other_ends_of_a_connection_say_nothing_of_certificates(
     case: SimpleNamespace, harmless: dict[str, Any]
