@@ -1,0 +1,252 @@
+"""Readers of the feed beside several instances over one database, through late commits, outages and restores."""
+
+import asyncio
+import subprocess
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+import httpx2
+import pytest
+
+from mmserver.migration import feed
+from mmserver.migration.config import load_config
+from mmserver.migration.schema.upgrade import upgrade
+from mmserver.migration.service import Service
+from mmserver.migration.store import BindingStore, Change
+from tests.databases import Database, PostgreSql
+from tests.store_invariants import require_consistent
+
+STEP_10 = "/csc-x/v1/partner-mc-system-sip-identities"
+CHANGES = "/feed/v1/changes"
+POSTGRESQL = pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+DEADLINE_S = 60.0
+
+
+def asked(user: str) -> dict[str, Any]:
+    return {
+        "primary_mc_system": "mc1",
+        "migration_management_server": "mms.mc1.lab",
+        "primary_mc_system_sip_identities": {
+            "private_user_identity": f"mig-{user}@ims.mc1.lab",
+            "public_user_identities": [f"sip:mig-{user}@ims.mc1.lab"],
+        },
+        "mc_service_ids": [f"sip:{user}@mc1.lab"],
+    }
+
+
+async def lend(cms: httpx2.AsyncClient, user: str) -> dict[str, Any]:
+    held = (await cms.post(STEP_10, json=asked(user))).json()
+    binding: dict[str, Any] = (await cms.post(f"/csc-x/v1/bindings/{held['binding']}/confirm", json={})).json()
+    return binding
+
+
+class Instance:
+    """A running service and its clients."""
+
+    def __init__(self, lab: Any, service: Service) -> None:
+        self._lab = lab
+        self.service = service
+        self.stack = AsyncExitStack()
+
+    async def client(self, name: str) -> httpx2.AsyncClient:
+        context = self._lab.context(self._lab.credentials(name))
+        base = f"https://{self.service.http.listen}"
+        return await self.stack.enter_async_context(httpx2.AsyncClient(base_url=base, verify=context, timeout=30))
+
+
+@asynccontextmanager
+async def instance(lab: Any) -> AsyncIterator[Instance]:
+    async with Service(load_config(lab.config_file)) as service:
+        one = Instance(lab, service)
+        async with one.stack:
+            yield one
+
+
+@pytest.fixture
+async def two(lab: Any) -> AsyncIterator[tuple[Instance, Instance]]:
+    lab.configure(**{"busy_timeout_s = 0.5": "busy_timeout_s = 10.0"})
+    upgrade(lab.database.url)
+    async with instance(lab) as one, instance(lab) as other:
+        yield one, other
+
+
+async def test_a_reader_misses_no_change_that_commits_late(lab: Any) -> None:
+    """A transaction takes its version and stays open; a later one cannot commit before it, and readers do not wait."""
+    upgrade(lab.database.url)
+    stores = [BindingStore(lab.database.url, 20.0) for _ in range(3)]
+    async with instance(lab) as one:
+        cms = await one.client("cms.mc2.lab")
+        handles = [(await lend(cms, user))["binding"] for user in ("early", "late")]
+
+    async def disable(store: BindingStore, handle: str, may_commit: asyncio.Event) -> int:
+        async with store.writing() as transaction:
+            old = await transaction.find(handle)
+            assert old is not None
+            new = await transaction.save(old, replace(old, enabled=False), Change("test", "test", time.time()))
+            taken.set()
+            await may_commit.wait()
+        return new.version
+
+    async def read(after: int) -> list[tuple[str, int]]:
+        async with stores[2].reading() as transaction:
+            return [(one.handle, one.version) for one in await transaction.find_changes(after, 10, served_only=False)]
+
+    async with stores[2].reading() as transaction:
+        before, _horizon = await transaction.feed_position()
+    taken, first_may, second_may = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    second_may.set()
+    first = asyncio.create_task(disable(stores[0], handles[0], first_may))
+    await asyncio.wait_for(taken.wait(), DEADLINE_S)
+    second = asyncio.create_task(disable(stores[1], handles[1], second_may))
+    done, _pending = await asyncio.wait([second], timeout=0.5)
+    assert not done, "a later version was committed before an earlier one"
+    assert await read(before) == []
+    first_may.set()
+    versions = [await first, await second]
+    assert versions == [before + 1, before + 2]
+    assert await read(before) == list(zip(handles, versions, strict=True))
+    for store in stores:
+        await store.close()
+
+
+@POSTGRESQL
+async def test_a_commit_at_one_instance_wakes_the_readers_of_another(
+    two: tuple[Instance, Instance], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "RECHECK_S", 60.0)
+    one, other = two
+    cms, proxy = await one.client("cms.mc2.lab"), await other.client("proxy1.mc2.lab")
+    version = (await proxy.get(CHANGES)).json()["version"]
+    waiting = asyncio.create_task(proxy.get(CHANGES, params={"after": version, "wait_s": 25}))
+    binding = await lend(cms, "a")
+    page = (await asyncio.wait_for(waiting, 20)).json()
+    assert [entry["binding"] for entry in page["entries"]] == [binding["binding"]]
+
+
+async def test_each_instance_names_the_proxies_that_are_behind(two: tuple[Instance, Instance]) -> None:
+    """proxy1 follows the one instance, proxy2 the other; both acknowledge; either instance knows of both."""
+    one, other = two
+    admins = [await at.client("admin.mc2.lab") for at in two]
+    proxies = {
+        "proxy1.mc2.lab": await one.client("proxy1.mc2.lab"),
+        "proxy2.mc2.lab": await other.client("proxy2.mc2.lab"),
+    }
+    path = f"/csc-x/v1/bindings/{(await lend(admins[0], 'a'))['binding']}"
+    for name, proxy in proxies.items():
+        page = (await proxy.get(CHANGES)).json()
+        await proxy.put("/feed/v1/acknowledgement", json={"proxy": name, "version": page["version"]})
+    assert [(await admin.get(path)).json()["proxies_behind"] for admin in admins] == [[], []]
+    withdrawn = (await admins[1].post(f"{path}/disable", json={"reason": "lost"})).json()
+    assert withdrawn["proxies_behind"] == list(proxies)
+    page = (await proxies["proxy2.mc2.lab"].get(CHANGES, params={"after": page["version"], "wait_s": 10})).json()
+    assert [entry["enabled"] for entry in page["entries"]] == [False]
+    acknowledgement = {"proxy": "proxy2.mc2.lab", "version": page["version"]}
+    await proxies["proxy2.mc2.lab"].put("/feed/v1/acknowledgement", json=acknowledgement)
+    for admin in admins:
+        assert (await admin.get(path)).json()["proxies_behind"] == ["proxy1.mc2.lab"]
+
+
+async def test_two_instances_that_sweep_at_once_do_each_thing_once(lab: Any, two: tuple[Instance, Instance]) -> None:
+    """Both find the same registration to end and the same holds to lapse; the trail tells of each once."""
+    one, other = two
+    cms = await one.client("cms.mc2.lab")
+    handles = [(await lend(cms, user))["binding"] for user in "abcd"]
+    past = time.time() - 1
+    lab.database.execute("UPDATE bindings SET valid_until = :past, due_at = :past", past=past)
+    for _ in range(3):
+        await asyncio.gather(one.service.withdrawal.sweep(), other.service.withdrawal.sweep())
+    ended = lab.database.rows("SELECT handle, count(*) FROM audit WHERE event = 'binding.expired' GROUP BY handle")
+    assert sorted(ended) == sorted((handle, 1) for handle in handles)
+    lab.database.execute("UPDATE bindings SET quarantined_until = :past, due_at = :past", past=past)
+    await asyncio.gather(one.service.withdrawal.sweep(), other.service.withdrawal.sweep())
+    freed = lab.database.rows("SELECT handle, count(*) FROM audit WHERE event = 'quarantine.ended' GROUP BY handle")
+    assert sorted(freed) == sorted((handle, 1) for handle in handles)
+    require_consistent(lab.database)
+
+
+@pytest.fixture
+def own_server() -> Iterator[PostgreSql]:
+    """A server that this test may stop."""
+    server = PostgreSql("fsync=off")
+    yield server
+    server.close()
+
+
+@POSTGRESQL
+async def test_a_database_that_goes_and_returns_is_an_outage_and_no_more(lab: Any, own_server: PostgreSql) -> None:
+    """503 with problem details while it is away; then all goes on in the same process, and readers with it."""
+    lab.database = own_server.create()
+    lab.configure()
+    upgrade(lab.database.url)
+    async with instance(lab) as one:
+        cms, proxy = await one.client("cms.mc2.lab"), await one.client("proxy1.mc2.lab")
+        kept = await lend(cms, "a")
+        version = (await proxy.get(CHANGES)).json()["version"]
+        await asyncio.to_thread(own_server.control, "stop", "--", "-m", "immediate")
+        for path, client in ((STEP_10, cms), (None, proxy)):
+            response = await (client.get(CHANGES) if path is None else client.post(path, json=asked("b")))
+            assert (response.status_code, response.headers["content-type"]) == (503, "application/problem+json")
+            assert response.json()["type"] == "urn:mc-migration:problem:store-unavailable"
+        assert (await cms.get("/health")).status_code == 200
+        await asyncio.to_thread(own_server.control, "start")
+        waiting = asyncio.create_task(proxy.get(CHANGES, params={"after": version, "wait_s": 25}))
+        added = await lend(cms, "b")
+        page = (await asyncio.wait_for(waiting, DEADLINE_S)).json()
+        assert [entry["binding"] for entry in page["entries"]] == [added["binding"]]
+        assert (await cms.get(f"/csc-x/v1/bindings/{kept['binding']}")).json()["state"] == "allocated"
+    require_consistent(lab.database)
+
+
+def back_up(lab: Any, make_program: Callable[[], Any], server: PostgreSql | None) -> None:
+    target = str(lab.folder / "backup")
+    if server is None:
+        run = make_program().call("backup", target)
+    else:
+        name = lab.database.url.rpartition("/")[2]
+        command = ["pg_dump", "--format=custom", f"--file={target}", name]
+        run = subprocess.run(command, env=server.environment, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+
+
+def bring_back(lab: Any, make_program: Callable[[], Any], server: PostgreSql | None) -> None:
+    target = str(lab.folder / "backup")
+    if server is None:
+        run = make_program().call("restore-backup", target)
+    else:
+        name = lab.database.url.rpartition("/")[2]
+        command = ["pg_restore", "--clean", "--if-exists", "--single-transaction", f"--dbname={name}", target]
+        run = subprocess.run(command, env=server.environment, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+
+
+async def test_after_a_restore_no_reader_goes_on_with_what_never_was(
+    lab: Any, make_program: Callable[[], Any], database: Database, request: pytest.FixtureRequest
+) -> None:
+    """One change after the backup is lost, another takes its place: the reader is told to start again."""
+    server = request.getfixturevalue("postgresql") if database.name == "postgresql" else None
+    upgrade(database.url)
+    async with instance(lab) as one:
+        cms, proxy = await one.client("cms.mc2.lab"), await one.client("proxy1.mc2.lab")
+        kept = await lend(cms, "kept")
+        await asyncio.to_thread(back_up, lab, make_program, server)  # while the server runs
+        lost = await lend(cms, "lost")
+        version = (await proxy.get(CHANGES)).json()["version"]
+        await proxy.put("/feed/v1/acknowledgement", json={"proxy": "proxy1.mc2.lab", "version": version})
+    await asyncio.to_thread(bring_back, lab, make_program, server)
+    require_consistent(database)
+    async with instance(lab) as one:
+        cms, proxy = await one.client("cms.mc2.lab"), await one.client("proxy1.mc2.lab")
+        assert (await cms.get(f"/csc-x/v1/bindings/{lost['binding']}")).status_code == 404
+        behind = (await cms.get(f"/csc-x/v1/bindings/{kept['binding']}")).json()["proxies_behind"]
+        assert behind == ["proxy1.mc2.lab", "proxy2.mc2.lab"]
+        other = await lend(cms, "other")
+        page = (await proxy.get(CHANGES, params={"after": version})).json()
+        assert page["reset"]
+        assert [entry["binding"] for entry in page["entries"]] == [kept["binding"], other["binding"]]
+        assert page["version"] > version
+    async with instance(lab) as one:  # a start without a restore resets nobody
+        proxy = await one.client("proxy1.mc2.lab")
+        assert not (await proxy.get(CHANGES, params={"after": page["version"]})).json()["reset"]
