@@ -4,6 +4,7 @@ A change, its audit row and the version that it takes are one transaction.  On S
 with BEGIN IMMEDIATE: without it concurrent read-then-write transactions lose updates without an error.
 """
 
+import contextlib
 import sqlite3
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -243,6 +244,12 @@ def serialise_writers(engine: sqlalchemy.Engine, busy_timeout_s: float) -> None:
     def _on_begin(connection: sqlalchemy.Connection) -> None:
         read_only = connection.get_execution_options().get("read_only")
         connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+    @event.listens_for(engine, "invalidate")
+    def _on_invalidate(dbapi: Any, _record: Any, _exc: BaseException | None) -> None:
+        # A task cancelled at a statement leaves its cursor open, and with it the lock: SQLite closes it last.
+        with contextlib.suppress(sqlite3.Error):
+            dbapi.rollback()
 
 
 def _is(kind: Kind, name: str) -> Any:

@@ -118,3 +118,16 @@ async def test_a_store_that_is_gone_is_one_error_of_ours(tmp_path: Path) -> None
         with pytest.raises(StoreUnavailable):
             await work
     await store.close()
+
+
+async def test_a_change_cut_off_anywhere_is_whole_or_none_and_blocks_nobody(store: Store) -> None:
+    """A server that stops cancels what is under way."""
+    for turns in range(0, 60, 3):
+        task = asyncio.create_task(store.put(entry(f"g{turns}")))
+        for _ in range(turns):
+            await asyncio.sleep(0.0002)
+        task.cancel()
+        await asyncio.wait([task])
+    version = await store.put(entry("after"))
+    _, found = await store.entries()
+    assert version == len(found) == len(await store.audit_trail(None, None, 0))
