@@ -482,9 +482,9 @@ class FeedAcknowledgement(Body):
 
 
 class ProxyEvent(Body):
-    """What a proxy tells the MMS of a lent set: an RTR of our HSS names it, or a first vector was fetched for it."""
+    """What a proxy tells the MMS: an RTR of our HSS names a set with a live lent binding."""
 
-    event: Literal["home-deregistration", "first-use"]
+    event: Literal["home-deregistration"]
     private_user_identity: ImpiText
     public_user_identities: tuple[ImpuText, ...] = ()
 

@@ -85,12 +85,8 @@ def feed_router(feed: Feed, withdrawal: Withdrawal) -> APIRouter:
         status_code=204,
     )
     async def event(body: ProxyEvent, request: Request) -> Response:
-        """Report what a proxy saw: the home network has de-registered a set that is lent, or it is used at last."""
-        impi = Impi(body.private_user_identity)
-        if body.event == "first-use":
-            await withdrawal.first_use(impi, _proxy(request))
-        else:
-            await withdrawal.home_deregistration(impi, _proxy(request))
+        """Report what a proxy saw: the home network has de-registered a set that is lent."""
+        await withdrawal.home_deregistration(Impi(body.private_user_identity), _proxy(request))
         return no_content()
 
     return router

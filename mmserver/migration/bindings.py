@@ -95,7 +95,8 @@ def partner_key(migration_management_server: str, primary: SipIdentities) -> str
 def confirm(binding: IdentityBinding, now: float, unused_s: float = 0.0) -> IdentityBinding:
     """Return it allocated: the CMS has finished steps 6 to 12.  Confirming twice changes nothing.
 
-    With ``unused_s`` it ends by itself if nobody has used it by then.
+    At the partner, with ``unused_s``, it ends by itself if nobody has registered with it by then.  The primary never
+    sees a registration there: its binding ends with its validity.
 
     Raises:
         BindingNotLive: the hold has lapsed, or it is released.
@@ -104,7 +105,7 @@ def confirm(binding: IdentityBinding, now: float, unused_s: float = 0.0) -> Iden
         return binding
     if binding.state is not BindingState.HELD or now >= (binding.held_until or 0.0):
         raise BindingNotLive(f"binding {binding.handle} is {binding.state.value} and cannot be confirmed")
-    unused_until = now + unused_s if unused_s > 0 else None
+    unused_until = now + unused_s if unused_s > 0 and binding.role is Role.PARTNER else None
     return replace(binding, state=BindingState.ALLOCATED, held_until=None, unused_until=unused_until)
 
 

@@ -187,7 +187,10 @@ class LifetimeTable(Table):
         3600
     )
     unused_s: Annotated[
-        float, Field(ge=0, le=366 * 86400, description="A binding never used for so long is given back; 0: never.")
+        float,
+        Field(
+            ge=0, le=366 * 86400, description="An inbound binding never registered for so long is given back; 0: never."
+        ),
     ] = 0
     sweep_s: Seconds = 1.0
 

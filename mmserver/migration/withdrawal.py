@@ -153,14 +153,6 @@ class Withdrawal:
                 continue  # it lapsed in between
         return ended
 
-    async def first_use(self, impi: Impi, actor: str) -> None:
-        """Note that a vector was fetched for a set that we have lent: it is used, and stays for its validity."""
-        async with self._store.writing() as transaction:
-            for old in await transaction.find_by_private_identity(Role.PRIMARY, impi):
-                if old.unused_until is not None and old.identities.private_user_identity == impi:
-                    change = Change("binding.used", actor, self._clock())
-                    await transaction.save(old, replace(old, unused_until=None), change)
-
     async def sweep(self) -> int:
         """Carry out all that is due: lapsed holds, ended quarantines, expiry, aged registrations, pending RTRs.
 

@@ -13,6 +13,7 @@ from diameter_proxy.diameter.message import Message, encode_answer, encode_reque
 from diameter_proxy.diameter.values import AuthSessionState, DisconnectCause, ServerAssignmentType
 from diameter_proxy.diameter.values import UserDataAlreadyAvailable as Availability
 from diameter_proxy.node.config import NodeConfig, PeerConfig
+from diameter_proxy.node.events import PeerEvent, PeerEventKind
 from diameter_proxy.node.node import Node
 
 MMS = "mms.mc2.lab"
@@ -32,10 +33,14 @@ class Proxy:
 
     def __init__(self, name: str, port: int) -> None:
         self.rtrs: list[Message] = []
+        self.told: list[tuple[PeerEventKind, str]] = []
         self.rtr_result: int | None = 2001
         peer = PeerConfig(MMS, "ims.mc2.lab", connect=True, address="127.0.0.1", port=port)
-        self.node = Node(NodeConfig(name, "ims.mc2.lab", peers=(peer,)), self._on_request, lambda event: None)
+        self.node = Node(NodeConfig(name, "ims.mc2.lab", peers=(peer,)), self._on_request, self._on_peer)
         self._end_to_end = 100
+
+    def _on_peer(self, event: PeerEvent) -> None:
+        self.told.append((event.kind, event.reason))
 
     def _on_request(self, peer: str, octets: bytes) -> None:
         request = Message.decode(octets)
@@ -165,3 +170,32 @@ async def test_an_unknown_node_is_not_let_in(service: Any) -> None:
     await asyncio.sleep(0.3)
     assert not proxy.node.is_open(MMS)
     await proxy.node.stop(DisconnectCause.REBOOTING, 0.5)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    deadline = asyncio.get_running_loop().time() + 10
+    while not condition():
+        assert asyncio.get_running_loop().time() < deadline, "it did not come about"
+        await asyncio.sleep(0.01)
+
+
+async def test_it_is_ready_only_with_a_proxy(connect: Callable[[str], Any], cms: httpx2.AsyncClient) -> None:
+    assert (await cms.get("/ready")).status_code == 503
+    await connect("proxy1.mc2.lab")
+    assert (await cms.get("/ready")).json() == {"status": "ready"}
+
+
+async def test_a_stop_ends_polls_and_tells_the_proxies_why(
+    connect: Callable[[str], Any], service: Any, cms: httpx2.AsyncClient
+) -> None:
+    """RFC 6733 §5.4.1: DPR, cause REBOOTING."""
+    proxy = await connect("proxy1.mc2.lab")
+    query = {"after": (await cms.get("/csc-x/v1/bindings/changes")).json()["version"], "wait_s": 60}
+    poll = asyncio.create_task(cms.get("/csc-x/v1/bindings/changes", params=query, timeout=70))
+    await until(lambda: bool(service.feed._changed._waiters))
+    began = asyncio.get_running_loop().time()
+    await service.__aexit__(None, None, None)
+    assert asyncio.get_running_loop().time() - began < 8  # 2 s of requests, 2.5 s of RTRs, 2 s of peers, at most
+    assert (await poll).json()["bindings"] == []
+    await until(lambda: any(kind is PeerEventKind.CLOSED for kind, _ in proxy.told))
+    assert "REBOOTING" in proxy.told[-1][1], proxy.told

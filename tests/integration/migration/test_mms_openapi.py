@@ -154,6 +154,8 @@ def query(**parameters: Any) -> dict[str, Any]:
     return {"query": parameters}
 
 
+EVENT: Final = {"event": "home-deregistration", "private_user_identity": "nobody@ims.mc2.lab"}
+
 # operation                                          what is asked, made from the filled server
 # fmt: off
 SUCCESSES: Final[dict[str, Callable[[Filled], dict[str, Any]]]] = {
@@ -181,7 +183,7 @@ SUCCESSES: Final[dict[str, Callable[[Filled], dict[str, Any]]]] = {
     "get_feed_rows":                        lambda _: query(after=0, limit=5),
     "look_up_identity":                     lambda _: at(identity=f"mig-{HANDLES[3]}@ims.mc2.lab"),
     "acknowledge_feed":                     lambda f: send({"proxy": "proxy1.mc2.lab", "version": f.version()}),
-    "report_proxy_event":                   lambda _: send({"event": "first-use", "private_user_identity": "a@b.lab"}),
+    "report_proxy_event":                   lambda _: send(EVENT),
 }
 # fmt: on
 ELSEWHERE: Final = {

@@ -1,6 +1,7 @@
 """The end of bindings: RTR first, then quarantine; what is due is swept."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -170,3 +171,30 @@ async def test_turns_come_at_a_bounded_rate_and_the_first_at_once() -> None:
     assert loop.time() - began < 0.005
     await asyncio.gather(*(pace.turn() for _ in range(10)))
     assert loop.time() - began >= 0.049
+
+
+async def test_a_binding_that_nobody_used_is_given_back(make_mms: Callable[..., Any]) -> None:
+    mms = make_mms(lifetime__unused_s=100)
+    never, used = await mms.allocated("a"), await mms.registered("b")
+    mms.now += 99
+    await mms.withdrawal.sweep()
+    assert (await mms.server.get(never.handle)).state is BindingState.ALLOCATED
+    mms.now += 1
+    await mms.withdrawal.sweep()
+    assert (await mms.server.get(never.handle)).state is BindingState.QUARANTINED
+    assert (await mms.server.get(used.handle)).state is BindingState.REGISTERED
+    async with mms.store.reading() as transaction:
+        assert [row["event"] for row in await transaction.audit_trail(never.handle)][-1] == "binding.unused"
+
+
+async def test_the_primary_does_not_see_use_and_gives_nothing_back_for_want_of_it(make_mms: Callable[..., Any]) -> None:
+    mms = make_mms(lifetime__unused_s=100)
+    assert (await mms.lent("a")).unused_until is None
+
+
+async def test_without_the_setting_nothing_is_given_back(mms: Any) -> None:
+    binding = await mms.allocated("a")
+    assert binding.unused_until is None
+    mms.now = binding.valid_until - 1
+    await mms.withdrawal.sweep()
+    assert (await mms.server.get(binding.handle)).state is BindingState.ALLOCATED
