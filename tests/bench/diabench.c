@@ -20,6 +20,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -37,6 +39,7 @@ typedef struct {
     int open;
     int idx;
     int peer;
+    SSL *tls;
 } conn_t;
 static const char *tdir = "templates", *ohost = "hss1.hss.example.org", *orealm = "hss.example.org",
                   *addr = "127.0.0.1";
@@ -205,9 +208,53 @@ static uint8_t *wres(conn_t *c, size_t n) {
     return c->wb + c->wl;
 }
 static int ep;
+
+/* TLS of the responder: certificate, key and the authority of those who connect; none of them: plain TCP. */
+static const char *tls_cert, *tls_key, *tls_ca;
+static SSL_CTX *tls_ctx;
+static void tls_setup(void) {
+    if (!tls_cert)
+        return;
+    tls_ctx = SSL_CTX_new(TLS_server_method());
+    SSL_CTX_set_min_proto_version(tls_ctx, TLS1_2_VERSION);
+    SSL_CTX_set_mode(tls_ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    SSL_CTX_set_verify(tls_ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+    if (SSL_CTX_use_certificate_chain_file(tls_ctx, tls_cert) != 1 ||
+        SSL_CTX_use_PrivateKey_file(tls_ctx, tls_key, SSL_FILETYPE_PEM) != 1 ||
+        SSL_CTX_load_verify_locations(tls_ctx, tls_ca, NULL) != 1) {
+        ERR_print_errors_fp(stderr);
+        exit(1);
+    }
+}
+/* Shake hands on a socket that still blocks; NULL: it failed. */
+static SSL *tls_accept(int fd) {
+    SSL *tls = SSL_new(tls_ctx);
+    SSL_set_fd(tls, fd);
+    if (SSL_accept(tls) == 1)
+        return tls;
+    SSL_free(tls);
+    return NULL;
+}
+static ssize_t tls_result(SSL *tls, int k) {
+    if (k > 0)
+        return k;
+    int why = SSL_get_error(tls, k);
+    ERR_clear_error();
+    if (why == SSL_ERROR_ZERO_RETURN)
+        return 0;
+    errno = why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE ? EAGAIN : EIO;
+    return -1;
+}
+static ssize_t recv_c(conn_t *c, void *p, size_t n) {
+    return c->tls ? tls_result(c->tls, SSL_read(c->tls, p, n)) : recv(c->fd, p, n, 0);
+}
+static ssize_t send_c(conn_t *c, const void *p, size_t n) {
+    return c->tls ? tls_result(c->tls, SSL_write(c->tls, p, n)) : send(c->fd, p, n, MSG_NOSIGNAL);
+}
+
 static int flush_c(conn_t *c) {
     while (c->wo < c->wl) {
-        ssize_t k = send(c->fd, c->wb + c->wo, c->wl - c->wo, MSG_NOSIGNAL);
+        ssize_t k = send_c(c, c->wb + c->wo, c->wl - c->wo);
         if (k < 0) {
             if (errno == EAGAIN) {
                 if (!c->want_w) {
@@ -446,7 +493,7 @@ static int resp_cb(conn_t *c, uint8_t *m, size_t n, uint64_t t) {
     return resp_msg(c, m, n);
 }
 static int rd(conn_t *c, msgcb cb) {
-    ssize_t k = recv(c->fd, c->rb + c->rl, RB - c->rl, 0);
+    ssize_t k = recv_c(c, c->rb + c->rl, RB - c->rl);
     if (k == 0)
         return -1;
     if (k < 0)
@@ -501,6 +548,7 @@ static conn_t *mkc(int fd) {
     return c;
 }
 static void drop(conn_t *c) {
+    SSL_free(c->tls);
     close(c->fd);
     free(c->rb);
     free(c->wb);
@@ -511,6 +559,7 @@ static int do_resp(void) {
     static const char *n[] = {"uaa", "saa", "lia", "maa"};
     for (int i = 0; i < 4; i++)
         atpl[natpl++] = load_tpl(n[i]);
+    tls_setup();
     int ls = mklisten(port);
     struct epoll_event e = {EPOLLIN, {.ptr = NULL}}, ev[64];
     epoll_ctl(ep, EPOLL_CTL_ADD, ls, &e);
@@ -520,15 +569,20 @@ static int do_resp(void) {
             conn_t *c = ev[i].data.ptr;
             if (!c) {
                 int fd = accept(ls, NULL, NULL);
-                if (fd >= 0) {
+                SSL *tls = fd >= 0 && tls_ctx ? tls_accept(fd) : NULL;
+                if (fd >= 0 && tls_ctx && !tls) {
+                    close(fd);
+                } else if (fd >= 0) {
                     nb(fd);
-                    mkc(fd);
+                    mkc(fd)->tls = tls;
                 }
                 continue;
             }
             int r = 0;
             if (ev[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR))
-                r = rd(c, resp_cb);
+                do
+                    r = rd(c, resp_cb);
+                while (r == 0 && c->tls && SSL_pending(c->tls));
             if (r < 0) {
                 drop(c);
                 continue;
@@ -739,8 +793,17 @@ int main(int ac, char **av) {
     }
     int o;
     optind = 2;
-    while ((o = getopt(ac, av, "p:P:H:R:T:n:d:w:c:m:u:r:k:a:qVF")) != -1)
+    while ((o = getopt(ac, av, "p:P:H:R:T:n:d:w:c:m:u:r:k:a:C:K:A:qVF")) != -1)
         switch (o) {
+        case 'C':
+            tls_cert = optarg;
+            break;
+        case 'K':
+            tls_key = optarg;
+            break;
+        case 'A':
+            tls_ca = optarg;
+            break;
         case 'p':
             port = atoi(optarg);
             break;

@@ -1,6 +1,6 @@
 """A feed with many lent sets, so that a proxy under measurement has the identity map of a large system.
 
-Pages as ``mmserver.messages.FeedPage`` describes them, over plain HTTP on loopback; a poll that finds nothing new is
+Rows and pages as ``mmserver.messages`` describes them, over plain HTTP on loopback; a poll that finds nothing new is
 held for a second.
 """
 
@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from tests.bench.cx_templates import PARTNER, PRIMARY, identities
 
-NOT_AFTER: Final = "2099-01-01T00:00:00+00:00"
+NOT_AFTER_S: Final = 4_000_000_000.0
 
 
 class LentFeed(ThreadingHTTPServer):
@@ -39,29 +39,15 @@ class LentFeed(ThreadingHTTPServer):
         self.shutdown()
         self.server_close()
 
-    def entries(self, after: int, limit: int) -> list[dict[str, Any]]:
-        """Return the entries after a version; entry N has version N."""
-        return [_entry(number, self.role, self.system) for number in range(after, min(after + limit, self.users))]
+    def rows(self, after: int, limit: int) -> list[tuple[Any, ...]]:
+        """Return the rows after a version (``mmserver.messages.FeedRow``); row N has version N."""
+        return [_row(number, self.role, self.system) for number in range(after, min(after + limit, self.users))]
 
 
-def _entry(number: int, role: str, system: str) -> dict[str, Any]:
-    ours, theirs = _set(PARTNER, number), _set(PRIMARY, number)
-    return {
-        "binding": f"binding-{number:08d}",
-        "version": number + 1,
-        "role": role,
-        "other_mc_system": system,
-        "enabled": True,
-        "not_after": NOT_AFTER,
-        "identities": ours if role == "partner" else theirs,
-        "counterpart": theirs if role == "partner" else _set(PARTNER, number),
-        "provisioned": True,
-    }
-
-
-def _set(kind: tuple[str, str], number: int) -> dict[str, Any]:
-    impi, impu = identities(kind, f"{number:08d}")
-    return {"private_user_identity": impi, "public_user_identities": [impu]}
+def _row(number: int, role: str, system: str) -> tuple[Any, ...]:
+    sets = [identities(kind, f"{number:08d}") for kind in (PARTNER, PRIMARY)]
+    mine, theirs = sets if role == "partner" else sets[::-1]
+    return f"binding-{number:08d}", number + 1, False, role, system, True, NOT_AFTER_S, True, mine, theirs
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -69,20 +55,21 @@ class _Handler(BaseHTTPRequestHandler):
     server: LentFeed
 
     def do_GET(self) -> None:
-        query = parse_qs(urlsplit(self.path).query)
+        url = urlsplit(self.path)
+        query = parse_qs(url.query)
         after, limit = int(query["after"][0]), int(query["limit"][0])
-        entries = self.server.entries(after, limit)
-        if not entries:
-            time.sleep(min(1.0, float(query["wait_s"][0])))
-        version = after + len(entries)
+        rows = self.server.rows(after, limit)
+        if not rows:
+            time.sleep(min(1.0, float(query.get("wait_s", "0")[0])))
+        version = after + len(rows)
         page = {
             "lent_range": {"domain": PARTNER[1], "prefix": "mig-"},
             "version": version,
             "reset": False,
             "complete": version >= self.server.users,
-            "entries": entries,
         }
-        self._answer(json.dumps(page).encode())
+        kind = "rows" if url.path.endswith("/rows") else "entries"  # all is read as rows; nothing changes later
+        self._answer(json.dumps({**page, kind: rows}).encode())
 
     def do_PUT(self) -> None:
         self.rfile.read(int(self.headers["content-length"]))

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tests.bench.relay_programs import HSS_PORT, LISTEN_PORT, Program, Relay
+from tests.bench.relay_programs import HSS_PORT, LISTEN_PORT, Credentials, Program, Relay
 
 TICK_S: Final = 1 / os.sysconf("SC_CLK_TCK")
 START_S: Final = 30.0
@@ -51,17 +51,22 @@ class Sample:
 class Bench:
     """Tools and folders of a whole run."""
 
-    def __init__(self, diabench: Path, logs: Path, templates: Path, users: int) -> None:
+    def __init__(self, diabench: Path, logs: Path, templates: Path, users: int, credentials: Credentials) -> None:
         self._diabench: Final = diabench
         self._logs: Final = logs
         self._templates: Final = templates
         self._users: Final = users
+        self._credentials: Final = credentials
 
     @contextlib.contextmanager
     def running(self, relay: Relay) -> Iterator[list[int]]:
         """Have the responder and the relay run as long as the block lasts; yields the relay's processes."""
         answers = self._templates / ("primary" if relay.maps else "partner")
-        responder = Program([str(self._diabench), "resp", "-p", str(HSS_PORT), "-q", "-T", str(answers)])
+        command = [str(self._diabench), "resp", "-p", str(HSS_PORT), "-q", "-T", str(answers)]
+        if relay.secured:
+            files = self._credentials
+            command += ["-C", str(files.hss), "-K", str(files.hss_key), "-A", str(files.authority)]
+        responder = Program(command)
         with contextlib.ExitStack() as stack:
             stack.enter_context(self._process(responder, "responder", TOOLS_CORE))
             _wait_for_port(HSS_PORT)

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+import trustme
+
 LISTEN_PORT: Final = 3868
-MIDDLE_PORT: Final = 5868
 HSS_PORT: Final = 3870
 CLIENTS: Final = 64
 HERE: Final = Path(__file__).resolve().parent
@@ -35,6 +36,7 @@ class Relay:
     name: str
     programs: list[Program]
     maps: bool = False
+    secured: bool = False
 
 
 def byte_forwarder(diabench: Path) -> Relay:
@@ -42,11 +44,41 @@ def byte_forwarder(diabench: Path) -> Relay:
     return Relay("byte forwarder", [Program([str(diabench), "splice", "-p", str(LISTEN_PORT), "-P", str(HSS_PORT)])])
 
 
-def ours(folder: Path, feed_url: str, hot_path: str) -> Relay:
+@dataclass(frozen=True)
+class Credentials:
+    """Files of a relay and of the responder behind it, of one authority."""
+
+    authority: Path
+    relay: Path
+    relay_key: Path
+    hss: Path
+    hss_key: Path
+
+
+def make_credentials(folder: Path) -> Credentials:
+    """Make an authority and the certificates of both ends."""
+    authority = trustme.CA()
+    made = Credentials(*(folder / f"{name}.pem" for name in ("ca", "relay", "relay-key", "hss", "hss-key")))
+    authority.cert_pem.write_to_path(str(made.authority))
+    for host, certificate, key in (
+        ("relay.proxy.example.org", made.relay, made.relay_key),
+        ("hss1.hss.example.org", made.hss, made.hss_key),
+    ):
+        leaf = authority.issue_cert(host)
+        leaf.cert_chain_pems[0].write_to_path(str(certificate))
+        leaf.private_key_pem.write_to_path(str(key))
+    return made
+
+
+def ours(folder: Path, feed_url: str, hot_path: str, credentials: Credentials | None) -> Relay:
     """Return our proxy in the partner's role, with the hot path ``plain`` or ``compiled``."""
     file = folder / "proxy.toml"
-    file.write_text(_proxy_toml(feed_url))
-    return Relay(f"ours, {hot_path}", [_proxy(file, hot_path)], maps=True)
+    file.write_text(_proxy_toml(feed_url, credentials))
+    return Relay(_named(f"ours, {hot_path}", credentials), [_proxy(file, hot_path)], True, credentials is not None)
+
+
+def _named(name: str, credentials: Credentials | None) -> str:
+    return name if credentials is None else f"{name}, TLS"
 
 
 def _proxy(file: Path, hot_path: str) -> Program:
@@ -54,7 +86,11 @@ def _proxy(file: Path, hot_path: str) -> Program:
     return Program(command, {"MC_HOT_PATH": hot_path}, HERE.parent.parent)
 
 
-def _proxy_toml(feed_url: str) -> str:
+def _proxy_toml(feed_url: str, credentials: Credentials | None) -> str:
+    tls = allowed = ""
+    if credentials is not None:
+        tls = f'[tls]\ncertificate = "{credentials.relay}"\nprivate_key = "{credentials.relay_key}"\n'
+        allowed = f'tls = true\nca = "{credentials.authority}"'
     clients = "".join(
         f'[[peers]]\nhost = "client{number}.client.example.org"\nrealm = "client.example.org"\ngroup = "cscf"\n'
         for number in range(CLIENTS)
@@ -73,7 +109,7 @@ host = "hss1.hss.example.org"
 realm = "hss.example.org"
 group = "partner"
 system = "primary"
-allow_plain = true
+{allowed or "allow_plain = true"}
 connect = true
 address = "127.0.0.1"
 port = {HSS_PORT}
@@ -85,12 +121,19 @@ group = "hss"
 url = "{feed_url}"
 [hss]
 server_name = "sip:scscf.proxy.example.org:6060"
+{tls}
 {clients}"""
 
 
-def free_diameter(folder: Path) -> Relay:
+def free_diameter(folder: Path, credentials: Credentials | None) -> Relay:
     """Return freeDiameter as it relays."""
-    _certificate(folder)
+    if credentials is None:
+        _certificate(folder)
+    certificate = credentials.relay if credentials else folder / "cert.pem"
+    key, authority = (
+        (credentials.relay_key, credentials.authority) if credentials else (folder / "key.pem", certificate)
+    )
+    to_hss = "" if credentials else "No_TLS; "
     (folder / "acl.conf").write_text("ALLOW_IPSEC *.client.example.org\n")
     file = folder / "fd.conf"
     file.write_text(f"""
@@ -99,25 +142,27 @@ Realm = "proxy.example.org";
 Port = {LISTEN_PORT};
 SecPort = 0;
 No_SCTP;
-TLS_Cred = "{folder}/cert.pem", "{folder}/key.pem";
-TLS_CA = "{folder}/cert.pem";
+TLS_Cred = "{certificate}", "{key}";
+TLS_CA = "{authority}";
 TcTimer = 5;
 AppServThreads = 4;
 LoadExtension = "acl_wl.fdx" : "{folder}/acl.conf";
 ConnectPeer = "hss1.hss.example.org" {{
-    ConnectTo = "127.0.0.1"; Port = {HSS_PORT}; No_TLS; Realm = "hss.example.org";
+    ConnectTo = "127.0.0.1"; Port = {HSS_PORT}; {to_hss}Realm = "hss.example.org";
 }};
 """)
-    return Relay("freeDiameter", [Program([_found("freeDiameterd"), "-c", str(file)], folder=folder)])
+    program = Program([_found("freeDiameterd"), "-c", str(file)], folder=folder)
+    return Relay(_named("freeDiameter", credentials), [program], secured=credentials is not None)
 
 
 def erlang(folder: Path) -> Relay:
-    """Return the diameter application of Erlang/OTP as it relays."""
+    """Return the diameter application of Erlang/OTP as it relays; its TLS begins inside a CER only (RFC 3588)."""
     source = HERE / "peers" / "relay.erl"
     subprocess.run([_found("erlc"), "-o", str(folder), str(source)], check=True, cwd=folder)
     arguments = ["-noshell", "-noinput", "-pa", str(folder), "-run", "relay", "start"]
     where = [str(LISTEN_PORT), str(HSS_PORT)]
-    return Relay("Erlang diameter", [Program([_found("erl"), *arguments, *where], {"HOME": str(folder)}, folder)])
+    program = Program([_found("erl"), *arguments, *where], {"HOME": str(folder)}, folder)
+    return Relay("Erlang diameter", [program])
 
 
 def _certificate(folder: Path) -> None:
