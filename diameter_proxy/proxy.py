@@ -46,6 +46,7 @@ _LOOKED_UP: Final = frozenset({(Source.CSCF, UAR), (Source.CSCF, MAR), (Source.P
 _refusal = partial(Refusal, step="10.6.2-5")
 _STALE: Final = _refusal("identity map too old", result_code=ResultCode.UNABLE_TO_DELIVER, step="10.6.2-4")
 _NO_LOOK_UP: Final = _refusal("MMS did not answer in time", result_code=ResultCode.UNABLE_TO_DELIVER, step="10.6.2-4")
+_ENDING: Final = _refusal("the proxy is about to end", result_code=ResultCode.TOO_BUSY)
 _NO_PARTNER: Final = _refusal("no peer of the primary system", result_code=ResultCode.UNABLE_TO_DELIVER)
 
 
@@ -66,6 +67,8 @@ class Proxy:
         """Take the node to send through, and what to call for a look-up and for an RTR of a migrated user's home."""
         self.identities: Final = IdentityMap()
         self.counters: Final = Counters()
+        self.is_draining = False
+        """We are about to end: what comes now is answered 3004, what is under way goes on."""
         self.server_names: Final = ServerNames(settings.server_name)
         self.look_ups: Final[LookUps[tuple[str, bytes, float]]] = LookUps(settings.parked_max, settings.look_ups_per_s)
         self.settings = settings
@@ -139,7 +142,7 @@ class Proxy:
 
     def receive(self, peer: str, messages: list[bytes]) -> list[bytes]:
         """Pass on what the express lane takes of the messages of one read of an open peer; return the rest."""
-        return messages if self.tracer.is_active else self.lane.receive(peer, messages)
+        return messages if self.tracer.is_active or self.is_draining else self.lane.receive(peer, messages)
 
     def receive_request(self, peer: str, data: bytes) -> None:
         """Handle a request of an open peer."""
@@ -202,6 +205,8 @@ class Proxy:
         command = int.from_bytes(data[5:8], "big")
         if not again:
             self.counters.request(peer.host, peer.source, command)
+            if self.is_draining:
+                raise validation.Refused(_ENDING)
             refusal = peer.permit.refusal(command, data, found) if peer.permit is not None else None
             if refusal is not None:
                 raise validation.Refused(refusal)

@@ -61,6 +61,7 @@ class ProxyServer:
             peer.host for peer in config.peers if peer.connect and peer.realm == config.node.origin_realm
         )
         self._own_open: Final = asyncio.Event()
+        self._drained: Final = asyncio.Event()
         self.proxy: Final = Proxy(
             config.settings(self._secret),
             config.neighbours(),
@@ -160,7 +161,12 @@ class ProxyServer:
         self._log.info("config.reloaded", peers=len(config.peers))
 
     async def stop(self) -> None:
-        """Say good-bye to all peers and end."""
+        """Take no new requests (3004: peers go elsewhere), let those under way end, then say good-bye to all peers."""
+        self.proxy.is_draining = True
+        if self.proxy.pending_count:
+            self._drained.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._drained.wait(), DRAIN_S)
         if self._timer is not None:
             self._timer.cancel()
         for door in (self._metrics, self._admin):
@@ -217,6 +223,8 @@ class ProxyServer:
 
     def _sweep(self) -> None:
         self.proxy.sweep(time.monotonic())
+        if not self.proxy.pending_count:
+            self._drained.set()
         self._timer = asyncio.get_running_loop().call_later(TICK_S, self._sweep)
 
 

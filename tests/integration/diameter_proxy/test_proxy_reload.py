@@ -173,3 +173,18 @@ async def test_an_identity_is_followed_through_the_proxy(running, tools):
     assert (found[0]["of"], found[0]["command"], found[0]["owner"]) == ("scscf.mc1.lab", "MAR", "own")
     assert (found[1]["to"], found[2]["result"]) == ("hss.mc1.lab", "2001")
     await tools.until(lambda: not running.server.proxy.tracer.is_active)
+
+
+async def test_a_stop_lets_what_is_under_way_end_and_takes_nothing_new(running, tools):
+    """The answer comes before the DPR; a request that comes meanwhile is 3004, so that its sender goes elsewhere."""
+    running.hss.answer = lambda message: None
+    asked = asyncio.create_task(running.relayed())
+    await tools.until(lambda: running.hss.got)
+    stopping = asyncio.create_task(running.server.stop())
+    await tools.until(lambda: running.server.proxy.is_draining)
+    assert await running.relayed() == 3004
+    assert not stopping.done()
+    running.hss.node.send(PROXY, running.hss.multimedia_auth(running.hss.got[0]))
+    assert await asked == 2001
+    await stopping
+    await tools.until(lambda: not running.scscf.node.is_open(PROXY))
