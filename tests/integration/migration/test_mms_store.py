@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,15 @@ import sqlalchemy
 from sqlalchemy.exc import IntegrityError
 
 from mmserver.messages import PartnerSipIdentitiesRequest
+from mmserver.migration import store_engine
 from mmserver.migration.config import load_config
-from mmserver.migration.errors import NoFreePartnerSet
+from mmserver.migration.errors import NoFreePartnerSet, NotStorable, StoreUnavailable
 from mmserver.migration.schema.upgrade import upgrade
 from mmserver.migration.server import MigrationManagementServer
 from mmserver.migration.store import BindingStore
 from tests.databases import Database
 
+POSTGRESQL = pytest.mark.parametrize("database", ["postgresql"], indirect=True)
 SQLITE = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 
 WORKER = Path(__file__).with_name("store_worker.py")
@@ -219,3 +221,34 @@ async def test_many_at_once_in_one_process(lab: Any) -> None:
     refused = [one for one in found if isinstance(one, NoFreePartnerSet)]
     lent = {one.identities.private_user_identity for one in found if not isinstance(one, BaseException)}
     assert (len(refused), len(lent)) == (4, 10)
+
+
+async def test_what_no_column_holds_is_refused_or_found_nowhere(lab: Any) -> None:
+    """PostgreSQL's texts hold no NUL: a refusal, not a store that fails; SQLite just finds nothing."""
+    upgrade(lab.database.url)
+    store = BindingStore(lab.database.url)
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(store.close)
+        if lab.database.name == "postgresql":
+            stack.enter_context(pytest.raises(NotStorable, match="NUL"))
+        async with store.reading() as transaction:
+            assert await transaction.find("a\0b") is None
+
+
+@POSTGRESQL
+async def test_an_instance_that_stops_in_a_transaction_loses_it(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Paused or cut off with the lock in its hands: the others wait a bounded time, and what it had begun is undone."""
+    monkeypatch.setattr(store_engine, "IDLE_IN_TRANSACTION_MS", 500)
+    upgrade(lab.database.url)
+    paused, other = BindingStore(lab.database.url, 20.0), BindingStore(lab.database.url, 20.0)
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(paused.close)
+        stack.push_async_callback(other.close)
+        with pytest.raises(StoreUnavailable):
+            async with paused.writing() as transaction:
+                await transaction.acknowledge("proxy1.mc2.lab", 1, 1.0)
+                async with other.writing() as theirs:
+                    await theirs.acknowledge("proxy2.mc2.lab", 2, 2.0)
+                await transaction.acknowledge("proxy1.mc2.lab", 3, 3.0)
+        async with other.reading() as transaction:
+            assert await transaction.acknowledged() == {"proxy2.mc2.lab": 2}

@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy
 from sqlalchemy.exc import OperationalError
 
-from mmserver.migration.store_engine import READ_ONLY, create_store_engine, serialise_writers
+from mmserver.migration.store_engine import READ_ONLY, create_store_engine, read_options, serialise_writers
 
 
 def test_a_second_writer_waits_and_a_reader_does_not(tmp_path: Any) -> None:
@@ -30,3 +30,15 @@ async def test_commits_are_durable_and_keys_are_enforced(tmp_path: Any) -> None:
         ]
     await engine.dispose()
     assert found == ["wal", 2, 1, 2500]
+
+
+async def test_postgresql_waits_a_bounded_time_for_everything() -> None:
+    """Settings only: nothing is connected here; tests/integration has the server."""
+    engine = create_store_engine("postgresql+psycopg://mms@db.invalid/mms", 2.5)
+    assert read_options(engine) == {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+    (_, arguments) = engine.dialect.create_connect_args(engine.url)
+    assert arguments["host"] == "db.invalid"
+    await engine.dispose()
+    sqlite = create_store_engine("sqlite+aiosqlite:///never-opened.sqlite", 2.5)
+    assert read_options(sqlite) == READ_ONLY
+    await sqlite.dispose()
