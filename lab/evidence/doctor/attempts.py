@@ -4,6 +4,7 @@ Nothing is known of the network: the UE is who sends a REGISTER that nobody sent
 at the I-CSCF is read as well.  A third-party REGISTER (TS 24.229 §5.4.1.7) is no registration.
 """
 
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -138,6 +139,26 @@ class Attempt:
         return [hop for hop in self.hops if hop.request.command_code == command]
 
 
+class HopIndex:
+    """Hops by identity and by End-to-End, so that many registrations are read in one pass."""
+
+    def __init__(self, hops: Iterable[Hop]) -> None:
+        self._of_identity: defaultdict[str, list[Hop]] = defaultdict(list)
+        self._of_end_to_end: defaultdict[tuple[int, int], list[Hop]] = defaultdict(list)
+        for hop in sorted(hops, key=_asked_s):
+            request = hop.request
+            for identity in {request.value(USER_NAME) or "", request.value(PUBLIC_IDENTITY) or ""} - {""}:
+                self._of_identity[identity].append(hop)
+            self._of_end_to_end[request.end_to_end, request.command_code].append(hop)
+
+    def of(self, identities: Iterable[str], first_s: float, last_s: float) -> tuple[Hop, ...]:
+        """Return the hops of these identities in a span of time, and those of the same End-to-End in it."""
+        own = [hop for identity in identities for hop in _within(self._of_identity[identity], first_s, last_s)]
+        keys = {(hop.request.end_to_end, hop.request.command_code) for hop in own}
+        found = {id(hop): hop for key in keys for hop in _within(self._of_end_to_end[key], first_s, last_s)}
+        return tuple(sorted(found.values(), key=lambda hop: hop.request.frame.number))
+
+
 def read_attempts(capture: Capture) -> tuple[Attempt, ...]:
     """Return the registrations of a capture in the order in which they began."""
     rounds = _rounds(capture.sip)
@@ -148,7 +169,7 @@ def read_attempts(capture: Capture) -> tuple[Attempt, ...]:
             series[-1].append(one)
         else:
             series.append([one])
-    hops = hops_of(capture.diameter)
+    hops = HopIndex(hops_of(capture.diameter))
     attempts = [
         _with_hops(Attempt(tuple(given)), hops, _next_start(series, number))
         for series in grouped.values()
@@ -174,6 +195,14 @@ def hops_of(messages: Iterable[DiameterMessage]) -> tuple[Hop, ...]:
         if waiting is not None:
             waiting.append(message)
     return tuple(Hop(request, answers[0] if answers else None) for request, answers in order)
+
+
+def _within(hops: Sequence[Hop], first_s: float, last_s: float) -> Sequence[Hop]:
+    return hops[bisect_left(hops, first_s, key=_asked_s) : bisect_right(hops, last_s, key=_asked_s)]
+
+
+def _asked_s(hop: Hop) -> float:
+    return hop.request.frame.time_s
 
 
 def _rounds(messages: Sequence[SipMessage]) -> list[Round]:
@@ -205,12 +234,8 @@ def _next_start(series: Sequence[Sequence[Round]], number: int) -> float:
     return series[number + 1][0].request.frame.time_s
 
 
-def _with_hops(attempt: Attempt, hops: Sequence[Hop], until_s: float) -> Attempt:
+def _with_hops(attempt: Attempt, hops: HopIndex, until_s: float) -> Attempt:
     """Add the Cx requests of its identities, and what agents on the way made of them: same End-to-End."""
     first_s = attempt.rounds[0].request.frame.time_s
     last_s = min(until_s, max(one.last_s for one in attempt.rounds) + SLACK_S)
-    near = [hop for hop in hops if first_s <= hop.request.frame.time_s <= last_s]
-    identities = {attempt.impi, attempt.impu} - {""}
-    own = [h for h in near if identities & {h.request.value(USER_NAME), h.request.value(PUBLIC_IDENTITY)}]
-    ids = {(hop.request.end_to_end, hop.request.command_code) for hop in own}
-    return Attempt(attempt.rounds, tuple(h for h in near if (h.request.end_to_end, h.request.command_code) in ids))
+    return Attempt(attempt.rounds, hops.of({attempt.impi, attempt.impu} - {""}, first_s, last_s))

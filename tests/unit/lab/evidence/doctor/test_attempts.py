@@ -67,5 +67,13 @@ def test_without_a_user_name_the_cx_requests_tell_it(case: SimpleNamespace) -> N
     assert (attempt.impi, attempt.hops[0].code, attempt.hops[0].frames) == (IMPI, 0, (2,))
 
 
+def test_of_many_registrations_each_has_its_own_hops(case: SimpleNamespace) -> None:
+    hops = [case.hop(10 * n + 2, 2001) for n in range(50)]
+    messages = [m for n in range(50) for m in (case.register(10 * n + 1, n), case.response(10 * n + 9, 423, n))]
+    attempts = case.see(*messages, *hops).attempts
+    assert [len(attempt.hops) for attempt in attempts] == [1] * 50
+    assert [attempt.hops[0].frames[0] for attempt in attempts] == [10 * n + 2 for n in range(50)]
+
+
 def _fields(message: object) -> dict[str, object]:
     return {name: getattr(message, name) for name in message.__slots__}  # type: ignore[attr-defined]
