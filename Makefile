@@ -6,8 +6,10 @@ SETUP  := bash packaging/set-up.sh
 PYTEST := $(PY) -m pytest -q
 # Most of these tests wait for a timer or a peer, so more of them run at once than there are processors.
 SIDE_BY_SIDE := -n 4 --dist loadfile
-# Under sudo no file of root's is left in the source tree: set-up has compiled it already.
-ROOT   := $(if $(filter 0,$(shell id -u)),env,sudo env PYTHONDONTWRITEBYTECODE=1) PATH=$(CURDIR)/.venv/bin:$(PATH)
+# The lab's tools are in /usr/sbin, which is not in a user's PATH.  Under sudo no file of root's is left in the source
+# tree: set-up has compiled it already.
+ROOT   := $(if $(filter 0,$(shell id -u)),env,sudo env PYTHONDONTWRITEBYTECODE=1) \
+          PATH=$(CURDIR)/.venv/bin:$(PATH):/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-all check unit conformance integration lab drill bench fuzz set-up set-up-python set-up-tests set-up-bench clean

@@ -44,3 +44,15 @@ def test_a_group_that_is_none_is_named(tmp_path: Path) -> None:
     done = set_up(tmp_path, FEDORA, "", "--packages-only", "labb")
     assert done.returncode == 1
     assert done.stderr.startswith("set-up: error: no such group: labb (known: ")
+
+
+def test_a_user_whose_path_has_no_sbin_finds_the_labs_tools() -> None:
+    shown = subprocess.run(
+        ["make", "--no-print-directory", "-n", "demo"],
+        cwd=SET_UP.parents[1], env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True, check=True, timeout=60,
+    )  # fmt: skip
+    command = shown.stdout.splitlines()[-1].split()
+    (path,) = [word.removeprefix("PATH=").split(":") for word in command if word.startswith("PATH=")]
+    assert command[-3:] == [".venv/bin/mclab", "run", "migration"]
+    assert path[0] == str(SET_UP.parents[1] / ".venv" / "bin")
+    assert "/usr/sbin" in path
