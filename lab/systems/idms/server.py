@@ -12,6 +12,7 @@ import socket
 import ssl
 import sys
 from collections.abc import Callable, Iterator
+from typing import Any, Final
 
 import structlog
 import uvicorn
@@ -19,6 +20,8 @@ import uvicorn
 from lab.systems.idms.api import IdentityManagementServer
 from lab.systems.idms.config import ConfigError, IdmsConfig, Tls
 from lab.systems.idms.keys import KeyFileError, SigningKey, VerifyingKeys, load_jwks, load_signing_key
+
+HANDSHAKE_S: Final = 5.0
 
 
 class ListenFailed(Exception):
@@ -34,8 +37,21 @@ class Server(uvicorn.Server):
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start to accept, then print the ready line."""
-        await super().startup(sockets)
+        """Start to accept, a TLS handshake within ``HANDSHAKE_S``, then print the ready line."""
+        await self.lifespan.startup()
+        loop, config = asyncio.get_running_loop(), self.config
+        make: Any = config.http_protocol_class
+        self.servers = [
+            await loop.create_server(
+                lambda: make(config=config, server_state=self.server_state, app_state=self.lifespan.state),
+                sock=one,
+                ssl=config.ssl,
+                backlog=config.backlog,
+                ssl_handshake_timeout=HANDSHAKE_S,
+            )
+            for one in sockets or []
+        ]
+        self.started = True
         listen = ["{}:{}".format(*one.getsockname()[:2]) for one in sockets or []]
         print(json.dumps({"event": "ready", "listen": listen}), flush=True)
 

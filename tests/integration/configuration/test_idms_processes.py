@@ -90,6 +90,13 @@ def test_tls_1_2_is_refused_and_sigterm_is_a_clean_stop(systems) -> None:
     assert "Traceback" not in processes["idms-mc1"].log.read_text()
 
 
+def test_half_a_tls_hello_is_closed_in_time(systems) -> None:
+    mc1, _, _ = systems
+    with socket.create_connection((mc1.address("idms"), 8443), timeout=30) as connection:
+        connection.sendall(b"\x16\x03\x01\x02\x00\x01\x00")
+        assert connection.recv(1) == b""  # the deadline is the connection's own: 30 s
+
+
 def test_a_port_in_use_is_an_error_of_one_line(systems, tmp_path) -> None:
     import subprocess
     import sys
