@@ -15,6 +15,8 @@ from diameter_proxy.diameter.values import UserDataAlreadyAvailable as Availabil
 from diameter_proxy.node.config import NodeConfig, PeerConfig
 from diameter_proxy.node.events import PeerEvent, PeerEventKind
 from diameter_proxy.node.node import Node
+from mmserver.migration.config import load_config
+from mmserver.migration.service import Service
 
 MMS = "mms.mc2.lab"
 PARTNER = {
@@ -199,3 +201,23 @@ async def test_a_stop_ends_polls_and_tells_the_proxies_why(
     assert (await poll).json()["bindings"] == []
     await until(lambda: any(kind is PeerEventKind.CLOSED for kind, _ in proxy.told))
     assert "REBOOTING" in proxy.told[-1][1], proxy.told
+
+
+async def test_an_inbound_user_withdrawn_by_name_is_taken_off_and_stays_out_after_a_restart(
+    connect: Callable[[str], Any], binding: dict[str, Any], cms: httpx2.AsyncClient, service: Any, lab: Any
+) -> None:
+    """B.3: RTR with Public-Identity AVPs, then 5004; kept over a restart."""
+    proxy, lent = await connect("proxy1.mc2.lab"), binding["identities"]
+    await proxy.server_assignment(lent, ServerAssignmentType.REGISTRATION)
+    body = {"role": "partner", "other_mc_system": "mc1", "mc_service_id": "sip:alice@mc1.lab", "reason": "stolen"}
+    status = (await cms.post("/csc-x/v1/withdrawals", json=body)).json()
+    assert (status["confirmed"], status["pending"], status["remaining"]) == (1, 0, 0)
+    assert proxy.rtrs[0].all(d.PUBLIC_IDENTITY) == lent["public_user_identities"]
+    assert (await proxy.user_authorization(lent)).result() == (TGPP, 5004)
+    await service.__aexit__(None, None, None)
+    async with Service(load_config(lab.config_file)) as again:
+        context = lab.context(lab.credentials("cms.mc2.lab"))
+        async with httpx2.AsyncClient(base_url=f"https://{again.http.listen}", verify=context) as client:
+            refused = await client.post("/csc-x/v1/partner-mc-system-sip-identities", json=PARTNER)
+            assert (refused.status_code, refused.json()["step"]) == (403, "10.1.X.1-10")
+            assert (await client.get(f"/csc-x/v1/withdrawals/{status['withdrawal']}")).json()["by"] == "cms.mc2.lab"
