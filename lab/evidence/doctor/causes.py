@@ -102,8 +102,7 @@ CAUSES: Final = (
              "GET /csc-x/v1/bindings at the partner's MMS shows state and validity; enable it, or let the UE ask "
              "again (10.1.X.1)"),
         Mend("diameter-proxy",
-             "a binding that exists and is refused: the feed is behind; compare the map's version in diameter-"
-             "proxy's metrics"),
+             "a binding that exists and is refused: the feed is behind; diameter-proxy peers shows its version and age"),
         Mend("ue-agent", "ue-agent migrate asks for a new binding"),
     )),
     Cause("unknown-user", "The SIP database does not know this private or public identity.",
@@ -179,7 +178,7 @@ CAUSES: Final = (
     Cause("ue-rejects-network",
           "The ISIM rejects the network: K or OPc differ between ISIM and HSS, often OP where OPc belongs.",
           authentication.ue_rejects_network, (
-        Mend("UE", "K and OPc of the ISIM; ue-agent takes OPc, not OP (ue-agent isim derives one from the other)"),
+        Mend("UE", "K and OPc of the ISIM; ue-agent takes OPc, not OP; ue-agent isim --rand --autn tries a challenge"),
         Mend("PyHSS", "auc: ki, opc (OPc, never OP), amf"),
         Mend("Open5GS", "subscriber: K, and USIM type OPc or OP as the value is"),
         Mend("FHoSS", "IMPI: Secret Key, and OP or OPc in the right field; AMF 8000"),
