@@ -102,7 +102,7 @@ CAUSES: Final = (
              "GET /csc-x/v1/bindings at the partner's MMS shows state and validity; enable it, or let the UE ask "
              "again (10.1.X.1)"),
         Mend("diameter-proxy",
-             "a binding that exists and is refused: the feed is behind; diameter-proxy peers shows its version and age"),
+             "a binding that exists and is refused: the feed lags; diameter-proxy peers shows its version and age"),
         Mend("ue-agent", "ue-agent migrate asks for a new binding"),
     )),
     Cause("unknown-user", "The SIP database does not know this private or public identity.",
