@@ -71,7 +71,7 @@ set-up-tests:
 	@$(SETUP) python lab browser judges database
 
 set-up-bench:
-	@$(SETUP) compiler judges python lab
+	@$(SETUP) compiler judges database python lab
 
 clean: ## remove what was made here: environment, caches, runs
 	rm -rf .venv .set-up .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info diameter_proxy/*.so
