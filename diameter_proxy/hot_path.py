@@ -4,16 +4,15 @@ Everything else imports the hot path from here, never from its modules.  The com
 were made from the very sources that lie beside them; the environment variable MC_HOT_PATH=plain does without them.
 """
 
-import hashlib
 import os
 from collections.abc import Sequence
 from importlib import import_module
-from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Final
 
+from diameter_proxy.hot_sources import MODULES, digest
+
 CHOICE: Final = "MC_HOT_PATH"
-MODULES: Final = ("splice", "express", "pending", "duplicates", "deadlines", "counters", "express_lane")
 PACKAGE: Final = "diameter_proxy"
 
 if TYPE_CHECKING:
@@ -37,12 +36,6 @@ def choose(wanted: str, names: Sequence[str] = MODULES) -> tuple[list[ModuleType
     if any(digest(names) != module.SOURCE_SHA256 for module in compiled):
         return _plain(names), "plain Python (the compiled copy is of another source)"
     return compiled, "compiled"
-
-
-def digest(names: Sequence[str] = MODULES) -> str:
-    """Return the SHA-256 of the sources, which the compiled copies must name."""
-    here = Path(__file__).parent
-    return hashlib.sha256(b"".join((here / f"{name}.py").read_bytes() for name in names)).hexdigest()
 
 
 def _plain(names: Sequence[str]) -> list[ModuleType]:

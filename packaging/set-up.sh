@@ -96,7 +96,8 @@ ensure_venv() {
   python=$(python_of)
   say "making .venv with $("$python" --version) and installing Python packages (a minute or two)"
   [ -x .venv/bin/python ] && .venv/bin/python -c '' 2>/dev/null || { rm -rf .venv; "$python" -m venv .venv; }
-  .venv/bin/python -m pip install -q --disable-pip-version-check --config-settings editable_mode=compat -e '.[ue,lab,dev]' >"$LOG" 2>&1 ||
+  # The hot path is compiled afterwards, where everything that it imports is there: ensure_hot_path.
+  MC_HOT_PATH=plain .venv/bin/python -m pip install -q --disable-pip-version-check --config-settings editable_mode=compat -e '.[ue,lab,dev]' >"$LOG" 2>&1 ||
     { tail -n 20 "$LOG" >&2; fail "pip install failed; the whole log is $LOG"; }
   rm -f .venv/.complete-*
   : >"$stamp"
