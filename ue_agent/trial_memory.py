@@ -28,7 +28,7 @@ def own_folder() -> Path:
 def digest_of_what_is_tried() -> str | None:
     """Return what a trial's outcome depends on as one digest; None where pjsua2 is not found."""
     digest = hashlib.sha256(f"{sys.version}\n{os.uname().machine}\n".encode())
-    objects = _shared_objects()
+    objects = _bindings()
     try:
         for file in (*objects, *(Path(__file__).with_name(name) for name in _SOURCES)):
             digest.update(hashlib.sha256(file.read_bytes()).digest())
@@ -68,13 +68,18 @@ def _is_ours_alone(path: Path, is_kind: Callable[[int], bool]) -> bool:
     return is_kind(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o022
 
 
-def _shared_objects() -> list[Path]:
-    """Return the bindings without loading them: a wheel keeps them inside its package, a build of one's own beside."""
+def _bindings() -> list[Path]:
+    """Return the module and the shared object of pjsua2 without loading them; nothing where one is not there.
+
+    A wheel keeps the object inside its package, a build of one's own beside its module.
+    """
     package = PathFinder.find_spec("pjsua2")
-    if package is None:
+    if package is None or package.origin is None:
         return []
     if package.submodule_search_locations:
         folders = [Path(folder) for folder in package.submodule_search_locations]
-        return sorted(file for folder in folders for file in folder.glob("_pjsua2*.so"))
-    beside = PathFinder.find_spec("_pjsua2")
-    return [Path(beside.origin)] if beside is not None and beside.origin else []
+        objects = sorted(file for folder in folders for file in folder.glob("_pjsua2*.so"))
+    else:
+        beside = PathFinder.find_spec("_pjsua2")
+        objects = [Path(beside.origin)] if beside is not None and beside.origin else []
+    return [Path(package.origin), *objects] if objects else []
