@@ -13,6 +13,7 @@ Runs as plain Python and compiled; ``hot_path`` says which.
 from collections.abc import Callable
 from struct import Struct
 from typing import Final, Protocol
+from urllib.parse import unquote_to_bytes
 
 from diameter_proxy.identity_map import IdentityMap, LentSet
 from diameter_proxy.routing import Route
@@ -29,6 +30,10 @@ FORMS_MAX: Final = 4
 LENGTHS_MAX: Final = 64
 LEARNT_A_TICK_MAX: Final = 16
 
+TELLING_OCTETS: Final = 8
+"""A user part of so many octets is looked for without its domain: lent ones are random, that of an ISIM is an IMSI."""
+
+_SCHEMES: Final = (b"sip:", b"tel:")
 _head = Struct(">I8sI4s").pack
 _avp_head = Struct(">2I").pack
 _vendor_avp_head = Struct(">3I").pack
@@ -154,6 +159,10 @@ class Form:
         self.pieces = pieces
         self.octets = 20 + sum(map(len, pieces))
 
+    def shows(self, hidden: tuple[bytes, ...], but: tuple[bytes, ...]) -> bool:
+        """Say whether the constant octets name the user that the form was learnt from: others may not share it."""
+        return shows(b"\0".join(self.constants), hidden, but)
+
     def fill(
         self, data: bytes, hop_by_hop: int, end_to_end: bytes, session: bytes, user: bytes, public: bytes
     ) -> bytes:
@@ -243,15 +252,29 @@ def public_identity_avp(value: bytes) -> bytes:
 
 
 def shows(message: bytes, hidden: tuple[bytes, ...], but: tuple[bytes, ...]) -> bool:
-    """Say whether an identity that must not be seen stands anywhere in a message; those in ``but`` may."""
-    first = hidden[0]
-    if first in message and first not in but:
-        return True
+    """Say whether what ``topology_hiding.without`` would look for stands in octets; what is in ``but`` may."""
+    folded = message.lower()
+    if b"%" in message:
+        folded += unquote_to_bytes(message).lower()
+    last = b""
     for identity in hidden:
-        if identity.endswith(first) and first not in but:
+        bare = (identity[4:] if identity[:4] in _SCHEMES else identity).lower()
+        if bare == last:
             continue
-        bare = identity[4:] if identity[:4] in (b"sip:", b"tel:") else identity
-        if bare in message and identity not in but:
+        last = bare
+        user = bare[: max(bare.rfind(b"@"), 0)]
+        if bare in folded and not _is_in(bare, but, whole=True):
+            return True
+        if len(user) >= TELLING_OCTETS and user in folded and not _is_in(user, but, whole=False):
+            return True
+    return False
+
+
+def _is_in(octets: bytes, identities: tuple[bytes, ...], *, whole: bool) -> bool:
+    """Say whether octets are one of these identities without its scheme, or with ``whole`` unset a part of one."""
+    for identity in identities:
+        bare = (identity[4:] if identity[:4] in _SCHEMES else identity).lower()
+        if octets == bare or (not whole and octets in bare):
             return True
     return False
 

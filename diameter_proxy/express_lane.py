@@ -145,7 +145,7 @@ class ExpressLane:
         session = self._hidden(parts[form.session])
         user, public = user_name_avp(mapped[0]), public_identity_avp(mapped[1])
         out = form.fill(data, hop_by_hop, end_to_end, session, user, public)
-        if shows(out, lent.identities, ()):
+        if shows(out, lent.identities, lent.counterpart):
             return False
         self._numbers[candidate] = hop_by_hop + 1 & 0xFFFFFFFF
         deadline_s = now_s + self._budget_s
@@ -239,6 +239,8 @@ class ExpressLane:
         if len(places) > SLOTS or avp_at(out, places[SIP_AUTH_DATA_ITEM]) != item:
             return
         form = _form(data, found, out, places)
+        if form.shows(pending.lent.identities, pending.lent.counterpart):
+            return
         form.system = system
         form.candidates = pending.candidates
         form.request_key = (peer, source, MAR)
@@ -260,6 +262,8 @@ class ExpressLane:
         if avp_at(data, found[SIP_AUTH_DATA_ITEM]) != avp_at(out, places[SIP_AUTH_DATA_ITEM]):
             return
         form = _form(data, found, out, places)
+        if pending.lent is None or form.shows(pending.lent.counterpart, pending.lent.identities):
+            return
         form.answer_key = (peer, MAR, int.from_bytes(value_at(data, found[RESULT_CODE]), "big"))
         if self._filled(form, pending, data) == out:
             self._answers.add(peer, data, form)

@@ -25,15 +25,13 @@ from diameter_proxy.hot_path import (
     ROUTE_RECORD,
     SERVER_NAME,
     SESSION_ID,
+    TELLING_OCTETS,
     Edit,
     avp_at,
     starts_of,
     value_at,
 )
 from diameter_proxy.identity_map import Identities
-
-TELLING_OCTETS: Final = 8
-"""A user part of so many octets is looked for without its domain: lent ones are random, that of an ISIM is an IMSI."""
 
 _ITEM: Final = (d.SIP_AUTH_DATA_ITEM.code, d.SIP_AUTH_DATA_ITEM.vendor_id)
 _OF_THE_INSIDE: Final = (DESTINATION_HOST, ORIGIN_STATE_ID, ROUTE_RECORD, PROXY_INFO)

@@ -283,3 +283,122 @@ def test_what_names_a_further_identity_is_not_learnt(way):
     for end_to_end, number in ((1, 0), (2, 1)):
         way.receive(S, way.made.mar(partner(number), wildcard, end_to_end=end_to_end))
     assert way.taken == 0
+
+
+LONG = (
+    ("mig-partner7@ims.mc2.lab", "sip:mig-partner7@ims.mc2.lab"),
+    ("mig-primary7@ims.mc1.lab", "sip:mig-primary7@ims.mc1.lab"),
+)
+WRITTEN = {
+    "as it is": b"mig-XXXXXXX7@ims.mcX.lab",
+    "upper case": b"MIG-XXXXXXX7@IMS.MCX.LAB",
+    "escaped": b"mig-XXXXXXX7%40ims.mcX.lab",
+    "user part": b"mig-XXXXXXX7",
+}
+
+
+def written(form, kind, system):
+    octets = WRITTEN[form].replace(b"mcX", b"mc%d" % system).replace(b"MCX", b"MC%d" % system)
+    return octets.replace(b"XXXXXXX", kind.upper() if form == "upper case" else kind).ljust(30, b".")
+
+
+@pytest.mark.parametrize("form", WRITTEN)
+def test_what_the_whole_way_takes_out_the_lane_does_not_pass(way, form):
+    """Each end has an identity, in each writing, in a value that the lane passes with its AVP."""
+    for number, end_to_end in ((0, 1), (1, 2)):
+        item = d.SIP_AUTH_DATA_ITEM.encode(
+            d.SIP_AUTHENTICATION_SCHEME.encode("Digest-AKAv1-MD5") + d.SIP_AUTHORIZATION.encode(bytes(30))
+        )
+        way.exchange(number, end_to_end, item=item)
+    mine, theirs = (tuple(text.encode() for text in texts) for texts in LONG)
+    way.proxy.identities.apply(way.made.lent(binding="long", identities=mine, counterpart=theirs))
+    way.receive(S, way.made.mar(LONG[0], item=item, end_to_end=8))  # one of this length is learnt
+    stray = written(form, b"partner", 2)
+    item = d.SIP_AUTH_DATA_ITEM.encode(
+        d.SIP_AUTHENTICATION_SCHEME.encode("Digest-AKAv1-MD5") + d.SIP_AUTHORIZATION.encode(stray)
+    )
+    ((_, out),) = way.receive(S, way.made.mar(LONG[0], item=item, end_to_end=9))
+    assert stray not in out
+
+
+@pytest.mark.parametrize("form", WRITTEN)
+def test_what_the_whole_way_takes_out_of_an_answer_the_lane_does_not_pass(way, form):
+    mine, theirs = (tuple(text.encode() for text in texts) for texts in LONG)
+    way.proxy.identities.apply(way.made.lent(binding="long", identities=mine, counterpart=theirs))
+    stray, backs = written(form, b"primary", 1).ljust(32, b"."), []
+    for end_to_end, authenticate in ((1, bytes(32)), (2, stray)):
+        ((_, out),) = way.receive(S, way.made.mar(LONG[0], end_to_end=end_to_end))
+        item = way.made.vector(
+            d.SIP_ITEM_NUMBER.encode(1),
+            d.SIP_AUTHENTICATION_SCHEME.encode("Digest-AKAv1-MD5"),
+            d.SIP_AUTHENTICATE.encode(authenticate),
+            d.SIP_AUTHORIZATION.encode(bytes(8)),
+        )
+        ((_, back),) = way.receive(P, way.made.maa(Message.decode(out), LONG[1], item=item))
+        backs.append(back)
+    assert bytes(32) in backs[0]
+    assert stray not in backs[1]
+
+
+@settings(deadline=None, derandomize=True, max_examples=300)
+@given(st.data())
+def test_a_mutated_message_leaves_what_it_leaves_without_the_lane(data):
+    """Octets of a MAR and a MAA are exchanged at random, headers, lengths and padding included; a few are values."""
+    from tests.unit.diameter_proxy.conftest import Made, Wire
+
+    with_lane, without = Way(Made, Wire()), Way(Made, Wire(), has_lane=False)
+    ways = (with_lane, without)
+    stray = encode_avp(999, b"x" * data.draw(st.integers(0, 5)))  # padding of each length
+    for one in ways:
+        for number in (0, 1):
+            ((_, out),) = one.receive(S, Made.mar(partner(number), stray, end_to_end=number))
+            one.receive(P, Made.maa(Message.decode(out), primary(number), stray))
+    mar = mutated(data, Made.mar(partner(2), stray, end_to_end=7))
+    sent = [one.receive(S, mar) for one in ways]
+    assert [bare(row) for row in sent[0]] == [bare(row) for row in sent[1]]
+    if not sent[0] or sent[0][0][0] != P:
+        return
+    number, draws = data.draw(st.sampled_from([2, 2, 2, 3])), None
+    for one, ((_, out),) in zip(ways, sent, strict=True):
+        maa = Made.maa(Message.decode(out), primary(number), stray)
+        draws = drawn(data, maa) if draws is None else draws
+        one.now_s += 0.01
+        one.back = one.receive(P, changed(maa, draws))
+    assert with_lane.back == without.back
+    assert with_lane.proxy.pending_count == without.proxy.pending_count
+
+
+def mutated(data, octets):
+    return changed(octets, drawn(data, octets))
+
+
+def drawn(data, octets):
+    """Draw up to three changes of one octet, none in the length of the message: the node reads by it."""
+    places = st.integers(4, len(octets) - 1).filter(lambda at: not 12 <= at < 16)
+    return data.draw(st.lists(st.tuples(places, st.sampled_from([0x01, 0x10, 0x20, 0x80, 0xFF])), max_size=3))
+
+
+def changed(octets, draws):
+    out = bytearray(octets)
+    for at, bits in draws:
+        out[at] ^= bits
+    return bytes(out)
+
+
+def bare(sent):
+    """Return what was sent without its Hop-by-Hop: how many numbers were drawn before is no matter."""
+    peer, octets = sent
+    return peer, octets[:12] + octets[16:]
+
+
+def test_what_was_left_out_for_one_user_is_learnt_for_none(way):
+    """An AVP with the first one's name is left out of his request; that of the next one goes as it came."""
+    stray = encode_avp(999, b"mig-partner7")
+    mine, theirs = (tuple(text.encode() for text in texts) for texts in LONG)
+    way.proxy.identities.apply(way.made.lent(binding="long", identities=mine, counterpart=theirs))
+    other = ("mig-another7@ims.mc2.lab", "sip:mig-another7@ims.mc2.lab")
+    way.proxy.identities.apply(way.made.lent(binding="other", identities=tuple(text.encode() for text in other)))
+    ((_, out),) = way.receive(S, way.made.mar(LONG[0], stray, end_to_end=1))
+    assert stray not in out
+    ((_, out),) = way.receive(S, way.made.mar(other, stray, end_to_end=2))
+    assert stray in out
