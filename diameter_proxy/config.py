@@ -213,11 +213,16 @@ class Config(Table):
 
     def warnings(self) -> list[str]:
         """Return what is allowed and should not stay so, a line each."""
-        return [
+        lines = [
             f"peers: {peer.host} comes without TLS from any address: set tls, or addresses"
             for peer in self.peers
             if not peer.tls and not peer.connect and not peer.addresses
         ]
+        if self.feed is not None and not self.feed.lent_prefix:
+            lines.append(
+                "feed: before its first page lent identities look like native ones and go to the HSS: set lent_prefix"
+            )
+        return lines
 
     def node_config(self) -> NodeConfig:
         """Return what the Diameter node is told."""

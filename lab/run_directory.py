@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any, Final
 
 FOLDERS: Final = ("etc", "tls", "log", "events", "keys", "state")
+PRIVATE: Final = frozenset({"keys", "state"})
+"""TLS secrets, and databases with the keys of subscribers: for the owner of the run alone."""
 RUN_FILE: Final = "run.json"
 
 
@@ -76,6 +78,8 @@ class RunDirectory:
         """Make the directory and its folders."""
         for folder in FOLDERS:
             (self.path / folder).mkdir(parents=True, exist_ok=True)
+            if folder in PRIVATE:
+                (self.path / folder).chmod(0o700)
 
     def write_run(self, facts: Mapping[str, Any]) -> None:
         """Write ``run.json`` whole or not at all."""

@@ -40,6 +40,7 @@ def finish(run_directory: Path, names: Mapping[str, str], comments: Mapping[int,
         raise CaptureError(f"{raw}: no such capture; was the lab stopped before it captured anything?")
     keys = merge_key_logs(run_directory)
     draft = run_directory / ".capture.draft"
+    draft.touch(mode=0o600)
     arguments = ["editcap"]
     for number, text in sorted((comments or {}).items()):
         arguments += ["-a", f"{number}:{text[:_COMMENT_OCTETS_MAX]}"]
@@ -48,12 +49,15 @@ def finish(run_directory: Path, names: Mapping[str, str], comments: Mapping[int,
     try:
         done = subprocess.run([*arguments, str(raw), str(draft)], capture_output=True, text=True, check=False)
     except FileNotFoundError:
+        draft.unlink()
         raise CaptureError("editcap is not installed: run make set-up") from None
     if done.returncode != 0:
+        draft.unlink(missing_ok=True)
         lines = done.stderr.strip().splitlines() or ["no reason given"]
         raise CaptureError(f"editcap cannot finish {raw}: {lines[-1]}")
     octets = draft.read_bytes()
     draft.unlink()
+    finished.touch(mode=0o600)  # it holds the secrets of all TLS connections
     finished.write_bytes(with_names(octets, names))
     copy_profile(run_directory)
     return finished

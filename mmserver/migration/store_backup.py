@@ -59,6 +59,8 @@ def restore(url: str, backup: Path) -> str:
         with closing(sqlite3.connect(f"file:{backup}?mode=ro", uri=True)) as source:
             schema = _checked(source, backup)
             target.parent.mkdir(parents=True, exist_ok=True)
+            if not target.exists():
+                target.touch(mode=0o600)
             with closing(sqlite3.connect(target)) as connection:
                 source.backup(connection)
         _mark(target)

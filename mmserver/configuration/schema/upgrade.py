@@ -23,7 +23,10 @@ def upgrade(url: str, revision: str = HEAD) -> str:
     """
     synchronous = sqlalchemy.make_url(url.replace("+aiosqlite", ""))
     if synchronous.get_backend_name() == "sqlite" and synchronous.database not in (None, "", ":memory:"):
-        Path(synchronous.database).parent.mkdir(parents=True, exist_ok=True)
+        file = Path(synchronous.database)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if not file.exists():  # SQLite gives its other files the mode of this one
+            file.touch(mode=0o600)
     engine = sqlalchemy.create_engine(synchronous)
     if engine.dialect.name == "sqlite":
         serialise_writers(engine, BUSY_TIMEOUT_S)

@@ -45,7 +45,10 @@ def downgrade(url: str, revision: str) -> str:
 def _migrate(url: str, run: Callable[[Config], None]) -> None:
     address = sqlalchemy.make_url(url.replace("+aiosqlite", ""))
     if address.get_backend_name() == "sqlite" and address.database not in (None, "", ":memory:"):
-        Path(address.database).parent.mkdir(parents=True, exist_ok=True)
+        file = Path(address.database)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if not file.exists():  # SQLite gives its other files the mode of this one
+            file.touch(mode=0o600)
     engine = sqlalchemy.create_engine(address)
     if engine.dialect.name == "sqlite":
         serialise_writers(engine, BUSY_TIMEOUT_S)

@@ -95,6 +95,17 @@ def test_a_relative_path_lies_beside_the_file(tmp_path):
     assert config.node_config().certificate == tmp_path / "c.pem"
 
 
+def test_a_proxy_that_may_take_lent_identities_for_native_ones_is_warned_of():
+    """Its first start without its MMS would pass them on to the HSS; `state` alone helps only from the second on."""
+    hss = {"server_name": "sip:scscf.mc1.lab"}
+    feed = {"url": "http://127.0.0.1", "state": "/var/lib/x/range.json"}
+    (line,) = [line for line in parse_config({**GOOD, "hss": hss, "feed": feed}).warnings() if "feed" in line]
+    assert line.endswith("set lent_prefix")
+    told = parse_config({**GOOD, "hss": hss, "feed": {**feed, "lent_prefix": "mig-"}}).warnings()
+    assert not any("feed" in line for line in told)
+    assert not any("feed" in line for line in parse_config(GOOD).warnings())
+
+
 def test_metrics_have_an_address_and_a_port():
     config = parse_config({**GOOD, "metrics": {"listen": "[::1]:9090"}})
     assert config.metrics.address_and_port == ("::1", 9090)

@@ -24,6 +24,13 @@ def test_run_json_comes_back_as_written(tmp_path: Path) -> None:
     ]
 
 
+def test_keys_and_databases_are_for_the_owner_alone(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path / "run")
+    run.make()
+    modes = {folder: (run.path / folder).stat().st_mode & 0o077 for folder in ("keys", "state")}
+    assert modes == {"keys": 0, "state": 0}
+
+
 def test_a_directory_without_run_json_is_no_run(tmp_path: Path) -> None:
     with pytest.raises(RunDirectoryError, match=r"not a run directory: run\.json: No such file"):
         RunDirectory(tmp_path).read_run()

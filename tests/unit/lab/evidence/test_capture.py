@@ -38,3 +38,12 @@ def test_key_logs_are_merged_without_doubles_and_comments(tmp_path: Path) -> Non
 def test_a_run_without_a_capture_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CaptureError, match="no such capture"):
         finish(tmp_path, {})
+
+
+def test_a_finished_capture_holds_secrets_and_is_for_its_owner_alone(tmp_path: Path) -> None:
+    interface = struct.pack("<IIHHII", 1, 20, 1, 0, 0, 20)
+    (tmp_path / "raw.pcapng").write_bytes(SECTION + interface)
+    (tmp_path / "keys").mkdir()
+    finished = finish(tmp_path, {})
+    assert finished.stat().st_mode & 0o777 == 0o600
+    assert not (tmp_path / ".capture.draft").exists()

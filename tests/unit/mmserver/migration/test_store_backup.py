@@ -34,6 +34,13 @@ async def test_a_backup_holds_what_was_committed_and_a_restore_brings_it_back(mm
     assert await mms.store.begin_life(mms.now)
 
 
+async def test_a_store_that_is_restored_to_a_new_place_is_private_too(mms: Any, tmp_path: Path) -> None:
+    back_up(mms.config.store.url, tmp_path / "backup.sqlite")
+    assert (tmp_path / "mms.sqlite").stat().st_mode & 0o077 == 0
+    restore(f"sqlite+aiosqlite:///{tmp_path}/new/place.sqlite", tmp_path / "backup.sqlite")
+    assert (tmp_path / "new" / "place.sqlite").stat().st_mode & 0o077 == 0
+
+
 def test_nothing_is_overwritten_and_nothing_is_left_half(make_config: Any, tmp_path: Path) -> None:
     url = make_config().store.url
     (tmp_path / "there").write_text("precious")

@@ -31,6 +31,11 @@ def test_up_down_and_up_again(tmp_path: Path) -> None:
     assert tables(path) == {*metadata.tables, VERSION_TABLE}
 
 
+def test_a_new_store_is_for_its_owner_alone(tmp_path: Path) -> None:
+    upgrade(f"sqlite+aiosqlite:///{tmp_path}/cms.sqlite")
+    assert (tmp_path / "cms.sqlite").stat().st_mode & 0o077 == 0
+
+
 def test_the_scripts_make_what_the_tables_say(tmp_path: Path) -> None:
     upgrade(f"sqlite+aiosqlite:///{tmp_path}/cms.sqlite")
     engine = sqlalchemy.create_engine(f"sqlite:///{tmp_path}/cms.sqlite")
