@@ -160,7 +160,8 @@ def _bindings_router(server: MigrationManagementServer, provisioning: Provisioni
             state=state,
             enabled=enabled,
         )
-        return [await _shown(server, binding) for binding in found]
+        behind = await server.all_proxies_behind(found)
+        return [to_body(binding, proxies) for binding, proxies in zip(found, behind, strict=True)]
 
     @router.put(
         "",

@@ -4,7 +4,7 @@ Rules without HTTP and without SQL.  One request is one transaction; a lost race
 """
 
 import base64
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -160,9 +160,16 @@ class MigrationManagementServer:
 
     async def proxies_behind(self, binding: IdentityBinding) -> tuple[str, ...]:
         """Return the proxies that have not acknowledged this version of the binding."""
+        return (await self.all_proxies_behind([binding]))[0]
+
+    async def all_proxies_behind(self, bindings: Sequence[IdentityBinding]) -> list[tuple[str, ...]]:
+        """Return for each binding the proxies that have not acknowledged its version; one look at the store."""
         async with self._store.reading() as transaction:
             acknowledged = await transaction.acknowledged()
-        return tuple(proxy for proxy in self._config.http.clients.feed if acknowledged.get(proxy, 0) < binding.version)
+        proxies = self._config.http.clients.feed
+        return [
+            tuple(proxy for proxy in proxies if acknowledged.get(proxy, 0) < binding.version) for binding in bindings
+        ]
 
     def _asked_by_primary(self, request: PrimarySipIdentitiesRequest) -> "_Asked":
         default = request.default_identities.to_identities()
