@@ -56,7 +56,12 @@ def compare(first: Path, second: Path) -> Comparison:
 def shown(result: Diagnosis | Comparison) -> str:
     """Return a result for people."""
     lines = diagnosing.lines_of(result) if isinstance(result, Diagnosis) else comparing.lines_of(result)
-    return "\n".join(lines)
+    return "\n".join(map(_printable, lines))
+
+
+def _printable(line: str) -> str:
+    """Return a line without what a terminal would obey: a stranger's capture may have put it there."""
+    return "".join(character if character.isprintable() else " " for character in line)
 
 
 def _isims_of(run: Path, facts: RunFacts | None) -> dict[str, IsimKeys]:

@@ -99,7 +99,7 @@ def write_all(report: Report, directory: Path) -> None:
 
 
 def _printable(text: str) -> str:
-    """Return the text without characters that XML 1.0 cannot hold: a capture may have put them there."""
+    """Return the text without what XML 1.0 cannot hold and terminals obey: a capture may have put it there."""
     return "".join(c if c.isprintable() else " " for c in text)
 
 
@@ -109,4 +109,7 @@ def _frames(frames: tuple[int, ...]) -> str:
 
 
 def _plain(text: str) -> str:
-    return text.replace("[", "\\[")
+    """Return the text as rich shows it unchanged: a capture may have put markup or a terminal's commands there."""
+    from rich.markup import escape
+
+    return escape(_printable(text))

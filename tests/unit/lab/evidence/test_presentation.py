@@ -75,3 +75,16 @@ def test_the_table_shows_markup_of_a_capture_as_text() -> None:
     assert "not kept: 10.6.2-6 is proved" in text
     assert "verdict: fail" in text
     assert "10.6.1-1" not in text
+
+
+@pytest.mark.parametrize("hostile", ["\\[/red]", "\x1b]0;owned\x07", "\x9b2J", "[link=x]y[/link]", "\\"])
+def test_what_a_capture_said_neither_breaks_nor_commands_the_terminal(hostile: str) -> None:
+    step = StepReport(id="10.6.2-6", title="MAR", wire="Cx", verdict=Verdict.FAIL, detail=f"no {hostile}[x]")
+    check = CheckReport(name="odd", verdict=Verdict.FAIL, detail=f"not {hostile}[x]")
+    stream = io.StringIO()
+    print_report(REPORT.model_copy(update={"steps": (step,), "checks": (check,)}), Console(file=stream, width=200))
+    shown = stream.getvalue()
+    assert not {"\x1b", "\x07", "\x9b"} & set(shown)
+    readable = "".join(c if c.isprintable() else " " for c in hostile)
+    assert f"no {readable}[x]" in shown
+    assert f"not {readable}[x]" in shown
