@@ -21,7 +21,7 @@ JSON_LINES: Final = {"content-type": "application/x-ndjson"}
 
 # fmt: off
 MENDS: Final = {
-    "client-not-allowed":       "add the certificate's name to http.clients.csc_x of mms.toml, restart the server",
+    "client-not-allowed":       "add its name to http.clients.csc_x of mms.toml, or to .administrators; restart it",
     "unknown-binding":          "`mmserver migration list` shows what there is; what has ended is in `audit`",
     "unknown-withdrawal":       "`mmserver migration withdrawals` shows those that stand",
     "unknown-mc-system":        "[[partners]] of mms.toml has the agreements; --partner takes the name of one",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import structlog
-from fastapi import APIRouter, FastAPI, Path, Query, Request
+from fastapi import APIRouter, Depends, FastAPI, Path, Query, Request
 
 from mmserver.http.access import RouteGroup
 from mmserver.http.app import create_app
@@ -33,7 +33,7 @@ from mmserver.messages import (
     Role,
     SystemName,
 )
-from mmserver.migration.api_actor import HANDLE, HANDLE_OR_NONE, actor_of
+from mmserver.migration.api_actor import HANDLE, HANDLE_OR_NONE, actor_of, administrators_only
 from mmserver.migration.api_audit import audit_router
 from mmserver.migration.api_examples import body_example
 from mmserver.migration.api_feed import feed_router
@@ -76,7 +76,7 @@ def create_api(parts: Parts, clients: ClientsTable, metrics_clients: tuple[str, 
     app = create_app(
         title="Migration management server",
         description=f"{CSC_X} for the configuration management server, and the feed for the Diameter proxies.",
-        groups=(RouteGroup.for_clients("/csc-x", clients.csc_x), RouteGroup.for_clients("/feed", clients.feed)),
+        groups=(RouteGroup.for_clients("/csc-x", clients.of_csc_x), RouteGroup.for_clients("/feed", clients.feed)),
         readiness=parts.readiness,
         metrics=parts.metrics.families,
         metrics_clients=metrics_clients,
@@ -85,11 +85,13 @@ def create_api(parts: Parts, clients: ClientsTable, metrics_clients: tuple[str, 
     install_translation(app, StoreUnavailable, _unavailable_to_problem)
     app.include_router(_steps_router(parts.server))
     app.include_router(dry_run_router(parts.server))
-    app.include_router(_bindings_router(parts.server, parts.provisioning, parts.feed))
+    administrators = [Depends(administrators_only(clients.administrators or clients.csc_x))]
+    app.include_router(_entry_router(parts.server, parts.provisioning), dependencies=administrators)
+    app.include_router(_bindings_router(parts.server, parts.feed))
     app.include_router(_life_router(parts.server, parts.withdrawal))
     app.include_router(withdrawals_router(parts.user_withdrawals))
-    app.include_router(provisioning_router(parts.provisioning))
-    app.include_router(audit_router(parts.store))
+    app.include_router(provisioning_router(parts.provisioning), dependencies=administrators)
+    app.include_router(audit_router(parts.store), dependencies=administrators)
     app.include_router(feed_router(parts.feed, parts.withdrawal))
     return app
 
@@ -135,7 +137,23 @@ def _steps_router(server: MigrationManagementServer) -> APIRouter:
     return router
 
 
-def _bindings_router(server: MigrationManagementServer, provisioning: Provisioning, feed: Feed) -> APIRouter:
+def _entry_router(server: MigrationManagementServer, provisioning: Provisioning) -> APIRouter:
+    router = APIRouter(prefix="/csc-x/v1/bindings", tags=[CSC_X])
+
+    @router.put(
+        "",
+        operation_id="enter_binding",
+        responses=responses_of("enter_binding"),
+        openapi_extra=body_example("BindingEntry"),
+    )
+    async def enter(body: BindingEntry, request: Request) -> Binding:
+        """Enter a binding by hand, allocated at once (pre-provisioned mode)."""
+        return await _shown(server, await provisioning.enter(body, actor_of(request)))
+
+    return router
+
+
+def _bindings_router(server: MigrationManagementServer, feed: Feed) -> APIRouter:
     router = APIRouter(prefix="/csc-x/v1/bindings", tags=[CSC_X])
 
     @router.get("", operation_id="list_bindings", responses=responses_of("list_bindings"))
@@ -162,16 +180,6 @@ def _bindings_router(server: MigrationManagementServer, provisioning: Provisioni
         )
         behind = await server.all_proxies_behind(found)
         return [to_body(binding, proxies) for binding, proxies in zip(found, behind, strict=True)]
-
-    @router.put(
-        "",
-        operation_id="enter_binding",
-        responses=responses_of("enter_binding"),
-        openapi_extra=body_example("BindingEntry"),
-    )
-    async def enter(body: BindingEntry, request: Request) -> Binding:
-        """Enter a binding by hand, allocated at once (pre-provisioned mode)."""
-        return await _shown(server, await provisioning.enter(body, actor_of(request)))
 
     @router.get("/changes", operation_id="get_binding_changes", responses=responses_of("get_binding_changes"))
     async def changes(

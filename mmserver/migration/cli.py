@@ -62,7 +62,7 @@ def check(
     from mmserver.migration.probes import probe_all
 
     loaded = load(config)
-    clients = (*loaded.http.clients.csc_x, *loaded.http.clients.feed, *loaded.metrics.clients)
+    clients = (*loaded.http.clients.of_csc_x, *loaded.http.clients.feed, *loaded.metrics.clients)
     try:
         pools = load_pools(loaded)
         server_context(loaded.tls.credentials(), ClientTrust.of_one_ca(clients, loaded.http.client_ca))

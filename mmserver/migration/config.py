@@ -43,7 +43,16 @@ class ClientsTable(Table):
     """``[http.clients]``: certificate names that may call a group of operations; nobody else may."""
 
     csc_x: Annotated[tuple[HostName, ...], Field(min_length=1, description="Own CMS and administrators.")]
+    administrators: Annotated[
+        tuple[HostName, ...],
+        Field(description="Who alone imports, exports, enters, reads the audit trail; empty: csc_x."),
+    ] = ()
     feed: Annotated[tuple[HostName, ...], Field(description="Own Diameter proxies.")] = ()
+
+    @property
+    def of_csc_x(self) -> tuple[str, ...]:
+        """All who may call CSC-X, administrators among them."""
+        return (*self.csc_x, *self.administrators)
 
 
 class HttpTable(Table):

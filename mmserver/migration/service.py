@@ -81,7 +81,7 @@ class Service:
         self.provisioning = Provisioning(
             config, self.store, clock=time.time, randomness=secrets.token_bytes, on_change=self.feed.notify
         )
-        clients = (*config.http.clients.csc_x, *config.http.clients.feed, *config.metrics.clients)
+        clients = (*config.http.clients.of_csc_x, *config.http.clients.feed, *config.metrics.clients)
         trust = ClientTrust.of_one_ca(clients, config.http.client_ca)
         parts = Parts(
             self.server,
