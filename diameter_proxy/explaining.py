@@ -56,6 +56,9 @@ class Explanations:
             found = validation.read(data, proxy.settings.avps_max)
             validation.check(data, found, proxy.settings.origin_host.encode(), proxy.neighbours)
             command = int.from_bytes(data[5:8], "big")
+            forbidden = neighbour.permit.forbids(command, data, found) if neighbour.permit is not None else None
+            if forbidden is not None:
+                return _refused(forbidden)
             if proxy.settings.has_feed:
                 validation.check_once(data, found, command)
             claim = proxy.claim_of(neighbour, command, data, found)

@@ -48,6 +48,10 @@ class Permit:
         """Return why a request of this peer is refused, or None."""
         if self._requests_per_s and not self._take():
             return _TOO_OFTEN
+        return self.forbids(command, data, found)
+
+    def forbids(self, command: int, data: bytes, found: list[int]) -> Refusal | None:
+        """Return why the allow list refuses a request, whatever the rate, or None; nothing is counted."""
         if self._commands and command not in self._commands:
             return _COMMAND
         if self._origin_realms:

@@ -5,8 +5,11 @@ import pytest
 from diameter_proxy.diameter import dictionary as d
 from diameter_proxy.diameter.commands import UAR
 from diameter_proxy.explaining import Explanations, changes_between
-from diameter_proxy.peers import Neighbours
+from diameter_proxy.hot_path import locate
+from diameter_proxy.peers import Neighbour, Neighbours
+from diameter_proxy.permits import Permit
 from diameter_proxy.proxy import Proxy
+from diameter_proxy.routing import Source
 from diameter_proxy.routing_rules import Rule
 from diameter_proxy.settings import Settings
 
@@ -60,6 +63,20 @@ def test_a_rule_is_named_and_a_relay_changes_nothing(explanations, made):
 def test_a_refusal_says_its_code_and_reason(explanations, made, peer, identities, command, text):
     message = made.mar(identities, **({"command": command} if command else {}))
     assert text in explanations.message(peer, message)["refused"]
+
+
+def test_what_the_peers_allow_list_forbids_is_refused_and_its_rate_is_left_alone(made, wire):
+    permit = Permit(lambda: 1.0, commands=frozenset({303}), requests_per_s=1.0, burst=1)
+    peers = [Neighbour("scscf.mc2.lab", "ims.mc2.lab", Source.CSCF, permit=permit)]
+    settings = Settings("proxy1.mc2.lab", "ims.mc2.lab", frozenset({b"ims.mc2.lab"}), b"s" * 32)
+    proxy = Proxy(settings, Neighbours(peers, "ims.mc2.lab"), wire, clock=lambda: 1.0, wall_clock=lambda: 1.0)
+    explanations = Explanations(proxy, lambda: 1.0)
+    for _ in range(3):
+        told = explanations.message("scscf.mc2.lab", made.mar(BOB, command=UAR))
+        assert told["refused"] == "3001: command not allowed to this peer"
+        assert "refused" not in explanations.message("scscf.mc2.lab", made.mar(BOB))
+    message = made.mar(BOB)
+    assert permit.refusal(303, message, locate(message)) is None, "nothing was taken from the bucket"
 
 
 def test_what_cannot_be_read_is_refused_as_on_the_wire(explanations, made):
