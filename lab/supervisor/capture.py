@@ -78,6 +78,7 @@ class Dumpcap:
 
     async def _put_in_order(self) -> None:
         draft = self._file.with_name(f".{self._file.name}.ordered")
+        draft.touch(mode=0o600)  # as dumpcap makes its file: CK and IK pass in clear inside a core
         sorting = await asyncio.create_subprocess_exec(
             "reordercap",
             str(self._file),
