@@ -107,14 +107,17 @@ class Filled:
         self.ask("POST", "/csc-x/v1/import", lines.encode(), JSON_LINES)
         for handle, action in ((HANDLES[1], "disable"), (HANDLES[2], "release")):
             self.ask("POST", f"/csc-x/v1/bindings/{handle}/{action}", b"{}")
-        held = self.ask("POST", "/csc-x/v1/primary-mc-system-sip-identities", json.dumps(primary("held")).encode())
-        self.held = held["binding"]
 
     def ask(self, method: str, path: str, body: bytes | None = None, media_type: str = "application/json") -> Any:
         request = Request(self.base + path, body, {"Content-Type": media_type}, method=method)
         with urlopen(request, context=self._context, timeout=30) as response:
             text = response.read()
         return json.loads(text) if text else None
+
+    def held(self) -> str:
+        """Return a binding that is held now: a hold lapses while other tests run."""
+        body = json.dumps(primary("held")).encode()
+        return self.ask("POST", "/csc-x/v1/primary-mc-system-sip-identities", body)["binding"]  # type: ignore[no-any-return]
 
     def withdrawal(self, name: str) -> str:
         body = {"other_mc_system": "mc1", "mc_service_id": f"sip:{name}@mc2.lab"}
@@ -175,7 +178,7 @@ SUCCESSES: Final[dict[str, Callable[[Filled], dict[str, Any]]]] = {
     "enter_binding":                        lambda _: send(entry("by-hand")),
     "get_binding_changes":                  lambda _: query(limit=3),
     "get_binding":                          lambda _: at(binding=HANDLES[0]),
-    "confirm_binding":                      lambda f: send({"reason": "step 12"}, binding=f.held),
+    "confirm_binding":                      lambda f: send({"reason": "step 12"}, binding=f.held()),
     "release_binding":                      lambda _: send({}, binding=HANDLES[10]),
     "disable_binding":                      lambda _: send({"reason": "lost"}, binding=HANDLES[11]),
     "enable_binding":                       lambda _: send({}, binding=HANDLES[12]),
