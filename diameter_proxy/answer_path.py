@@ -55,8 +55,9 @@ class AnswerPath:
         clock: Callable[[], float],
         wall_clock: Callable[[], float],
         starts_again: Callable[[Pending, bytes], bool] | None = None,
+        used: Callable[[str], None] = lambda binding: None,
     ) -> None:
-        """Take what a MAA may be for besides an answer: a reason to ask the HSS anew (``priming``)."""
+        """Take what a MAA may be for besides an answer: a reason to ask the HSS anew (``priming``), a first use."""
         self._forwarder: Final = forwarder
         self._migration: Final = migration
         self._identities: Final = identities
@@ -66,6 +67,7 @@ class AnswerPath:
         self._clock: Final = clock
         self._wall_clock: Final = wall_clock
         self._starts_again: Final = starts_again
+        self._used: Final = used
 
     def receive(self, peer: str, data: bytes) -> None:
         """Handle an answer of an open peer; what waits for nothing is discarded (RFC 6733 §3, Hop-by-Hop)."""
@@ -123,6 +125,8 @@ class AnswerPath:
             self._forwarder.reply(asking, as_answer_to(made.octets, request, locate(request)))
         if made.is_success:
             self._lane.learn_answer(peer, pending, data, made.octets)
+            if pending.lent is not None and pending.lent.is_primary:
+                self._used(pending.lent.binding)
         self._counters.answered(self._clock() - pending.started_s)
 
     def _goes_elsewhere(self, pending: Pending, data: bytes) -> bool:

@@ -25,6 +25,7 @@ from diameter_proxy.lent_range_file import LentRange, LentRangeFile
 from diameter_proxy.mms_client import MmsClient
 from diameter_proxy.node.certificate import CertificateUnusable, load_own_certificate
 from diameter_proxy.proxy import Proxy
+from diameter_proxy.use_reports import UseReports
 
 PAGE_ENTRIES_MAX: Final = 1000
 ROWS_MAX: Final = 5000
@@ -60,6 +61,7 @@ class BindingsFeed:
             self._wait_s + GRACE_S,
         )
         self.status: Final = FeedStatus(self._client.urls)
+        self.uses: Final = UseReports(self._name, self._client.send, time.monotonic)
         self._log: Final = structlog.get_logger()
         self._tasks: Final[set[asyncio.Task[None]]] = set()
         self._is_ready: Final = asyncio.Event()
@@ -73,6 +75,7 @@ class BindingsFeed:
     def start(self) -> None:
         """Begin to follow."""
         self._spawn(self._run())
+        self._spawn(self._report_uses())
 
     async def wait_until_loaded(self, within_s: float) -> bool:
         """Wait until the map is whole for the first time, or the time is over; say which."""
@@ -248,6 +251,10 @@ class BindingsFeed:
             else:
                 return
         self._log.error("event.lost", event_type=body["event"])
+
+    async def _report_uses(self) -> None:
+        await self._is_ready.wait()
+        await self.uses.run()
 
 
 def apply_page(identities: IdentityMap, page: FeedPage, now_s: float) -> None:

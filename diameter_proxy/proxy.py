@@ -61,10 +61,11 @@ class Proxy:
         *,
         look_up: Callable[[bytes], None] = lambda identity: None,
         home_deregistration: Callable[[bytes, tuple[bytes, ...]], None] = lambda impi, impus: None,
+        used: Callable[[str], None] = lambda binding: None,
         clock: Callable[[], float],
         wall_clock: Callable[[], float],
     ) -> None:
-        """Take the node to send through, and what to call for a look-up and for an RTR of a migrated user's home."""
+        """Take the node to send through, and what to call: for a look-up, an RTR of a migrated user's home, a use."""
         self.identities: Final = IdentityMap()
         self.counters: Final = Counters()
         self.is_draining = False
@@ -104,6 +105,7 @@ class Proxy:
             clock,
             wall_clock,
             self._starts_again,
+            used,
         )
         self._relaying: Final = Relaying(
             settings, neighbours, wire, self.forwarder, self.server_names, home_deregistration, clock

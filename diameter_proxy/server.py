@@ -68,6 +68,7 @@ class ProxyServer:
             self.node,
             look_up=self._look_up,
             home_deregistration=self._home_deregistration,
+            used=self._used,
             clock=time.monotonic,
             wall_clock=time.time,
         )
@@ -220,6 +221,10 @@ class ProxyServer:
     def _home_deregistration(self, impi: bytes, impus: tuple[bytes, ...]) -> None:
         if self._feed is not None:
             self._feed.report_home_deregistration(impi, impus)
+
+    def _used(self, binding: str) -> None:
+        if self._feed is not None:
+            self._feed.uses.note(binding)
 
     def _sweep(self) -> None:
         self.proxy.sweep(time.monotonic())

@@ -489,6 +489,20 @@ class ProxyEvent(Body):
     public_user_identities: tuple[ImpuText, ...] = ()
 
 
+class UseReport(Body):
+    """What a proxy saw of primary migration sets: which were used for the first time, and since when it watches."""
+
+    proxy: Annotated[str, Field(min_length=1, max_length=253)]
+    bindings: Annotated[
+        tuple[Annotated[str, Field(min_length=1, max_length=64)], ...],
+        Field(max_length=1000, description="Bindings for which a vector went to the partner, each told once."),
+    ] = ()
+    complete_for_s: Annotated[
+        float | None,
+        Field(ge=0, lt=1e10, description="With this, every use of the last so many seconds is told; null: more comes."),
+    ] = None
+
+
 # --- errors -------------------------------------------------------------------------------------------------
 
 

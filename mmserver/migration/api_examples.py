@@ -42,6 +42,7 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
         "reason": "UE reported lost",
     },
     "FeedAcknowledgement": {"proxy": "proxy1.mc1.example", "version": 1795625174886},
+    "UseReport": {"proxy": "proxy1.mc1.example", "bindings": ["b-4e5f6a7b"], "complete_for_s": 86400.5},
     "ProxyEvent": {"event": "home-deregistration", "private_user_identity": "001010000000001@ims.mc1.example"},
 }
 

@@ -9,7 +9,7 @@ from mmserver.http.access import client_names
 from mmserver.http.app import no_content
 from mmserver.http.problems import ProblemFound
 from mmserver.identity import Impi, InvalidIdentity, parse_impi, parse_impu
-from mmserver.messages import FeedAcknowledgement, FeedEntry, FeedPage, FeedRows, ProxyEvent
+from mmserver.messages import FeedAcknowledgement, FeedEntry, FeedPage, FeedRows, ProxyEvent, UseReport
 from mmserver.migration.api_examples import body_example
 from mmserver.migration.feed import Feed
 from mmserver.migration.problems import responses_of
@@ -75,6 +75,20 @@ def feed_router(feed: Feed, withdrawal: Withdrawal) -> APIRouter:
         if body.proxy.lower() not in client_names(request):
             raise ProblemFound(403, "not-this-proxy", "A proxy acknowledges for itself only")
         await feed.acknowledge(body.model_copy(update={"proxy": body.proxy.lower()}))
+        return no_content()
+
+    @router.put(
+        "/uses",
+        operation_id="report_uses",
+        responses=responses_of("report_uses"),
+        openapi_extra=body_example("UseReport"),
+        status_code=204,
+    )
+    async def uses(body: UseReport, request: Request) -> Response:
+        """Report primary migration sets that were used for the first time, or that there were none."""
+        if body.proxy.lower() not in client_names(request):
+            raise ProblemFound(403, "not-this-proxy", "A proxy reports for itself only")
+        await feed.report_uses(body.model_copy(update={"proxy": body.proxy.lower()}))
         return no_content()
 
     @router.post(

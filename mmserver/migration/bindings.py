@@ -53,6 +53,7 @@ class IdentityBinding:
     version: int = 0
     withdrawal: str = ""
     unused_until: float | None = None
+    unused_since: float | None = None
 
     def is_served(self, now: float) -> bool:
         """Say whether it is allocated and in time; it may still be disabled."""
@@ -95,8 +96,8 @@ def partner_key(migration_management_server: str, primary: SipIdentities) -> str
 def confirm(binding: IdentityBinding, now: float, unused_s: float = 0.0) -> IdentityBinding:
     """Return it allocated: the CMS has finished steps 6 to 12.  Confirming twice changes nothing.
 
-    At the partner, with ``unused_s``, it ends by itself if nobody has registered with it by then.  The primary never
-    sees a registration there: its binding ends with its validity.
+    With ``unused_s`` it ends by itself if nobody has used it by then: registered with it at the partner, been given a
+    vector for it at the primary, as far as our proxies reported (``uses``).
 
     Raises:
         BindingNotLive: the hold has lapsed, or it is released.
@@ -105,8 +106,8 @@ def confirm(binding: IdentityBinding, now: float, unused_s: float = 0.0) -> Iden
         return binding
     if binding.state is not BindingState.HELD or now >= (binding.held_until or 0.0):
         raise BindingNotLive(f"binding {binding.handle} is {binding.state.value} and cannot be confirmed")
-    unused_until = now + unused_s if unused_s > 0 and binding.role is Role.PARTNER else None
-    return replace(binding, state=BindingState.ALLOCATED, held_until=None, unused_until=unused_until)
+    since, until = (now, now + unused_s) if unused_s > 0 else (None, None)
+    return replace(binding, state=BindingState.ALLOCATED, held_until=None, unused_since=since, unused_until=until)
 
 
 def ask_again(
@@ -178,8 +179,14 @@ def register(binding: IdentityBinding, registration: Registration) -> IdentityBi
         state=BindingState.REGISTERED,
         registration=registration,
         deregistration=Deregistration.NONE,
+        unused_since=None,
         unused_until=None,
     )
+
+
+def use(binding: IdentityBinding) -> IdentityBinding:
+    """Return it used: from now on only its validity ends it by itself.  Using it again changes nothing."""
+    return replace(binding, unused_since=None, unused_until=None)
 
 
 def deregister(binding: IdentityBinding) -> IdentityBinding:

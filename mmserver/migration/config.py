@@ -197,9 +197,7 @@ class LifetimeTable(Table):
     )
     unused_s: Annotated[
         float,
-        Field(
-            ge=0, le=366 * 86400, description="An inbound binding never registered for so long is given back; 0: never."
-        ),
+        Field(ge=0, le=366 * 86400, description="A binding that nobody used for so long is given back; 0: never."),
     ] = 0
     sweep_s: Seconds = 1.0
 

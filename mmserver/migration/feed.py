@@ -20,10 +20,13 @@ from mmserver.messages import (
     FeedPage,
     IdentitySet,
     LentRange,
+    Role,
+    UseReport,
 )
-from mmserver.migration.bindings import IdentityBinding
+from mmserver.migration import uses
+from mmserver.migration.bindings import IdentityBinding, use
 from mmserver.migration.server import Clock
-from mmserver.migration.store import BindingStore, Transaction
+from mmserver.migration.store import BindingStore, Change, Transaction
 
 RECHECK_S: Final = 2.0
 """How often a waiting reader looks by itself: another process may write to the same database."""
@@ -129,6 +132,18 @@ class Feed:
         """Remember how far a proxy is."""
         async with self._store.writing() as transaction:
             await transaction.acknowledge(acknowledgement.proxy, acknowledgement.version, self._clock())
+
+    async def report_uses(self, report: UseReport) -> None:
+        """Mark primary bindings as used, and remember how far this proxy has reported: one transaction."""
+        async with self._store.writing() as transaction:
+            now = self._clock()
+            for handle in report.bindings:
+                binding = await transaction.find(handle)
+                if binding is not None and binding.role is Role.PRIMARY and binding.unused_until is not None:
+                    await transaction.save(binding, use(binding), Change("binding.used", report.proxy, now))
+            # Since when by our own clock: that of the proxy may differ, and a late report only shortens the time.
+            since = None if report.complete_for_s is None else now - report.complete_for_s
+            await transaction.uses.record(report.proxy, uses.UseReport(since, now))
 
     async def _read(self, reader: str, after: int, limit: int, *, with_ended: bool) -> Changes:
         async with self._store.reading() as transaction:

@@ -89,6 +89,7 @@ OPERATIONS: Final[dict[str, tuple[ProblemKind, ...]]] = {
     "look_up_identity":    (ProblemKind(404, "unknown-identity", "No binding lends this identity"), NO_SUCH_PATH),
     "acknowledge_feed":    (ProblemKind(403, "not-this-proxy", "A proxy acknowledges for itself only"),),
     "report_proxy_event":  (),
+    "report_uses":         (ProblemKind(403, "not-this-proxy", "A proxy reports for itself only"),),
 }
 # fmt: on
 

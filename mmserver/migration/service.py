@@ -59,6 +59,7 @@ class Service:
             rtr_rate_per_s=config.diameter.rtr_rate_per_s,
             on_change=self.feed.notify,
             on_deregistered=self.metrics.deregistered,
+            proxies=config.http.clients.feed,
         )
         self.user_withdrawals = UserWithdrawals(
             self.store,

@@ -33,6 +33,7 @@ from mmserver.migration.store_engine import begin_writing, create_store_engine, 
 from mmserver.migration.store_feed import FeedRow, find_feed_rows
 from mmserver.migration.store_life import begin_life, is_own_life
 from mmserver.migration.store_listener import WAKE, listen_for_ever
+from mmserver.migration.store_uses import UseTable
 from mmserver.migration.store_withdrawals import WithdrawalTable
 
 __all__ = ["BindingStore", "Change", "Transaction"]
@@ -56,6 +57,7 @@ class Transaction:
         self.changed_feed = False
         self.audits = AuditTable(connection)
         self.withdrawals = WithdrawalTable(connection)
+        self.uses = UseTable(connection)
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
@@ -413,6 +415,7 @@ def _to_row(binding: IdentityBinding) -> dict[str, Any]:
         "version": binding.version,
         "withdrawal": binding.withdrawal,
         "unused_until": binding.unused_until,
+        "unused_since": binding.unused_since,
     }
 
 
@@ -442,6 +445,7 @@ def _from_row(row: Mapping[Any, Any]) -> IdentityBinding:
         version=row["version"],
         withdrawal=row["withdrawal"],
         unused_until=row["unused_until"],
+        unused_since=row["unused_since"],
     )
 
 

@@ -3,7 +3,8 @@
 A reader that has some of them would miss what takes their place.  So the database is told from its copies: when a
 program starts on a store that says it is another database, a new life begins.  Its versions begin beyond any that the
 lost one can have reached (microseconds since 1970, and no store makes a million changes a second), every reader starts
-again, and every proxy is behind until it has acknowledged anew.
+again, and every proxy is behind until it has acknowledged anew.  Which
+primary bindings were used is unknown from then on.
 """
 
 from typing import Final
@@ -12,6 +13,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mmserver.migration.schema import acknowledgements, feed_version
+from mmserver.migration.store_uses import forget_uses
 
 SQLITE_HERE: Final = "sqlite"
 BACKUP: Final = "backup"
@@ -39,6 +41,7 @@ async def begin_life(connection: AsyncConnection, now: float) -> bool:
     first = max(version + 1, int(now * 1_000_000))
     await connection.execute(update(feed_version).values(v=first, horizon=first, life=here))
     await connection.execute(delete(acknowledgements))
+    await forget_uses(connection)
     return life != ""  # a store that never was in service ends no life
 
 

@@ -5,7 +5,7 @@ an RTR, then the set is quarantined.  What a crash leaves pending the sweep take
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Final, Protocol
 
@@ -21,10 +21,12 @@ from mmserver.migration.bindings import (
     enable,
     finish_deregistration,
     finish_release,
+    use,
 )
 from mmserver.migration.errors import BindingUnknown, MigrationError, StillWithdrawn, StoreUnavailable
 from mmserver.migration.server import Clock
 from mmserver.migration.store import BindingStore, Change, Transaction
+from mmserver.migration.uses import Use, postponed_until, use_of
 
 CLOSE_GRACE_S: Final = 2.5
 PENDING_MAX: Final = 200
@@ -65,6 +67,7 @@ class Withdrawal:
         clock: Clock,
         quarantine_s: float,
         deregisterer: Deregisterer,
+        proxies: Sequence[str] = (),
         rtr_rate_per_s: float = 50.0,
         on_change: Callable[[], None] = lambda: None,
         on_deregistered: Callable[[bool], None] = lambda _: None,
@@ -73,6 +76,7 @@ class Withdrawal:
         self._clock = clock
         self._quarantine_s = quarantine_s
         self._deregister = deregisterer
+        self._proxies = proxies
         self._on_change = on_change
         self._on_deregistered = on_deregistered
         self._pace = Pace(rtr_rate_per_s)
@@ -189,7 +193,7 @@ class Withdrawal:
             await self._begin_end(handle, "binding.expired", "", "sweep")
             self._start(handle, self._pace)
         elif binding.unused_until is not None and now >= binding.unused_until:
-            await self._begin_end(handle, "binding.unused", "", "sweep")
+            await self._end_unused(handle)
         else:
             await self._age_registration(handle)
 
@@ -207,12 +211,35 @@ class Withdrawal:
             if old.state is BindingState.HELD:
                 await transaction.remove(old, change)
                 return finish_release(old, now, 0.0)
-            new = begin_release(old, now)
-            if new.deregistration is not Deregistration.PENDING:
-                new = finish_release(new, now, self._quarantine_s)
-            return await transaction.save(old, new, change)
+            return await transaction.save(old, self._ending(old, now), change)
 
         return await self._write(run)
+
+    def _ending(self, old: IdentityBinding, now: float) -> IdentityBinding:
+        new = begin_release(old, now)
+        if new.deregistration is Deregistration.PENDING:
+            return new
+        return finish_release(new, now, self._quarantine_s)
+
+    async def _end_unused(self, handle: str) -> None:
+        """Give a binding back that nobody used; at the primary only if our proxies' reports prove that (``uses``)."""
+
+        async def run(transaction: Transaction) -> IdentityBinding:
+            old, now = await _required(transaction, handle), self._clock()
+            is_over = old.is_served(now) and old.unused_until is not None and now >= old.unused_until
+            if not is_over:  # used, or ended, since the sweep looked
+                return old
+            found = Use.NONE
+            if old.role is Role.PRIMARY:
+                found = use_of(old, self._proxies, await transaction.uses.all(), now)
+            if found is Use.NONE:
+                return await transaction.save(old, self._ending(old, now), Change("binding.unused", "sweep", now))
+            if found is Use.UNKNOWN:
+                return await transaction.save(old, use(old), Change("use.unknown", "sweep", now, found.value))
+            later = replace(old, unused_until=postponed_until(old, now))
+            return await transaction.save(old, later, Change("use.awaited", "sweep", now, found.value))
+
+        await self._unless_gone(self._write(run))
 
     async def _settled(self, binding: IdentityBinding) -> IdentityBinding:
         if binding.deregistration is not Deregistration.PENDING:

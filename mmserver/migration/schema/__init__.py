@@ -22,7 +22,7 @@ from sqlalchemy import (
     text,
 )
 
-HEAD: Final = "0003"
+HEAD: Final = "0004"
 """The Alembic revision that this program needs; a test holds it equal to the newest script."""
 
 metadata = MetaData(
@@ -69,6 +69,7 @@ bindings = Table(
     Column("version", BigInteger, nullable=False),
     Column("withdrawal", String(32), nullable=False, server_default=""),
     Column("unused_until", Float),
+    Column("unused_since", Float),
     CheckConstraint("role IN ('primary', 'partner')", name="role"),
     CheckConstraint("state IN ('held', 'allocated', 'registered', 'quarantined')", name="state"),
     CheckConstraint("(state = 'held') = (held_until IS NOT NULL)", name="held"),
@@ -83,7 +84,8 @@ bindings = Table(
 )
 """``scope`` is empty for a set lent once, or the partner's name where the default set itself is lent to several.
 
-``withdrawal`` names the row of ``withdrawals`` that disabled it; ``unused_until`` is set while nobody has used it yet.
+``withdrawal`` names the row of ``withdrawals`` that disabled it; ``unused_since`` and
+``unused_until`` are set while nobody has used it yet.
 """
 
 binding_users = Table(
@@ -162,3 +164,12 @@ acknowledgements = Table(
     Column("version", BigInteger, nullable=False),
     Column("at", Float, nullable=False),
 )
+
+use_reports = Table(
+    "use_reports",
+    metadata,
+    Column("proxy", String(253), primary_key=True),
+    Column("since", Float),
+    Column("at", Float, nullable=False),
+)
+"""How far each proxy has reported first uses of primary migration sets: all since ``since``, as of ``at``."""

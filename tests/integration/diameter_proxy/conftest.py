@@ -158,6 +158,7 @@ class Feed:
         self.resets = False
         self.acknowledged = []
         self.events = []
+        self.uses = []
         self.looked_up = []
         self.is_down = False
         self.look_up_delay_s = 0.0
@@ -230,6 +231,9 @@ class Feed:
             return 404, b"{}"
         if path == "/feed/v1/acknowledgement":
             self.acknowledged.append(json.loads(body))
+            return 204, b""
+        if path == "/feed/v1/uses":
+            self.uses.append(json.loads(body))
             return 204, b""
         if path == "/feed/v1/events":
             self.events.append(json.loads(body))

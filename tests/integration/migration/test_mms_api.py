@@ -1,6 +1,7 @@
 """CSC-X and the feed over real HTTPS, with mutual TLS."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
@@ -166,6 +167,44 @@ async def test_a_home_deregistration_withdraws_and_the_cms_learns_of_it(
     assert (await proxy.post("/feed/v1/events", json=event)).status_code == 204
     page = (await cms.get("/csc-x/v1/bindings/changes", params={"after": confirmed["version"]})).json()
     assert [(entry["binding"], entry["enabled"]) for entry in page["bindings"]] == [(held["binding"], False)]
+
+
+@pytest.fixture
+def unused_for_3_s(lab: Any) -> None:
+    lab.configure(**{"sweep_s = 0.1": "sweep_s = 0.1\nunused_s = 3"})
+
+
+@pytest.mark.usefixtures("unused_for_3_s")
+async def test_a_proxy_reports_uses_for_itself_and_the_primary_gives_back_the_rest(
+    lab: Any, cms: httpx2.AsyncClient, proxy: httpx2.AsyncClient, client_of: Callable[..., Any]
+) -> None:
+    path = "/feed/v1/uses"
+    told = {"proxy": "proxy1.mc2.lab", "complete_for_s": 3600}
+    theirs = await proxy.put(path, json=told | {"proxy": "proxy2.mc2.lab"})
+    assert (theirs.status_code, theirs.json()["type"]) == (403, "urn:mc-migration:problem:not-this-proxy")
+    held = [
+        (await cms.post("/csc-x/v1/primary-mc-system-sip-identities", json=PRIMARY | {"mc_service_ids": [user]})).json()
+        for user in ("sip:a@mc2.lab", "sip:b@mc2.lab")
+    ]
+    used, never = [one["binding"] for one in held]
+    for handle in (used, never):
+        assert (await cms.post(f"/csc-x/v1/bindings/{handle}/confirm", json={})).status_code == 200
+    async with client_of("proxy2.mc2.lab") as other:
+        assert (await other.put(path, json=told | {"proxy": "proxy2.mc2.lab"})).status_code == 204
+    assert (await proxy.put(path, json=told | {"bindings": [used, "b-none"]})).status_code == 204
+
+    async def states() -> list[str]:
+        return [(await cms.get(f"/csc-x/v1/bindings/{handle}")).json()["state"] for handle in (used, never)]
+
+    due = time.monotonic() + 20
+    while await states() != ["allocated", "quarantined"]:
+        assert time.monotonic() < due, await states()
+        await asyncio.sleep(0.05)
+    page = (await cms.get("/csc-x/v1/bindings/changes", params={"after": 0})).json()
+    ended = {one["binding"]: one["state"] for one in page["bindings"]}
+    assert ended[never] == "quarantined"  # so the CMS tells the partner over CSC-17
+    assert lab.database.one("SELECT unused_until FROM bindings WHERE handle = :handle", handle=used) is None
+    assert lab.database.one("SELECT count(*) FROM audit WHERE event = 'binding.used'") == 1
 
 
 async def test_operations_are_named_after_the_messages(cms: httpx2.AsyncClient) -> None:

@@ -194,6 +194,7 @@ SUCCESSES: Final[dict[str, Callable[[Filled], dict[str, Any]]]] = {
     "look_up_identity":                     lambda _: at(identity=f"mig-{HANDLES[3]}@ims.mc2.lab"),
     "acknowledge_feed":                     lambda f: send({"proxy": "proxy1.mc2.lab", "version": f.version()}),
     "report_proxy_event":                   lambda _: send(EVENT),
+    "report_uses":                          lambda _: send({"proxy": "proxy1.mc2.lab", "bindings": [HANDLES[1]]}),
 }
 # fmt: on
 ELSEWHERE: Final = {

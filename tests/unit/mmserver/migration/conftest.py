@@ -112,6 +112,7 @@ class Mms:
             clock=self.clock,
             quarantine_s=self.config.lifetime.quarantine_s,
             deregisterer=self.deregister,
+            proxies=self.config.http.clients.feed,
             on_change=self.notify,
         )
         self.user_withdrawals = UserWithdrawals(

@@ -1,8 +1,9 @@
 """A store that was restored is found out, once, and its readers start again."""
 
+from collections.abc import Callable
 from typing import Any
 
-from mmserver.messages import FeedAcknowledgement
+from mmserver.messages import BindingState, FeedAcknowledgement, UseReport
 from mmserver.migration.store_life import BACKUP
 
 
@@ -38,6 +39,21 @@ async def test_a_restored_store_begins_a_life_beyond_every_version_of_the_lost_o
     assert [entry.binding for entry in found.entries] == [binding.handle, changed.handle]
     assert await mms.server.proxies_behind(binding) == ("proxy1.mc2.lab", "proxy2.mc2.lab")
     assert not await mms.store.begin_life(mms.now + 61)
+
+
+async def test_a_restored_store_does_not_know_what_was_used_and_gives_nothing_back(
+    make_mms: Callable[..., Any],
+) -> None:
+    mms = make_mms(lifetime__unused_s=100)
+    await mms.store.begin_life(mms.now)
+    binding = await mms.lent("a")
+    await mark(mms, BACKUP)
+    assert await mms.store.begin_life(mms.now + 60)
+    mms.now += 100
+    for proxy in mms.config.http.clients.feed:
+        await mms.feed.report_uses(UseReport(proxy=proxy, complete_for_s=1000))
+    await mms.withdrawal.sweep()
+    assert (await mms.server.get(binding.handle)).state is BindingState.ALLOCATED
 
 
 async def test_a_clock_that_went_back_does_not_take_versions_back(mms: Any) -> None:

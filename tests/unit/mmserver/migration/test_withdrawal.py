@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mmserver.messages import BindingState, Deregistration
+from mmserver.messages import BindingState, Deregistration, UseReport
 from mmserver.migration.bindings import IdentityBinding, Registration, register
 from mmserver.migration.errors import BindingNotLive, BindingUnknown
 from mmserver.migration.store import Change
@@ -187,9 +187,82 @@ async def test_a_binding_that_nobody_used_is_given_back(make_mms: Callable[..., 
         assert [row["event"] for row in await transaction.audit_trail(never.handle)][-1] == "binding.unused"
 
 
-async def test_the_primary_does_not_see_use_and_gives_nothing_back_for_want_of_it(make_mms: Callable[..., Any]) -> None:
+async def told(mms: Any, *bindings: str, complete_for_s: float | None = 1000.0) -> None:
+    """Let both proxies report: the first these bindings, the second none."""
+    for proxy, used in (("proxy1.mc2.lab", bindings), ("proxy2.mc2.lab", ())):
+        await mms.feed.report_uses(UseReport(proxy=proxy, bindings=used, complete_for_s=complete_for_s))
+
+
+async def events_of(mms: Any, handle: str) -> list[str]:
+    async with mms.store.reading() as transaction:
+        return [row["event"] for row in await transaction.audit_trail(handle)]
+
+
+async def test_the_primary_gives_back_what_no_proxy_saw_used(make_mms: Callable[..., Any]) -> None:
     mms = make_mms(lifetime__unused_s=100)
-    assert (await mms.lent("a")).unused_until is None
+    never, used = await mms.lent("a"), await mms.lent("b")
+    await told(mms, used.handle)
+    mms.now += 100
+    await told(mms)
+    await mms.withdrawal.sweep()
+    assert (await mms.server.get(never.handle)).state is BindingState.QUARANTINED
+    assert (await mms.server.get(used.handle)).state is BindingState.ALLOCATED
+    assert (await events_of(mms, never.handle))[-1] == "binding.unused"
+    assert (await events_of(mms, used.handle))[-1] == "binding.used"
+    assert await mms.withdrawal.sweep() == 0
+
+
+@pytest.mark.parametrize("silent", ["both", "one", "since long", "more to come"])
+async def test_the_primary_waits_for_a_proxy_that_is_silent(make_mms: Callable[..., Any], silent: str) -> None:
+    mms = make_mms(lifetime__unused_s=800)
+    binding = await mms.lent("a")
+    if silent == "since long":
+        await told(mms)
+    mms.now += 800
+    if silent == "one":
+        await mms.feed.report_uses(UseReport(proxy="proxy1.mc2.lab", complete_for_s=1000))
+    elif silent == "more to come":
+        await told(mms, complete_for_s=None)
+    await mms.withdrawal.sweep()
+    assert (await mms.server.get(binding.handle)).state is BindingState.ALLOCATED
+    assert (await events_of(mms, binding.handle))[-1] == "use.awaited"
+    assert await mms.withdrawal.sweep() == 0  # not looked at again at once
+    mms.now += 100
+    await told(mms, complete_for_s=2000.0)
+    await mms.withdrawal.sweep()
+    assert (await mms.server.get(binding.handle)).state is BindingState.QUARANTINED
+
+
+async def test_what_a_proxy_may_have_missed_ends_with_its_validity(make_mms: Callable[..., Any]) -> None:
+    mms = make_mms(lifetime__unused_s=100)
+    binding = await mms.lent("a")
+    mms.now += 100
+    await told(mms, complete_for_s=99.0)  # both began anew after the binding
+    await mms.withdrawal.sweep()
+    await told(mms, complete_for_s=1000.0)
+    mms.now = binding.valid_until - 1
+    await told(mms, complete_for_s=1e6)
+    await mms.withdrawal.sweep()
+    assert (await mms.server.get(binding.handle)).state is BindingState.ALLOCATED
+    assert (await events_of(mms, binding.handle))[-1] == "use.unknown"
+    mms.now += 1
+    await mms.withdrawal.sweep()
+    await mms.withdrawal.close()
+    assert (await mms.server.get(binding.handle)).state is BindingState.QUARANTINED
+
+
+async def test_a_use_that_is_reported_between_the_look_and_the_end_keeps_the_binding(
+    make_mms: Callable[..., Any],
+) -> None:
+    mms = make_mms(lifetime__unused_s=100)
+    binding = await mms.lent("a")
+    mms.now += 100
+    await told(mms)
+    async with mms.store.reading() as transaction:
+        [seen] = await transaction.find_due(mms.now)
+    await told(mms, binding.handle)
+    await mms.withdrawal._sweep_one(seen, mms.now)
+    assert (await mms.server.get(binding.handle)).state is BindingState.ALLOCATED
 
 
 async def test_without_the_setting_nothing_is_given_back(mms: Any) -> None:
