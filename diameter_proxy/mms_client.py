@@ -32,7 +32,8 @@ class MmsClient:
     def open(self) -> None:
         """Load the library, which takes a while, and make ready; may be called in a thread."""
         httpx = importlib.import_module("httpx2")
-        self._client = httpx.AsyncClient(trust_env=False, verify=self._context, timeout=self._timeout_s)
+        transport = importlib.import_module("diameter_proxy.https_transport").HttpsTransport(self._context)
+        self._client = httpx.AsyncClient(trust_env=False, transport=transport, timeout=self._timeout_s)
 
     async def close(self) -> None:
         """Let go of all connections."""

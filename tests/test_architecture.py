@@ -23,13 +23,14 @@ LEAVES: Final = {
     "ue_agent.aka":             ("cryptography",),
 }
 SHELL: Final = "diameter_proxy.node"
+HTTPS: Final = "diameter_proxy.https_transport"
 # part                       the parts of ours that it may import; leaves are open to all
 MAY_IMPORT: Final = {
     "diameter_proxy.node":      (),
     "diameter_proxy":           (SHELL,),
     "mmserver.http":            (),
     "mmserver.migration":       ("mmserver.http", SHELL),
-    "mmserver.configuration":   ("mmserver.http",),
+    "mmserver.configuration":   ("mmserver.http", HTTPS),
     "mmserver.cli":             ("mmserver.migration.cli", "mmserver.configuration.cli"),
     "ue_agent":                 (),
     "lab":                      (SHELL,),

@@ -156,14 +156,15 @@ class Peer:
         # Loaded with the first question, so that the program is up sooner.
         import httpx2
 
+        from diameter_proxy.https_transport import HttpsTransport
+
         if self._http is None:
             self._http = httpx2.AsyncClient(
                 base_url=self._base_url,
-                verify=self._context,
                 timeout=None,
                 trust_env=False,
                 follow_redirects=False,
-                transport=self._transport,
+                transport=self._transport or HttpsTransport(self._context),
             )
         return self._http
 
