@@ -49,13 +49,14 @@ lab: set-up ## the lab's tests alone: real Kamailio, every scenario once, mutati
 drill: set-up ## all scenarios ten times over, namespaces, processes and files the same before and after
 	$(ROOT) .venv/bin/mclab run --all --repeat 10 --check-clean
 
-bench: set-up-bench ## figures; relays against each other (exit 1 on a missed ratio), the splice, start-up, the map of a million bindings, CSC-4 at 50/s, migrated against native registration
+bench: set-up-bench ## figures; relays against each other (exit 1 on a missed ratio), the splice, start-up, the map of a million bindings, CSC-4 at 50/s, migrated against native registration, one by one and at 50/s, the highest rates
 	$(PY) tests/bench/bench_splice.py
 	$(PY) tests/bench/bench_imports.py
 	$(PY) tests/bench/bench_feed.py
 	$(PY) tests/bench/bench_mms.py
 	$(PY) tests/bench/bench_csc4.py
 	$(ROOT) $(PY) tests/bench/bench_registration.py
+	$(ROOT) $(PY) tests/bench/bench_storm.py
 	$(ROOT) $(PY) -m tests.bench.bench_relays
 
 fuzz: set-up-tests ## long runs of the property tests

@@ -145,6 +145,59 @@ def run(
 
 
 @app.command()
+def storm(
+    users: Annotated[int, typer.Option("--users", min=1, max=100_000, help="So many subscribers.")] = 200,
+    rate: Annotated[float, typer.Option("--rate", min=0.1, max=10_000, help="Registrations a second.")] = 50.0,
+    for_s: Annotated[
+        float | None, typer.Option("--for", min=0.1, help="Seconds; without it everybody registers once.")
+    ] = None,
+    migrated: Annotated[bool, typer.Option("--migrated", help="At the partner, through both proxies.")] = False,
+    native: Annotated[bool, typer.Option("--native", help="At home. With --migrated: first this, then that.")] = False,
+    ramp: Annotated[float, typer.Option("--ramp", min=0, max=600, help="Seconds in which the rate grows.")] = 1.0,
+    deregister: Annotated[bool, typer.Option("--deregister", help="Each de-registers afterwards.")] = False,
+    timeout: Annotated[float, typer.Option("--timeout", min=0.5, max=32, help="Timer F, seconds.")] = 32.0,
+    find_rate: Annotated[
+        bool, typer.Option("--find-rate", help="Look for the highest rate without a failure, from --rate upwards.")
+    ] = False,
+    p99: Annotated[float, typer.Option("--p99", min=1, help="What a good rate's p99 stays under, ms.")] = 100.0,
+    topology: TopologyFile = None,
+    directory: Annotated[Path | None, typer.Option("--directory", help="Run directory.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let many UEs register with AKA, and show how long it took.  Exit 0 when all got 200."""
+    from rich.console import Console
+
+    from lab.commands.storm import shown
+    from lab.commands.storm import storm as blow
+    from lab.scenarios.orders import StormOrder
+
+    _need_root()
+    sides = (*(("native",) if native else ()), *(("migrated",) if migrated or not native else ()))
+    order = StormOrder.model_validate(
+        {
+            "users": users,
+            "rate": rate,
+            "sides": sides,
+            "ramp_s": ramp,
+            "for_s": for_s,
+            "deregister": deregister,
+            "timeout_s": timeout,
+            "find_rate": find_rate,
+            "p99_ms": p99,
+        }
+    )
+    with _errors():
+        outcome = blow(order, topology, directory, _say)
+    if as_json:
+        _print_json(outcome.as_json())
+    else:
+        shown(outcome, Console(width=None if os.isatty(1) else 120))
+        if outcome.reason:
+            _say(f"error: {outcome.reason}")
+    raise typer.Exit(0 if outcome.passed else 1)
+
+
+@app.command()
 def verify(
     run_directory: Annotated[Path, typer.Argument(metavar="RUN", help="Run directory.")],
     as_json: AsJson = False,

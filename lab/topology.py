@@ -5,7 +5,7 @@ Scenarios change it by dotted paths (``systems.mc1.hss_mode``).  Nothing here to
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from datetime import datetime
 from ipaddress import IPv4Address, IPv4Network
@@ -14,6 +14,7 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from lab.load.crowd import Crowd, Member, Place, members
 from mmserver.identity import SipIdentities, parse_domain, parse_impi, parse_impu, parse_sip_identities
 
 DEFAULT_FILE: Final = Path(__file__).with_name("topology.toml")
@@ -162,6 +163,7 @@ class Topology(Table):
     systems: Annotated[dict[Name, System], Field(min_length=1)]
     users: dict[Name, User]
     ues: dict[Name, Ue] = {}
+    crowd: Annotated[Crowd | None, Field(description="Many subscribers for `mclab storm`, at the HSS alone.")] = None
 
     @model_validator(mode="after")
     def _references_hold(self) -> Self:
@@ -172,6 +174,8 @@ class Topology(Table):
             for field, owner in (("user", ue.user), ("isim_of", ue.isim_of or ue.user)):
                 if owner not in self.users:
                     raise ValueError(f"ues.{name}.{field}: no user {owner}")
+        if self.crowd is not None and not {self.crowd.home, self.crowd.partner} <= set(self.systems):
+            raise ValueError("crowd: home and partner are systems of the lab")
         octets = [*self.roles.values(), *ADDED.values(), *(ue.octet for ue in self.ues.values())]
         doubled = sorted({octet for octet in octets if octets.count(octet) > 1})
         if doubled:
@@ -225,6 +229,16 @@ class Topology(Table):
         """Return the users whose primary MC system is ``system``."""
         return {name: user for name, user in self.users.items() if user.system == system}
 
+    def crowd_of(self, system: str) -> Iterator[Member]:
+        """Yield the crowd of a system, if it has one."""
+        if self.crowd is not None and self.crowd.home == system:
+            yield from members(self.crowd, self.place(system), self.place(self.crowd.partner))
+
+    def place(self, system: str) -> Place:
+        """Return what the identities of a system's crowd look like."""
+        settings = self.systems[system]
+        return Place(settings.home_domain, settings.plmn, settings.lent_prefix)
+
     def partners_of(self, system: str) -> dict[str, Agreement]:
         """Return the agreements of a system with those systems that are in the lab."""
         return {name: value for name, value in self.systems[system].agreements.items() if name in self.systems}
@@ -242,10 +256,12 @@ class Topology(Table):
             if name not in self.systems:
                 raise TopologyError(f"no system {name}; there are {', '.join(self.systems)}")
         users = {name: user for name, user in self.users.items() if user.system in systems}
+        crowd = self.crowd if self.crowd and {self.crowd.home, self.crowd.partner} <= set(systems) else None
         return self.model_copy(
             update={
                 "systems": {name: system for name, system in self.systems.items() if name in systems},
                 "users": users,
+                "crowd": crowd,
                 "ues": {name: ue for name, ue in self.ues.items() if ue.user in users and (ues is None or name in ues)},
             }
         )

@@ -7,7 +7,10 @@ Desktop (``rdpmt``).
 
 import json
 import os
+import signal
 import subprocess
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -44,6 +47,36 @@ def run_tshark(capture: Path, *arguments: str, config: Path | None = None) -> st
         lines = [line for line in done.stderr.splitlines() if not line.startswith("Running as user")]
         raise DissectionFailed(f"tshark cannot read {capture}: {lines[-1] if lines else 'no reason given'}")
     return done.stdout
+
+
+def stream_tshark(capture: Path, *arguments: str, config: Path | None = None) -> Iterator[str]:
+    """Yield tshark's standard output on ``capture`` line by line, while it works.
+
+    Raises:
+        DissectionFailed: there is no such file, tshark is missing, or cannot read it.
+    """
+    if not capture.is_file():
+        raise DissectionFailed(f"{capture}: no such capture")
+    environment = {**os.environ, "WIRESHARK_CONFIG_DIR": str(config or WIRESHARK_FOLDER)}
+    with tempfile.TemporaryFile("w+", errors="replace") as said:
+        try:
+            process = subprocess.Popen(
+                ["tshark", "-n", "-r", str(capture), *arguments],
+                env=environment, stdout=subprocess.PIPE, stderr=said, text=True, errors="replace",
+            )  # fmt: skip
+        except FileNotFoundError:
+            raise DissectionFailed("tshark is not installed: run make set-up") from None
+        with process:
+            assert process.stdout is not None
+            try:
+                yield from process.stdout
+            finally:
+                if process.poll() is None and not process.stdout.closed:
+                    process.stdout.close()
+        if process.returncode not in (0, -signal.SIGPIPE):
+            said.seek(0)
+            lines = [line.strip() for line in said if not line.startswith("Running as user")]
+            raise DissectionFailed(f"tshark cannot read {capture}: {lines[-1] if lines else 'no reason given'}")
 
 
 def dissect(capture: Path, *, key_log: Path | None = None, config: Path | None = None) -> Capture:

@@ -6,6 +6,7 @@ Tables as the programs' own ``config.py`` read them; pure, from the topology.
 from pathlib import Path
 from typing import Any, Final
 
+from lab.load.crowd import Member
 from lab.render.files import SIGNING_KEY, Files
 from lab.topology import PROXIES, Agreement, IdentitySet, System, Topology, User
 
@@ -46,7 +47,10 @@ def hss_table(topology: Topology, system: str, files: Files) -> dict[str, Any]:
             "scscf": [server_name(topology, system)],
             "corrupt_res_for": list(settings.corrupt_res_for),
         },
-        "users": [_hss_user(topology, name, user) for name, user in topology.users_of(system).items()],
+        "users": [
+            *(_hss_user(topology, name, user) for name, user in topology.users_of(system).items()),
+            *(_hss_member(topology, member) for member in topology.crowd_of(system)),
+        ],
     }
 
 
@@ -137,6 +141,25 @@ def _hss_user(topology: Topology, name: str, user: User) -> dict[str, Any]:
     provisioned = topology.systems[user.system].primary_allocation in POOLED
     sets = (user.isim, *(user.migration_sets if provisioned else ()))
     return {"name": name, "k": user.k, "opc": user.opc, "amf": AMF, "impis": [identity_set(one) for one in sets]}
+
+
+def _hss_member(topology: Topology, member: Member) -> dict[str, Any]:
+    assert topology.crowd is not None
+    is_lent = topology.systems[topology.crowd.home].hss_identities == "lent"
+    sets = (member.isim, *((member.primary,) if is_lent else ()))
+    return {
+        "name": member.name,
+        "k": member.k.hex(),
+        "opc": member.opc.hex(),
+        "amf": AMF,
+        "impis": [
+            {
+                "private_user_identity": one.private_user_identity,
+                "public_user_identities": list(one.public_user_identities),
+            }
+            for one in sets
+        ],
+    }
 
 
 def _vouched(terms: Agreement) -> dict[str, Any]:

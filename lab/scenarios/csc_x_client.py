@@ -28,7 +28,7 @@ class Administrator:
         context.minimum_version = ssl.TLSVersion.TLSv1_3
         context.load_cert_chain(task["certificate"], task["private_key"])
         host = urlsplit(task["url"]).hostname or ""
-        self._link = http.client.HTTPSConnection(host, context=context, timeout=TIMEOUT_S)
+        self._link = http.client.HTTPSConnection(host, context=context, timeout=task.get("timeout_s", TIMEOUT_S))
 
     def bindings(self, role: str, other_system: str = "") -> list[Binding]:
         """Return the bindings of a role, with one other system where given."""

@@ -64,7 +64,7 @@ async def change_bindings(lab: "Lab", step: model.ChangeBindings) -> dict[str, A
         ProgramFailure: there is none, or the MMS refuses.
     """
     values = {"action": step.action, "role": step.role, "other_system": step.other_system, "reason": step.reason}
-    return await _administer(lab, step.system, values)
+    return await administer(lab, step.system, values)
 
 
 async def await_bindings(lab: "Lab", step: model.AwaitBindings) -> dict[str, Any]:
@@ -80,7 +80,7 @@ async def await_bindings(lab: "Lab", step: model.AwaitBindings) -> dict[str, Any
         "count": step.count,
         "within_s": step.within_s,
     }
-    return await _administer(lab, step.system, values, ANSWER_S + step.within_s)
+    return await administer(lab, step.system, values, ANSWER_S + step.within_s)
 
 
 async def change_withdrawal(lab: "Lab", step: model.Withdraw | model.Restore) -> dict[str, Any]:
@@ -97,7 +97,7 @@ async def change_withdrawal(lab: "Lab", step: model.Withdraw | model.Restore) ->
         "mc_service_id": topology.users[topology.ues[step.ue].user].mc_service_ids[0],
         "reason": step.reason,
     }
-    return await _administer(lab, topology.home_of(step.ue), values)
+    return await administer(lab, topology.home_of(step.ue), values)
 
 
 async def import_binding(lab: "Lab", step: model.ImportBinding) -> dict[str, Any]:
@@ -107,7 +107,7 @@ async def import_binding(lab: "Lab", step: model.ImportBinding) -> dict[str, Any
         ProgramFailure: one of them refuses.
     """
     for system, entry in binding_entries(lab.topology, step.ue, step.partner).items():
-        await _administer(lab, system, {"action": "import", "entries": [entry]})
+        await administer(lab, system, {"action": "import", "entries": [entry]})
     return {}
 
 
@@ -185,9 +185,14 @@ async def replay_assertion(lab: "Lab", step: model.ReplayAssertion) -> dict[str,
     return answer
 
 
-async def _administer(
+async def administer(
     lab: "Lab", system: str, values: Mapping[str, Any], patience_s: float = ANSWER_S
 ) -> dict[str, Any]:
+    """Have an administrator of a system do something at its MMS over CSC-X (``csc_x_client``).
+
+    Raises:
+        ProgramFailure: the MMS refuses or does not answer.
+    """
     whom = {
         "url": f"https://mms.{system}.lab",
         "ca": lab.files.authority(system),

@@ -314,6 +314,27 @@ class ReplayAssertion:
 
 
 @dataclass(frozen=True, slots=True)
+class EnterCrowd:
+    """Over CSC-X, as an administrator: the binding of each of the crowd is imported into both MMSs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Storm:
+    """The crowd registers from where a UE is: at home (``native``) or at the partner (``migrated``)."""
+
+    ue: str
+    side: Literal["native", "migrated"]
+    rate: float
+    ramp_s: float = 1.0
+    for_s: float | None = None
+    expires: int = 600
+    deregister: bool = False
+    timeout_s: float = 32.0
+    find_rate: bool = False
+    p99_ms: float = 100.0
+
+
+@dataclass(frozen=True, slots=True)
 class During:
     """One step is under way while others are carried out; then its outcome is awaited."""
 
@@ -346,6 +367,8 @@ Step = (
     | AwaitBindings
     | RotateKey
     | ReplayAssertion
+    | EnterCrowd
+    | Storm
     | During
     | Hss
     | Kill

@@ -20,6 +20,7 @@ from lab.scenarios.errands import (
     rotate_key,
     send_mar,
 )
+from lab.scenarios.storms import blow, enter_crowd
 from lab.supervisor.lab import Lab
 from lab.supervisor.process import ProgramFailure
 
@@ -102,6 +103,10 @@ class Runner:
                 return await command_hss(self._lab, step)
             case model.SendDiameter():
                 return await self._send_diameter(step)
+            case model.EnterCrowd():
+                return await enter_crowd(self._lab)
+            case model.Storm():
+                return await blow(self._lab, step)
             case _:
                 return await self._change_lab(step)
 

@@ -21,6 +21,7 @@ from lab.run_directory import RunDirectory
 from lab.runtime.netns import NetnsRuntime
 from lab.scenarios.library import UnknownScenario, scenario_named
 from lab.scenarios.model import Scenario
+from lab.scenarios.orders import scenario_of_order
 from lab.scenarios.record import environment, run_facts
 from lab.scenarios.runner import Runner, StepFailed
 from lab.supervisor.control import ControlServer
@@ -129,11 +130,17 @@ async def _stopped(options: argparse.Namespace, stop: asyncio.Event) -> None:
 
 
 def _plan(options: argparse.Namespace) -> tuple[Scenario, Topology]:
-    scenario = scenario_named(options.scenario) if options.scenario else NO_SCENARIO
+    scenario = _scenario(options)
     systems = tuple(options.system) or scenario.systems
-    ues = scenario.ues if options.scenario else None
+    ues = scenario.ues if scenario is not NO_SCENARIO else None
     topology = load_topology(options.topology, scenario.settings).restricted_to(systems, ues)
     return scenario, topology
+
+
+def _scenario(options: argparse.Namespace) -> Scenario:
+    if options.order:
+        return scenario_of_order(options.order)
+    return scenario_named(options.scenario) if options.scenario else NO_SCENARIO
 
 
 def _options() -> argparse.Namespace:
@@ -143,6 +150,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--topology", type=Path, default=DEFAULT_FILE)
     parser.add_argument("--system", action="append", default=[])
     parser.add_argument("--scenario", default="")
+    parser.add_argument("--order", default="", help="a storm or a drill as JSON, in place of a scenario")
     parser.add_argument("--keep", action="store_true", help="stay up when the scenario is through")
     parser.add_argument("--tied", action="store_true", help="take the lab down when standard input ends")
     return parser.parse_args()

@@ -143,9 +143,11 @@ def load_config(path: Path) -> HssConfig:
 
 
 def _unique(what: str, names: list[str]) -> None:
+    seen: set[str] = set()
     for name in names:
-        if names.count(name) > 1:
+        if name in seen:
             raise ValueError(f"{what} {name} stands twice")
+        seen.add(name)
 
 
 def _first_fault(exc: ValidationError) -> str:

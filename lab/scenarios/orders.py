@@ -1,0 +1,81 @@
+"""Storms and drills: scenarios made from numbers on a command line, not from the library.
+
+An order travels from ``mclab`` to the supervisor as JSON and becomes a scenario there.
+"""
+
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from lab.load.crowd import USERS_MAX
+from lab.scenarios.model import EnterCrowd, Move, Scenario, Step, Storm
+
+HOME: Final = "mc1"
+PARTNER: Final = "mc2"
+STORM_UE: Final = "ue1"
+
+
+class StormOrder(BaseModel):
+    """``mclab storm``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["storm"] = "storm"
+    users: Annotated[int, Field(ge=1, le=USERS_MAX)]
+    rate: Annotated[float, Field(gt=0, le=10_000)]
+    sides: tuple[Literal["native", "migrated"], ...]
+    ramp_s: Annotated[float, Field(ge=0, le=600)] = 1.0
+    for_s: Annotated[float | None, Field(gt=0, le=86_400)] = None
+    expires: Annotated[int, Field(ge=30, le=600_000)] = 600
+    deregister: bool = False
+    timeout_s: Annotated[float, Field(gt=0, le=32)] = 32.0
+    find_rate: bool = False
+    p99_ms: Annotated[float, Field(gt=0)] = 100.0
+    seed: Annotated[str, Field(pattern=r"^[A-Za-z0-9]{1,32}$")] = "1"
+
+
+_ORDER: Final[TypeAdapter[StormOrder]] = TypeAdapter(StormOrder)
+
+
+def scenario_of_order(text: str) -> Scenario:
+    """Return the scenario that an order asks for.
+
+    Raises:
+        ValueError: the text is no order.
+    """
+    return storm_scenario(_ORDER.validate_json(text))
+
+
+def storm_scenario(order: StormOrder) -> Scenario:
+    """Return a storm: bindings entered in bulk, then everybody registers from where ``ue1`` is."""
+    steps: list[Step] = [EnterCrowd()] if "migrated" in order.sides else []
+    for side in order.sides:
+        steps.append(Move(STORM_UE, HOME if side == "native" else PARTNER))
+        steps.append(
+            Storm(
+                STORM_UE,
+                side,
+                order.rate,
+                order.ramp_s,
+                order.for_s,
+                order.expires,
+                order.deregister,
+                order.timeout_s,
+                order.find_rate,
+                order.p99_ms,
+            )
+        )
+    return Scenario(
+        name="storm",
+        what=f"{order.users} users register at {order.rate:g}/s: {', then '.join(order.sides)}.",
+        steps=tuple(steps),
+        systems=(HOME, PARTNER),
+        ues=(STORM_UE,),
+        settings={
+            "crowd.home": HOME,
+            "crowd.partner": PARTNER,
+            "crowd.users": order.users,
+            "crowd.seed": order.seed,
+            "systems.mc1.valid_s": 86400,
+        },
+    )

@@ -1,0 +1,29 @@
+"""An order on a command line becomes a scenario that the topology carries."""
+
+import pytest
+from pydantic import ValidationError
+
+from lab.scenarios.model import EnterCrowd, Move, Storm
+from lab.scenarios.orders import StormOrder, scenario_of_order, storm_scenario
+from lab.topology import load_topology
+
+
+def test_a_storm_of_both_sides_enters_bindings_then_registers_at_home_then_abroad() -> None:
+    order = StormOrder(users=7, rate=50, sides=("native", "migrated"))
+    scenario = scenario_of_order(order.model_dump_json())
+    assert [type(step) for step in scenario.steps] == [EnterCrowd, Move, Storm, Move, Storm]
+    assert [step.system for step in scenario.steps if isinstance(step, Move)] == ["mc1", "mc2"]
+    topology = load_topology(settings=scenario.settings).restricted_to(scenario.systems, scenario.ues)
+    assert len(list(topology.crowd_of("mc1"))) == 7
+    assert list(topology.crowd_of("mc2")) == []
+
+
+def test_a_native_storm_needs_no_binding() -> None:
+    scenario = storm_scenario(StormOrder(users=1, rate=1, sides=("native",)))
+    assert not [step for step in scenario.steps if isinstance(step, EnterCrowd)]
+
+
+@pytest.mark.parametrize("text", ["{}", "no json", '{"kind": "storm", "users": 0, "rate": 1, "sides": ["native"]}'])
+def test_what_is_no_order_is_refused(text: str) -> None:
+    with pytest.raises(ValidationError):
+        scenario_of_order(text)
