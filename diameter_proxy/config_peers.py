@@ -20,7 +20,7 @@ class PeerTable(Table):
 
     host: DiameterIdentity
     realm: DiameterIdentity
-    group: Literal["cscf", "hss", "mms", "partner"]
+    group: Literal["cscf", "hss", "mms", "partner", "agent"]
     system: Annotated[SystemName | None, Field(description="A partner's MC system.")] = None
     tls: bool = False
     tls_1_2: Annotated[bool, Field(description="TLS 1.2 will do; never for a partner.")] = False
@@ -42,6 +42,10 @@ class PeerTable(Table):
             description="An agent: the systems behind it, and the Origin-Realm of each.",
         ),
     ]
+    realms: Annotated[
+        tuple[DiameterIdentity, ...],
+        Field(max_length=256, description="An agent: the realms beside its own that are reached through it."),
+    ] = ()
     commands: Annotated[
         tuple[Literal["UAR", "SAR", "LIR", "MAR", "RTR", "PPR"], ...],
         Field(description="What it may ask; empty: what its group may."),
@@ -65,6 +69,8 @@ class PeerTable(Table):
             raise ValueError("a partner needs the name of its system, or vouches_for where it is an agent")
         if self.vouches_for and (self.group != "partner" or self.system is not None):
             raise ValueError("vouches_for is for a partner without a system of its own: an agent")
+        if self.realms and self.group != "agent":
+            raise ValueError("realms is for a peer of the group agent")
         if len(set(self.vouches_for.values())) < len(self.vouches_for):
             raise ValueError("vouches_for: one realm stands for two systems")
         if self.group == "partner" and not (self.tls or self.allow_plain):
@@ -77,13 +83,15 @@ class PeerTable(Table):
 
 
 class RuleTable(Table):
-    """``[[routing.rules]]``: who serves what the table sends to the HSS; the first that fits."""
+    """``[[routing.rules]]``: who serves what goes to the HSS or from agent to agent; the first that fits."""
 
     name: Annotated[str, Field(min_length=1, max_length=64)]
     peers: Annotated[tuple[DiameterIdentity, ...], Field(min_length=1, max_length=64)]
     realm: Annotated[DiameterIdentity | None, Field(description="Destination-Realm.")] = None
     application: Annotated[int, Field(ge=0, le=0xFFFFFFFF, description="0: any.")] = 0
-    commands: Annotated[tuple[Literal["UAR", "SAR", "LIR", "MAR"], ...], Field(description="Empty: any.")] = ()
+    commands: Annotated[
+        tuple[Literal["UAR", "SAR", "LIR", "MAR", "RTR", "PPR"], ...], Field(description="Empty: any.")
+    ] = ()
     identity: Annotated[
         str, Field(max_length=255, description="Pattern with * and ? for the User-Name, else the Public-Identity.")
     ] = ""
@@ -138,6 +146,7 @@ def neighbour(peer: PeerTable, clock: Callable[[], float]) -> Neighbour:
         priority=peer.priority,
         weight=peer.weight,
         permit=permit if is_limited else None,
+        realms=frozenset(realm.encode() for realm in peer.realms),
     )
 
 

@@ -54,7 +54,9 @@ class Explanations:
             return {"refused": f"{peer} is no peer of ours: 3010 at its CER"}
         try:
             found = validation.read(data, proxy.settings.avps_max)
-            validation.check(data, found, proxy.settings.origin_host.encode(), proxy.neighbours)
+            validation.check(
+                data, found, proxy.settings.origin_host.encode(), proxy.neighbours.realms_for(neighbour.source)
+            )
             command = int.from_bytes(data[5:8], "big")
             forbidden = neighbour.permit.forbids(command, data, found) if neighbour.permit is not None else None
             if forbidden is not None:
@@ -83,8 +85,10 @@ class Explanations:
     ) -> dict[str, Any]:
         proxy = self._proxy
         rule = proxy.neighbours.rules.first(command, data, found) if route is Route.HSS else None
-        peers = rule.peers if rule is not None else self._serving(route, claim)
-        told = {"decision": route.value, "rule": rule.name if rule else None, "peers": list(peers)}
+        peers, name = rule.peers if rule is not None else self._serving(route, claim), rule.name if rule else None
+        if route is Route.AGENT:
+            peers, name = proxy.relaying.toward(neighbour, data, found, command)
+        told = {"decision": route.value, "rule": name, "peers": list(peers)}
         told["open"] = self._open(peers)
         if route is Route.PARTNER and claim.lent is not None:
             realm = proxy.neighbours.realm_of_system.get(claim.lent.other_mc_system, "")
@@ -106,6 +110,8 @@ class Explanations:
                 return neighbours.of_class(self._proxy.settings.lent_database)
             case Route.SCSCF:
                 return neighbours.of_class(Source.CSCF)
+            case Route.AGENT:
+                return neighbours.of_class(Source.AGENT)
             case Route.PARTNER:
                 lent = claim.lent if claim is not None else None
                 return neighbours.of_system(lent.other_mc_system) if lent else neighbours.of_class(Source.PARTNER)

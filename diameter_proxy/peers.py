@@ -21,6 +21,7 @@ class Neighbour:
         priority: the lower is tried before the higher.
         weight: share of the requests among peers of one priority; 0: tried in the order of the configuration.
         permit: what it may ask, and how often; None: what its class may.
+        realms: for an agent: the realms beside its own that are reached through it.
     """
 
     host: str
@@ -31,6 +32,7 @@ class Neighbour:
     priority: int = 0
     weight: int = 0
     permit: Permit | None = None
+    realms: frozenset[bytes] = frozenset()
 
     def system_of(self, origin_realm: bytes) -> str:
         """Return the MC system that a request of this peer comes from; empty when the peer may not say so."""
@@ -84,6 +86,22 @@ class Neighbours:
         databases = (row.realm.encode() for row in rows if row.source in (Source.HSS, Source.MMS))
         self.served_realms: Final = frozenset((origin_realm.encode(), *databases))
         """Realms that requests from inside may name."""
+        toward: dict[bytes, list[Neighbour]] = {}
+        for row in rows:
+            if row.source is Source.AGENT:
+                for name in {row.realm.encode(), *row.realms}:
+                    toward.setdefault(name, []).append(row)
+        self._toward: Final = {name: Turns(found) for name, found in toward.items()}
+        self._agents_realms: Final = frozenset(toward)
+
+    def realms_for(self, source: Source) -> frozenset[bytes]:
+        """Return the realms that a request of this class may name (RFC 6733 §6.1.6)."""
+        return self._agents_realms if source is Source.AGENT else self.served_realms
+
+    def toward(self, realm: bytes) -> tuple[str, ...]:
+        """Return the agents that lead to a realm, in the order for the next request."""
+        turns = self._toward.get(realm.lower())
+        return turns.next() if turns is not None else ()
 
     def of_class(self, source: Source) -> tuple[str, ...]:
         """Return the peers of a class, in the order for the next request."""

@@ -107,7 +107,7 @@ class Proxy:
             self._starts_again,
             used,
         )
-        self._relaying: Final = Relaying(
+        self.relaying: Final = Relaying(
             settings, neighbours, wire, self.forwarder, self.server_names, home_deregistration, clock
         )
         self.priming: Final = Priming(settings, neighbours, self.forwarder, wire.next_end_to_end, clock)
@@ -136,7 +136,7 @@ class Proxy:
         self.server_names.configure(settings.server_name)
         self.look_ups.limit(settings.parked_max, settings.look_ups_per_s)
         self.forwarder.reconfigure(settings)
-        self._relaying.reconfigure(settings, neighbours)
+        self.relaying.reconfigure(settings, neighbours)
         self.priming.reconfigure(settings, neighbours)
         self.lane.reconfigure(settings)
 
@@ -203,7 +203,7 @@ class Proxy:
     def _request(self, peer: Neighbour, data: bytes, started_s: float, again: bool) -> None:
         """Route a request; ``again`` after a look-up or a UAR, for which it waited."""
         found = validation.read(data, self.settings.avps_max)
-        validation.check(data, found, self._origin_host, self.neighbours)
+        validation.check(data, found, self._origin_host, self.neighbours.realms_for(peer.source))
         command = int.from_bytes(data[5:8], "big")
         if not again:
             self.counters.request(peer.host, peer.source, command)
@@ -233,18 +233,20 @@ class Proxy:
         name = decision.name
         self.counters.routed[name] = self.counters.routed.get(name, 0) + 1
         if decision is Route.HSS:
-            self._relaying.relay(peer, data, found, command, decision, started_s, self._databases(Source.HSS), claim)
+            self.relaying.relay(peer, data, found, command, decision, started_s, self._databases(Source.HSS), claim)
         elif decision is Route.LENT_DATABASE:
             databases = self._databases(self.settings.lent_database)
-            self._relaying.relay(peer, data, found, command, decision, started_s, databases, claim)
+            self.relaying.relay(peer, data, found, command, decision, started_s, databases, claim)
+        elif decision is Route.AGENT:
+            self.relaying.by_realm(peer, data, found, command, started_s, claim)
         elif decision is Route.SCSCF:
-            self._relaying.to_scscf(peer, data, found, command, claim, started_s)
+            self.relaying.to_scscf(peer, data, found, command, claim, started_s)
         else:
             self._migrate(peer, data, found, decision, claim, started_s)
 
     def claim_of(self, peer: Neighbour, command: int, data: bytes, found: list[int]) -> Claim:
         """Say whose the identities are; a command that no row knows is nobody's."""
-        if not self.settings.has_feed and peer.source is not Source.PARTNER:
+        if peer.source is Source.AGENT or (not self.settings.has_feed and peer.source is not Source.PARTNER):
             return Claim(Owner.OWN, None, None, ())
         user_name = value_at(data, found[USER_NAME]) if found[USER_NAME] else None
         publics = [value_at(data, start) for start in starts_of(found, PUBLIC_IDENTITY)]

@@ -1,4 +1,4 @@
-"""Requests that pass unchanged: of own users to the HSS, of lent sets to their database, RTR and PPR to the S-CSCF.
+"""Requests that pass unchanged: to the HSS, to the database of lent sets, to the S-CSCF, from agent to agent.
 
 Hop-by-Hop changes and Route-Record is added; nothing is mapped (RFC 6733 §6.1.5 to §6.1.9).
 """
@@ -15,6 +15,7 @@ from diameter_proxy.diameter.result_codes import ResultCode
 from diameter_proxy.forwarding import Forwarder, Wire
 from diameter_proxy.hot_path import (
     DESTINATION_HOST,
+    DESTINATION_REALM,
     ROUTE_RECORD,
     USER_NAME,
     Edit,
@@ -90,7 +91,7 @@ class Relaying:
                 edits.append((found[DESTINATION_HOST], b""))
             elif named.decode("ascii", "replace") in candidates:
                 candidates = (named.decode("ascii"),)
-            else:
+            elif route is not Route.AGENT:  # else it is the peer of an agent further on
                 raise validation.Refused(_NO_SUCH_HOST)
         if found[ROUTE_RECORD]:
             passed = {value_at(data, start).lower() for start in starts_of(found, ROUTE_RECORD)}
@@ -104,11 +105,31 @@ class Relaying:
             sent=splice(data, data[4], 0, edits, self._route_records[peer.host]),
             candidates=candidates,
             started_s=started_s,
-            deadline_s=self._clock() + self._settings.hss_s,
+            deadline_s=self._clock() + (self._settings.csc_y_s if route is Route.AGENT else self._settings.hss_s),
         )
         if route is Route.HSS and command in (SAR, UAR) and found[USER_NAME] and claim.user_name:
             pending.learns = claim.user_name
         self._forwarder.start(pending)
+
+    def by_realm(
+        self, peer: Neighbour, data: bytes, found: list[int], command: int, started_s: float, claim: Claim
+    ) -> None:
+        """Pass an agent's request to the peer that it names, else to one toward its realm (RFC 6733 §6.1.5, §6.1.6)."""
+        candidates, _ = self.toward(peer, data, found, command)
+        self.relay(peer, data, found, command, Route.AGENT, started_s, candidates, claim)
+
+    def toward(
+        self, peer: Neighbour, data: bytes, found: list[int], command: int
+    ) -> tuple[tuple[str, ...], str | None]:
+        """Return who may get an agent's request, the sender never, and the rule that says so."""
+        neighbours = self._neighbours
+        if found[DESTINATION_HOST]:
+            named = neighbours.by_host.get(value_at(data, found[DESTINATION_HOST]).lower().decode("ascii", "replace"))
+            if named is not None and named.source is Source.AGENT:
+                return (named.host,), None
+        rule = neighbours.rules.first(command, data, found)
+        led = rule.peers if rule is not None else neighbours.toward(value_at(data, found[DESTINATION_REALM]))
+        return tuple(host for host in led if host != peer.host), rule.name if rule is not None else None
 
     def to_scscf(
         self, peer: Neighbour, data: bytes, found: list[int], command: int, claim: Claim, started_s: float

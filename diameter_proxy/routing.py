@@ -27,6 +27,7 @@ class Source(StrEnum):
     HSS = "hss"
     MMS = "mms"
     PARTNER = "partner"
+    AGENT = "agent"
 
 
 class Route(Enum):
@@ -37,6 +38,7 @@ class Route(Enum):
     PARTNER = "mapped partner to primary, over CSC-Y"
     HSS_AS_KNOWN = "mapped to what the HSS knows, to the HSS"
     SCSCF = "to the S-CSCF named by Destination-Host"
+    AGENT = "to the agent that Destination-Host or the realm leads to, unchanged"
 
 
 class Refusal(NamedTuple):
@@ -97,6 +99,9 @@ def _rows() -> Iterator[tuple[tuple[Source, int, Owner], Route | Refusal]]:
             yield (Source.HSS, command, owner), NOT_THE_OWNER
         for owner in (Owner.OWN, Owner.FOREIGN, Owner.MIXED):
             yield (Source.MMS, command, owner), NOT_THE_OWNER
+    # Another agent: by realm to the next agent; never to a database or a CSCF of ours (RFC 6733 §2.8.1).
+    for command in COMMANDS:
+        yield (Source.AGENT, command, Owner.OWN), Route.AGENT
 
 
 TABLE: Final[dict[tuple[Source, int, Owner], Route | Refusal]] = dict(_rows())

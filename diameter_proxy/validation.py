@@ -26,7 +26,6 @@ from diameter_proxy.hot_path import (
     starts_of,
     value_at,
 )
-from diameter_proxy.peers import Neighbours
 from diameter_proxy.routing import Refusal
 
 STEP: Final = "10.6.2-3"
@@ -94,8 +93,8 @@ def read(data: bytes, avps_max: int) -> list[int]:
         raise Refused(refusal) from exc
 
 
-def check(data: bytes, found: list[int], origin_host: bytes, neighbours: Neighbours) -> None:
-    """Hold a request against what RFC 6733 asks of one that a proxy passes on.
+def check(data: bytes, found: list[int], origin_host: bytes, realms: frozenset[bytes]) -> None:
+    """Hold a request against what RFC 6733 asks of one that a proxy passes on; ``realms`` are those that it may name.
 
     Raises:
         Refused: 3001, 3002, 3003, 3005, 3007 or 5005.
@@ -108,7 +107,7 @@ def check(data: bytes, found: list[int], origin_host: bytes, neighbours: Neighbo
                 raise Refused(_LOOP)
     if not found[DESTINATION_REALM]:
         raise Refused(_NO_REALM)
-    if value_at(data, found[DESTINATION_REALM]).lower() not in neighbours.served_realms:
+    if value_at(data, found[DESTINATION_REALM]).lower() not in realms:
         raise Refused(_OTHER_REALM)
     if int.from_bytes(data[8:12], "big") != CX:
         is_ours = found[DESTINATION_HOST] and value_at(data, found[DESTINATION_HOST]).lower() == origin_host

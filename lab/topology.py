@@ -20,7 +20,7 @@ from mmserver.identity import SipIdentities, parse_domain, parse_impi, parse_imp
 DEFAULT_FILE: Final = Path(__file__).with_name("topology.toml")
 LAB_DOMAIN: Final = "lab"
 PROXIES: Final = ("proxy1", "proxy2")
-ADDED: Final = {"probe": 19, "mms2": 20}
+ADDED: Final = {"edge": 8, "dra": 9, "probe": 19, "mms2": 20}
 """Hosts that a system has only where its settings say so, and the last octet of their address."""
 
 Setting = str | int | float | bool | tuple["Setting", ...] | list[Any] | dict[str, Any]
@@ -115,6 +115,10 @@ class System(Table):
     mms_instances: Annotated[
         Literal[1, 2], Field(description="Two migration management servers over one store; the second is mms2.")
     ] = 1
+    agents: Annotated[
+        Literal["none", "freediameter", "diameter-proxy"],
+        Field(description="Diameter agents of the SIP core: edge toward other systems, dra before the HSS."),
+    ] = "none"
     max_map_age_s: Annotated[float, Field(gt=0, description="An older identity map tells nothing.")] = 300.0
 
 
@@ -196,6 +200,11 @@ class Topology(Table):
     def mms_hosts(self, system: str) -> tuple[Host, ...]:
         """Return the instances of a system's migration management server, the first one first."""
         roles = ("mms", "mms2")[: self.systems[system].mms_instances]
+        return tuple(self.host(system, role) for role in roles)
+
+    def csc_y_hosts(self, system: str) -> tuple[Host, ...]:
+        """Return who speaks CSC-Y with other systems: the edge agent of the SIP core, else both proxies."""
+        roles = PROXIES if self.systems[system].agents == "none" else ("edge",)
         return tuple(self.host(system, role) for role in roles)
 
     def host(self, system: str, role: str) -> Host:
@@ -314,8 +323,12 @@ def _lay(tables: dict[str, Any], path: str, value: Setting) -> None:
 
 
 def _added(system: System) -> tuple[str, ...]:
-    return (*(("probe",) if system.probe else ()), *(("mms2",) if system.mms_instances > 1 else ()))
+    return (
+        *(("edge", "dra") if system.agents != "none" else ()),
+        *(("probe",) if system.probe else ()),
+        *(("mms2",) if system.mms_instances > 1 else ()),
+    )
 
 
 def _is_in_use(role: str, system: System) -> bool:
-    return system.through_proxy or role not in ("proxy1", "proxy2", "mms", "mms2")
+    return system.through_proxy or role not in ("proxy1", "proxy2", "mms", "mms2", "edge", "dra")

@@ -39,11 +39,11 @@ _NAMES: Final[Mapping[Lane, str]] = {
 _ROLES: Final[Mapping[Lane, frozenset[str]]] = {
     "ue":            frozenset({"ue"}),
     "primary-idms":  frozenset({"idms"}),
-    "primary-core":  frozenset({"pcscf", "icscf", "scscf"}),
+    "primary-core":  frozenset({"pcscf", "icscf", "scscf", "edge", "dra"}),
     "primary-cms":   frozenset({"cms"}),
     "primary-mms":   frozenset({"mms", "proxy"}),
     "primary-hss":   frozenset({"hss"}),
-    "partner-core":  frozenset({"pcscf", "icscf", "scscf"}),
+    "partner-core":  frozenset({"pcscf", "icscf", "scscf", "edge", "dra"}),
     "partner-cms":   frozenset({"cms"}),
     "partner-mms":   frozenset({"mms", "proxy"}),
 }

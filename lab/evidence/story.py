@@ -72,10 +72,20 @@ class Story:
     partner: Registration | None = None
     sets: LentSets = field(default=LentSets())
     aaa_2: Hop | None = None
-    csc_y: Hop | None = None
-    hss: Hop | None = None
+    csc_y_path: tuple[Hop, ...] = ()
+    hss_path: tuple[Hop, ...] = ()
     service: SipMessage | None = None
     service_answer: SipMessage | None = None
+
+    @property
+    def csc_y(self) -> Hop | None:
+        """The MAR as the partner's proxy sent it, and the MAA that came back to it."""
+        return self.csc_y_path[0] if self.csc_y_path else None
+
+    @property
+    def hss(self) -> Hop | None:
+        """The MAR as it reached the SIP database, and its MAA."""
+        return self.hss_path[-1] if self.hss_path else None
 
 
 @dataclass(frozen=True)
@@ -254,6 +264,7 @@ class _Reader:
     def _migrated(self, story: Story, partner: Registration) -> Story:
         aaa_2 = self._mar(partner)
         csc_y = self._same_transaction(aaa_2, "csc-y")
+        hss = self._same_transaction(csc_y[0] if csc_y else None, "hss")
         service = self._service(story.ue, partner)
         tokens = self._of(self._tokens, story.ue)
         grants = [x for x in tokens if form_of(x.request).get("grant_type") == JWT_BEARER]
@@ -266,8 +277,8 @@ class _Reader:
             token_exchange=_latest(exchanged, grant.request.frame.number if grant else NEVER),
             partner_token=grant,
             aaa_2=aaa_2,
-            csc_y=csc_y,
-            hss=self._same_transaction(csc_y, "hss"),
+            csc_y_path=csc_y,
+            hss_path=hss,
             service=service,
             service_answer=self._index.reply_to(service),
         )
@@ -289,18 +300,23 @@ class _Reader:
         ]
         return self._index.hop(found[-1]) if found else None
 
-    def _same_transaction(self, before: Hop | None, leg: str) -> Hop | None:
-        """Return the MAR that ``before`` became on another leg: it came next while ``before`` was open.
+    def _same_transaction(self, before: Hop | None, leg: str) -> tuple[Hop, ...]:
+        """Return the MAR that ``before`` became on another leg, hop by hop: it came while ``before`` was open.
 
-        The same End-to-End is preferred; without one the next MAR on that leg is taken, for its own check to judge.
+        More than one hop where agents stand between (NOTE 2, NOTE 3 of 10.6.2).  The same
+        End-to-End is preferred; without one the next MAR on that leg is taken, for its own check to judge.
         """
         if before is None:
-            return None
+            return ()
         start, end = before.request.frame.number, before.answer.frame.number if before.answer else NEVER
         found = self._index.mars_of(before.request.end_to_end, leg, start, end)
         if not found:
             found = [m for m in between(self._index.diameter(leg, MAR), start, end) if m.is_request]
-        return self._index.hop(found[-1]) if found else None
+        path = list(found[-1:])
+        for message in reversed(found[:-1]):  # what was tried in vain led to another host
+            if message.frame.destination == path[0].frame.source:
+                path.insert(0, message)
+        return tuple(self._index.hop(message) for message in path)
 
     def _service(self, ue: UeFacts, partner: Registration) -> SipMessage | None:
         """Return the first MESSAGE or INVITE that reached the UE in the partner system after its registration."""

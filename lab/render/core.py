@@ -30,7 +30,7 @@ def hss_table(topology: Topology, system: str, files: Files) -> dict[str, Any]:
     host = topology.host(system, "hss")
     settings = topology.systems[system]
     cscfs = ("icscf", "scscf", *(("probe",) if settings.probe else ()))
-    peers = PROXIES if settings.through_proxy else cscfs
+    peers = cscfs if not settings.through_proxy else PROXIES if settings.agents == "none" else ("dra",)
     askers = ("mms",) if asks_sip_database(settings) else ()
     return {
         "node": {

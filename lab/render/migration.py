@@ -47,13 +47,9 @@ def proxy_table(topology: Topology, system: str, role: str, files: Files) -> dic
         "tls": files.tls(host.key),
         "peers": [
             *_cscf_peers(topology, system),
-            _server_peer(topology, system, topology.host(system, "hss"), "hss"),
+            _server_peer(topology, system, topology.host(system, "hss" if settings.agents == "none" else "dra"), "hss"),
             *(_server_peer(topology, system, mms, "mms") for mms in (first, *others)),
-            *(
-                _partner_peer(topology, system, partner, name, files)
-                for partner in topology.partners_of(system)
-                for name in PROXIES
-            ),
+            *_csc_y_peers(topology, system, files),
         ],
         "feed": {
             "url": f"https://{first.name}",
@@ -193,8 +189,32 @@ def _server_peer(topology: Topology, system: str, host: Host, group: str) -> dic
     }
 
 
-def _partner_peer(topology: Topology, system: str, partner: str, role: str, files: Files) -> dict[str, Any]:
-    host = topology.host(partner, role)
+def _csc_y_peers(topology: Topology, system: str, files: Files) -> list[dict[str, Any]]:
+    """Return who is on CSC-Y: the partners' hosts, or the edge agent of our SIP core, which vouches for all of them."""
+    partners = topology.partners_of(system)
+    if topology.systems[system].agents == "none":
+        return [
+            _partner_peer(topology, system, partner, host, files)
+            for partner in partners
+            for host in topology.csc_y_hosts(partner)
+        ]
+    edge = topology.host(system, "edge")
+    return [
+        {
+            "host": edge.name,
+            "realm": topology.systems[system].home_domain,
+            "group": "partner",
+            "vouches_for": {partner: topology.systems[partner].home_domain for partner in partners},
+            "tls": True,
+            "ca": files.authority(system),
+            "connect": True,
+            "address": edge.address,
+            "port": CSC_Y_PORT,
+        }
+    ]
+
+
+def _partner_peer(topology: Topology, system: str, partner: str, host: Host, files: Files) -> dict[str, Any]:
     peer: dict[str, Any] = {
         "host": host.name,
         "realm": topology.systems[partner].home_domain,

@@ -13,6 +13,7 @@ class Program:
         argv: the program; ``before`` are commands that must have ended well, each run once in a lab.
         needs: hosts whose programs must accept connections first.
         ready: where its line ``{"event":"ready"...}`` comes: standard output, or the log on standard error.
+        mark: what a foreign program's log says when it is ready; else it is our line.
         commands: it takes commands on standard input (a UE).
     """
 
@@ -21,4 +22,5 @@ class Program:
     before: tuple[tuple[str, ...], ...] = ()
     needs: tuple[str, ...] = ()
     ready: Literal["stdout", "log"] = "stdout"
+    mark: str = ""
     commands: bool = False

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final
 
-from lab.render import core, migration
+from lab.render import agents, core, migration
 from lab.render.files import Files
 from lab.render.kamailio import CscfValues, Endpoint, PartnerCore, Role, render_cscf
 from lab.render.program import Program
@@ -54,7 +54,7 @@ def _write_certificates(topology: Topology, files: Files) -> None:
     for system in topology.systems:
         authority = SystemAuthority(system, files.run.tls)
         for host in topology.hosts():
-            if host.system == system and host.role in ("proxy1", "proxy2", "mms", "mms2", "cms", "idms"):
+            if host.system == system and host.role in ("proxy1", "proxy2", "mms", "mms2", "cms", "idms", "edge", "dra"):
                 names = [name for name in _names(topology, host) if name != host.key]
                 authority.issue(*names, folder=files.etc(host.key))
         admin = files.etc(f"{migration.ADMIN}.{system}")
@@ -140,6 +140,18 @@ def _proxy(topology: Topology, host: Host, files: Files) -> Program:
     return Program(host.key, (*PYTHON, "-m", "diameter_proxy.cli", "run", "--config", file))
 
 
+def _agent(topology: Topology, host: Host, files: Files) -> Program:
+    needs = agents.needs(topology, host)
+    if topology.systems[host.system].agents == "freediameter":
+        configuration = files.etc(host.key) / "freediameter.conf"
+        for name, text in agents.free_diameter_files(topology, host, files).items():
+            (files.etc(host.key) / name).write_text(text)
+        argv = agents.free_diameter_argv(configuration)
+        return Program(host.key, argv, needs=needs, ready="log", mark=agents.FREE_DIAMETER_READY)
+    file = _write(files.etc(host.key) / "proxy.toml", agents.relay_table(topology, host, files))
+    return Program(host.key, (*PYTHON, "-m", "diameter_proxy.cli", "run", "--config", file), needs=needs)
+
+
 def _ue(topology: Topology, host: Host, files: Files) -> Program:
     file = _write(files.etc(host.key) / "ue.toml", core.ue_table(topology, host.key, files))
     argv = (*PYTHON, "-m", "ue_agent.cli", "run", "--config", file)
@@ -163,5 +175,7 @@ _RENDER: Final[dict[str, Callable[[Topology, Host, Files], Program]]] = {
     "cms": _cms,
     "proxy1": _proxy,
     "proxy2": _proxy,
+    "edge": _agent,
+    "dra": _agent,
     "ue": _ue,
 }

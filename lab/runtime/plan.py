@@ -8,7 +8,7 @@ namespace, so two labs may use the same addresses.  Pure: text from a topology.
 from typing import Final
 
 from lab.runtime.marks import PREFIX
-from lab.topology import PROXIES, Topology
+from lab.topology import Topology
 
 SWITCH: Final = "switch"
 ROUTER: Final = "router"
@@ -74,7 +74,7 @@ def attach_batches(topology: Topology, lab_id: str, ue: str, system: str) -> tup
 def router_rules(topology: Topology) -> str:
     """Return the router's nft rules: what may pass from one system to another, and nothing else.
 
-    Diameter proxy to Diameter proxy (CSC-Y), configuration management server to its partner's (CSC-17), UEs
+    Diameter proxy, or edge agent, to its like (CSC-Y), configuration management server to its partner's (CSC-17), UEs
     that are abroad to their primary identity and configuration management servers, and terminating SIP where
     a system asks for it.
     """
@@ -135,8 +135,7 @@ def _addressed(
 def _between(topology: Topology, system: str, partner: str) -> list[str]:
     rules = []
     if topology.systems[system].through_proxy and topology.systems[partner].through_proxy:
-        ours = _set(*(topology.address(system, role) for role in PROXIES))
-        theirs = _set(*(topology.address(partner, role) for role in PROXIES))
+        ours, theirs = (_set(*(host.address for host in topology.csc_y_hosts(name))) for name in (system, partner))
         rules.append(f"ip saddr {ours} ip daddr {theirs} tcp dport 5868 accept")
     cms, partner_cms = topology.address(system, "cms"), topology.address(partner, "cms")
     rules.append(f"ip saddr {cms} ip daddr {partner_cms} tcp dport 443 accept")

@@ -3,6 +3,7 @@
 from difflib import get_close_matches
 from typing import Final
 
+from lab.scenarios.agents import AGENTS
 from lab.scenarios.endings import ENDINGS
 from lab.scenarios.migrations import MIGRATIONS
 from lab.scenarios.model import Scenario
@@ -13,7 +14,7 @@ from lab.scenarios.provisioning import PROVISIONING
 from lab.scenarios.refusals import REFUSALS
 from lab.scenarios.tokens import TOKENS
 
-_ALL: Final = (*NATIVE, *MIGRATIONS, *PROFILES, *PROVISIONING, *REFUSALS, *TOKENS, *ENDINGS, *OUTAGES)
+_ALL: Final = (*NATIVE, *MIGRATIONS, *PROFILES, *AGENTS, *PROVISIONING, *REFUSALS, *TOKENS, *ENDINGS, *OUTAGES)
 SCENARIOS: Final[dict[str, Scenario]] = {scenario.name: scenario for scenario in _ALL}
 
 

@@ -23,6 +23,7 @@ aaa-2, csc-y, hss, mms, csc-4, csc-x, csc-17, csc-1):
     distinct-sets(ues)                          no identity of one UE's migration and partner sets is another's
     partner-chosen(ue, system)                  step 13 names this partner and its area holds the location of step 1
     hss-asked-for(ue, identities)               the MAR at the HSS names the `lent` or the `default` set
+    through-agents(ue, csc_y, hss)              these agents, in this order, between the proxies and before the HSS
     impus-paired(ue, count)                     primary and partner set have so many IMPUs, mapped by position
     home-registration-kept(ue)                  between the migrated 200 and the end no SAR/RTR ended the home one
     time-between(ue, first, last, at_most_s)    e.g. REGISTER and its 200 in a system

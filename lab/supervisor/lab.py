@@ -45,7 +45,7 @@ class Lab:
         Raises:
             UpFailed: a tool is missing, a name is taken, or programs ended or did not get ready.
         """
-        missing = [tool for tool in TOOLS if shutil.which(tool) is None]
+        missing = [tool for tool in _tools(self.topology) if shutil.which(tool) is None]
         if missing:
             raise UpFailed(f"{', '.join(missing)} not installed: make set-up")
         try:
@@ -216,6 +216,11 @@ class Lab:
     def _ended(self, process: HostProcess) -> None:
         self.unexpected.append(f"{process.host} ended with {process.exit_status}")
         self.timeline.note("program.ended", host=process.host, status=process.exit_status)
+
+
+def _tools(topology: Topology) -> tuple[str, ...]:
+    has_agents = any(system.agents == "freediameter" for system in topology.systems.values())
+    return (*TOOLS, "freeDiameterd") if has_agents else TOOLS
 
 
 def _rendered(topology: Topology, files: Files) -> tuple[Program, ...]:

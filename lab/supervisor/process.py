@@ -216,7 +216,7 @@ class HostProcess:
         with log.open("rb") as stream:
             stream.seek(self._log_offset)
             for line in stream.read().decode(errors="replace").splitlines():
-                if READY in line.replace(" ", ""):
+                if self.program.mark in line if self.program.mark else READY in line.replace(" ", ""):
                     self._ready(_json_in(line))
 
     async def _read(self, process: asyncio.subprocess.Process) -> None:

@@ -87,6 +87,8 @@ CASES = (
     Case("hss-asked-for", {"ue": "ue1", "identities": "lent"}, "migration", "random-set", "User-Name"),
     Case("hss-asked-for", {"ue": "ue1", "identities": "default"}, "random-set", "migration", "User-Name"),
     Case("hss-asked-for", {"ue": "ue1", "identities": "lent"}, "migration", "not-authorised", "no MAR of ue1"),
+    Case("through-agents", {"ue": "ue1", "csc_y": ["edge.mc2.lab", "edge.mc1.lab"], "hss": ["dra.mc1.lab"]}, "with-dra",
+         "migration", "agents on csc-y: found []"),
     Case("impus-paired", {"ue": "ue1", "count": 3}, "several-impus", "migration", "IMPUs of the primary set"),
     Case("sets-per-partner", {"ue": "ue1", "systems": ["mc2", "mc3"]}, "withdrawal", "migration", "no set for mc1",
          {"systems": ["mc1", "mc2"]}),

@@ -5,6 +5,7 @@ the step whose message holds it and no other.
 """
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from lab.evidence.checks.authentication import AKA_SCHEME, AUTHENTICATION_SCHEME, item_of, one_aka_item
 from lab.evidence.checks.finding import Finding, absent, differs, judged, lacks
@@ -89,7 +90,8 @@ def step_5(story: Story, evidence: Evidence) -> Finding:
     domain = evidence.facts.system(story.ue.system).home_domain
 
     def faults() -> Iterator[str]:
-        yield from lacks(request.is_tls, "not over TLS")
+        for one in story.csc_y_path:
+            yield from lacks(one.request.is_tls, f"frame {one.request.frame.number} is not over TLS")
         yield from differs("End-to-End", request.end_to_end, here.request.end_to_end)
         yield from lacks(request.hop_by_hop != here.request.hop_by_hop, "the Hop-by-Hop of AAA-2 was kept")
         yield from lacks(request.is_proxiable, "the P bit is clear")
@@ -97,8 +99,10 @@ def step_5(story: Story, evidence: Evidence) -> Finding:
         yield from lacks(request.value(DESTINATION_HOST) is None, "a Destination-Host is set")
         yield from differs("application", request.application_id, CX)
         yield from _hidden(request, story, evidence)
+        yield from _relayed(story.csc_y_path, evidence)
 
-    return judged([request.frame.number], _transaction(there), faults(), _path(there, evidence))
+    path = story.csc_y_path
+    return judged([one.request.frame.number for one in path], _transaction(*path), faults(), _way(path, evidence))
 
 
 def step_6(story: Story, evidence: Evidence) -> Finding:
@@ -128,8 +132,10 @@ def step_6(story: Story, evidence: Evidence) -> Finding:
         yield from differs("End-to-End", request.end_to_end, there.request.end_to_end)
         yield from differs("application", request.application_id, CX)
         yield from differs("system", evidence.facts.system_of(request.frame.destination), story.ue.system)
+        yield from _relayed(story.hss_path, evidence)
 
-    return judged([request.frame.number], _transaction(hop), faults(), _path(hop, evidence))
+    path = story.hss_path
+    return judged([one.request.frame.number for one in path], _transaction(*path), faults(), _way(path, evidence))
 
 
 def step_7(story: Story, evidence: Evidence) -> Finding:
@@ -142,9 +148,11 @@ def step_7(story: Story, evidence: Evidence) -> Finding:
     def faults() -> Iterator[str]:
         yield from one_aka_item(answer)
         yield from _same_identities(answer, request)
-        yield from _late(hop, HSS_BUDGET_S)
+        yield from _late(story.hss_path[0], HSS_BUDGET_S)
+        yield from _returned(story.hss_path)
 
-    return judged([answer.frame.number], _transaction(hop), faults(), _path(hop, evidence))
+    path = story.hss_path
+    return judged(_answers(path), _transaction(*path), faults(), _way(path, evidence))
 
 
 def step_8(story: Story, evidence: Evidence) -> Finding:
@@ -161,8 +169,10 @@ def step_8(story: Story, evidence: Evidence) -> Finding:
         yield from lacks(answer.is_tls, "not over TLS")
         yield from _hidden(answer, story, evidence)
         yield from _late(hop, CSC_Y_BUDGET_S)
+        yield from _returned(story.csc_y_path)
 
-    return judged([answer.frame.number], _transaction(hop), faults(), _path(hop, evidence))
+    path = story.csc_y_path
+    return judged(_answers(path), _transaction(*path), faults(), _way(path, evidence))
 
 
 def step_9(story: Story, evidence: Evidence) -> Finding:
@@ -202,12 +212,17 @@ def _same_identities(answer: DiameterMessage, request: DiameterMessage) -> Itera
 
 
 def _hidden(message: DiameterMessage, story: Story, evidence: Evidence) -> Iterator[str]:
-    """Yield what crosses CSC-Y and should not: partner identities, and names of the hosts behind the proxy."""
+    """Yield what crosses CSC-Y and should not: partner identities, and names of the hosts behind the proxy.
+
+    A Route-Record names only who passed an answer on: freeDiameter adds one to answers too.
+    """
     partner = story.partner
     text = message.text
     for identity in dict.fromkeys((*story.sets.partner, *(partner.identities if partner else ()))):
         yield from lacks(identity not in text, f"the partner identity {identity} crosses CSC-Y")
-    yield from lacks(not message.all(ROUTE_RECORD), "a Route-Record crosses CSC-Y")
+    passed = {evidence.facts.hosts.get(hop.request.frame.destination) for hop in story.csc_y_path}
+    behind = {avp.value for avp in message.all(ROUTE_RECORD)} - (set() if message.is_request else passed)
+    yield from lacks(not behind, "a Route-Record crosses CSC-Y")
     sender = evidence.facts.system_of(message.frame.source)
     for address, host in evidence.facts.hosts.items():
         if evidence.facts.system_of(address) == sender and evidence.facts.role(address) in ("icscf", "scscf", "hss"):
@@ -226,12 +241,44 @@ def _same_item(answer: DiameterMessage, story: Story) -> Iterator[str]:
     yield from lacks(item_of(answer) == wanted, "the SIP-Auth-Data-Item is not, octet for octet, that of step 7")
 
 
-def _transaction(hop: Hop) -> str:
-    request = hop.request
-    return f"diameter.cmd.code == 303 && diameter.hopbyhopid == {request.hop_by_hop:#010x}"
+def _transaction(*path: Hop) -> str:
+    numbers = [f"diameter.hopbyhopid == {hop.request.hop_by_hop:#010x}" for hop in path]
+    either = numbers[0] if len(numbers) == 1 else f"({' || '.join(numbers)})"
+    return f"diameter.cmd.code == 303 && {either}"
 
 
-def _path(hop: Hop, evidence: Evidence) -> str:
+def _relayed(path: tuple[Hop, ...], evidence: Evidence) -> Iterator[str]:
+    """Yield what an agent did to a request beside a new Hop-by-Hop and its sender's Route-Record (RFC 6733 §6.1.9)."""
+    for before, after in pairwise(hop.request for hop in path):
+        where = f"in frame {after.frame.number}"
+        yield from differs(f"End-to-End {where}", after.end_to_end, before.end_to_end)
+        yield from lacks(after.hop_by_hop != before.hop_by_hop, f"an agent kept the Hop-by-Hop {where}")
+        sender = evidence.facts.hosts.get(before.frame.source, "")
+        came = [avp.value for avp in before.all(ROUTE_RECORD)]
+        yield from differs(f"Route-Record {where}", [avp.value for avp in after.all(ROUTE_RECORD)], [*came, sender])
+        yield from lacks(_but_route_records(after) == _but_route_records(before), f"an agent changed AVPs {where}")
+
+
+def _returned(path: tuple[Hop, ...]) -> Iterator[str]:
+    """Yield what an agent changed of an answer: only Hop-by-Hop may be another (RFC 6733 §6.2.2)."""
+    for near, far in pairwise(hop.answer for hop in path):
+        if near is None or far is None:
+            yield "an agent did not pass the answer on"
+            continue
+        where = f"in frame {near.frame.number}"
+        yield from differs(f"End-to-End {where}", near.end_to_end, far.end_to_end)
+        yield from lacks(_but_route_records(near) == _but_route_records(far), f"an agent changed AVPs {where}")
+
+
+def _but_route_records(message: DiameterMessage) -> list[str]:
+    return [avp.octets for avp in message.avps if avp.code != ROUTE_RECORD]
+
+
+def _answers(path: tuple[Hop, ...]) -> list[int]:
+    return [hop.answer.frame.number for hop in reversed(path) if hop.answer is not None]
+
+
+def _way(path: tuple[Hop, ...], evidence: Evidence) -> str:
     """Say whether the two ends speak directly (NOTE 2 and NOTE 3 of 10.6.2)."""
-    roles = {evidence.facts.role(hop.request.frame.source), evidence.facts.role(hop.request.frame.destination)}
-    return "direct" if roles <= {"proxy", "hss"} else "through agents"
+    agents = [evidence.facts.hosts.get(hop.request.frame.destination, "an unknown host") for hop in path[:-1]]
+    return f"through agents: {', '.join(agents)}" if agents else "direct"

@@ -37,6 +37,7 @@ REGISTRY: Final[dict[str, Callable[..., Finding]]] = {
     "http-refused":           wires.http_refused,
     "nothing-on":             wires.nothing_on,
     "identity-absent":        wires.identity_absent,
+    "through-agents":         wires.through_agents,
     "home-registration-kept": wires.home_registration_kept,
     "distinct-sets":          sets.distinct_sets,
     "partner-chosen":         sets.partner_chosen,

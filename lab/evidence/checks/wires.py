@@ -1,6 +1,6 @@
 """Named checks over Diameter and HTTP: answers with a code, refusals with a step, wires on which nothing may pass."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from lab.evidence.checks.finding import Finding, differs, frame_filter, judged, lacks
 from lab.evidence.index import Exchange
@@ -98,6 +98,21 @@ def identity_absent(evidence: Evidence, *, identity: str, leg: str = "") -> Find
         yield from (f"frame {seen.frame.number} on {seen.leg} holds it" for seen in found[:3])
 
     return judged(frames, frame_filter(frames), faults(), f"{len(searched)} messages and frames searched")
+
+
+def through_agents(evidence: Evidence, *, ue: str, csc_y: Sequence[str], hss: Sequence[str]) -> Finding:
+    """The MAR of the UE passed these agents, in this order: between the proxies, and before the SIP database."""
+    story = story_of(evidence, ue)
+
+    def faults() -> Iterator[str]:
+        for wire, path, wanted in (("csc-y", story.csc_y_path, csc_y), ("hss", story.hss_path, hss)):
+            passed = [evidence.facts.hosts.get(hop.request.frame.destination, "") for hop in path]
+            yield from differs(f"agents on {wire}", passed[:-1], list(wanted))
+            ends = [evidence.facts.role(hop.request.frame.destination) for hop in path[-1:]]
+            yield from differs(f"end of {wire}", ends, ["hss" if wire == "hss" else "proxy"])
+
+    frames = [hop.request.frame.number for hop in (*story.csc_y_path, *story.hss_path)]
+    return judged(frames, frame_filter(frames), faults())
 
 
 def home_registration_kept(evidence: Evidence, *, ue: str) -> Finding:

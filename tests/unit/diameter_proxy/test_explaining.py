@@ -41,6 +41,19 @@ def test_a_mar_of_a_lent_set_is_mapped_and_says_what_changes(explanations, made)
     assert "mig-h" not in str(told)
 
 
+def test_an_agents_request_goes_to_the_agents_of_the_realm(made, wire):
+    rows = [Neighbour(host, "ims.mc1.lab", Source.AGENT) for host in ("edge.mc1.lab", "edge2.mc1.lab")]
+    proxy = Proxy(
+        Settings("edge.mc2.lab", "ims.mc2.lab", frozenset(), b""),
+        Neighbours(rows, "ims.mc2.lab"),
+        wire,
+        clock=lambda: 1.0,
+        wall_clock=lambda: 1.0,
+    )
+    told = Explanations(proxy, lambda: 1.0).message("edge2.mc1.lab", made.mar(realm="ims.mc1.lab"))
+    assert (told["source"], told["peers"], told["rule"]) == ("agent", ["edge.mc1.lab"], None)
+
+
 def test_a_rule_is_named_and_a_relay_changes_nothing(explanations, made):
     told = explanations.message("scscf.mc2.lab", made.mar(("zoe@ims.mc2.lab", "sip:zoe@ims.mc2.lab")))
     assert (told["rule"], told["peers"]) == ("second", ["hss-b.mc2.lab"])

@@ -62,3 +62,16 @@ def test_a_system_takes_turns_only_where_weights_say_so():
     assert not Neighbours(alone, "r").takes_turns("mc2")
     assert Neighbours(shared, "r").takes_turns("mc2")
     assert not Neighbours(shared, "r").takes_turns("mc9")
+
+
+def test_agents_lead_to_their_realms_and_to_no_other():
+    near, far = (
+        Neighbour(name, "r", Source.AGENT, realms=realms)
+        for name, realms in (("a", frozenset()), ("b", frozenset({b"r2"})))
+    )
+    neighbours = Neighbours([near, far, Neighbour("hss", "r3", Source.HSS)], "own")
+    assert neighbours.toward(b"R") == ("a", "b")
+    assert neighbours.toward(b"r2") == ("b",)
+    assert neighbours.toward(b"r3") == ()
+    assert neighbours.realms_for(Source.AGENT) == {b"r", b"r2"}
+    assert neighbours.realms_for(Source.CSCF) == {b"own", b"r3"}

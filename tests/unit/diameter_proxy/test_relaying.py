@@ -8,8 +8,10 @@ from diameter_proxy.diameter.message import Message
 from diameter_proxy.forwarding import Forwarder
 from diameter_proxy.hot_path import Counters, locate
 from diameter_proxy.ownership import Claim, Owner
+from diameter_proxy.peers import Neighbour, Neighbours
 from diameter_proxy.relaying import Relaying
-from diameter_proxy.routing import MAR, Route
+from diameter_proxy.routing import MAR, Route, Source
+from diameter_proxy.routing_rules import Rule
 from diameter_proxy.server_names import ServerNames
 from diameter_proxy.settings import Settings
 from diameter_proxy.validation import Refused
@@ -54,3 +56,45 @@ def test_an_rtr_without_destination_host_is_5005(relaying, made):
     with pytest.raises(Refused) as caught:
         relaying.to_scscf(peer, message, locate(message), RTR.code, OWN, 0.0)
     assert caught.value.refusal.result_code == 5005
+
+
+AGENTS = (
+    Neighbour("proxy1.mc2.lab", "ims.mc2.lab", Source.AGENT),
+    Neighbour("proxy2.mc2.lab", "ims.mc2.lab", Source.AGENT),
+    Neighbour("edge.mc1.lab", "ims.mc1.lab", Source.AGENT, realms=frozenset({b"ims.mc3.lab"})),
+    Neighbour("hss.mc2.lab", "ims.mc2.lab", Source.HSS),
+)
+
+
+@pytest.mark.parametrize(
+    ("realm", "more", "sender", "served"),
+    [
+        ("ims.mc1.lab", (), "proxy1.mc2.lab", ["edge.mc1.lab"]),
+        ("IMS.mc3.lab", (), "proxy1.mc2.lab", ["edge.mc1.lab"]),
+        ("ims.mc2.lab", (), "proxy1.mc2.lab", ["proxy2.mc2.lab"]),
+        ("ims.mc2.lab", (d.DESTINATION_HOST.encode("Proxy2.mc2.lab"),), "edge.mc1.lab", ["proxy2.mc2.lab"]),
+        ("ims.mc2.lab", (d.DESTINATION_HOST.encode("hss.mc2.lab"),), "edge.mc1.lab", ["proxy1.mc2.lab"]),
+        ("ims.mc2.lab", (d.ROUTE_RECORD.encode("proxy1.mc2.lab"),), "edge.mc1.lab", ["proxy2.mc2.lab"]),
+    ],
+)
+def test_an_agents_request_goes_by_host_else_by_realm_never_back_and_never_to_a_database(
+    relaying, made, wire, realm, more, sender, served
+):
+    """RFC 6733 §6.1.5 to §6.1.7: the peer named, else one toward the realm that has not had it."""
+    neighbours = Neighbours(AGENTS, "ims.mc2.lab")
+    relaying.reconfigure(Settings("edge.mc2.lab", "ims.mc2.lab", frozenset(), b""), neighbours)
+    message = made.mar(made.partner, *more, realm=realm)
+    peer = neighbours.by_host[sender]
+    relaying.by_realm(peer, message, locate(message), MAR, 0.0, OWN)
+    assert [host for host, _ in wire.sent] == served
+    assert Message.decode(wire.sent[0][1]).all(d.ROUTE_RECORD)[-1] == sender
+
+
+def test_a_rule_says_which_agent_serves(relaying, made, wire):
+    neighbours = Neighbours(AGENTS, "ims.mc2.lab", [Rule("all", ("proxy2.mc2.lab",), commands=frozenset({MAR}))])
+    relaying.reconfigure(Settings("edge.mc2.lab", "ims.mc2.lab", frozenset(), b""), neighbours)
+    message = made.mar(made.partner, realm="ims.mc1.lab")
+    found, peer = locate(message), neighbours.by_host["edge.mc1.lab"]
+    relaying.by_realm(peer, message, found, MAR, 0.0, OWN)
+    assert [host for host, _ in wire.sent] == ["proxy2.mc2.lab"]
+    assert relaying.toward(peer, message, found, MAR) == (("proxy2.mc2.lab",), "all")

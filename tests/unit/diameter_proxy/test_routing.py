@@ -26,6 +26,7 @@ ROWS = [
     (H, (RTR, PPR), (Owner.LENT, Owner.FOREIGN, Owner.MIXED), 5001),
     (M, (RTR, PPR), (Owner.LENT,), Route.SCSCF),
     (M, (RTR, PPR), (Owner.OWN, Owner.FOREIGN, Owner.MIXED), 5001),
+    (Source.AGENT, COMMANDS, (Owner.OWN,), Route.AGENT),
 ]
 EXPECTED = {
     (source, command, owner): outcome

@@ -1,6 +1,7 @@
 """Stories are read from messages in any order and number; what is not there is None, never an exception."""
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -118,6 +119,31 @@ def test_the_mar_is_followed_by_its_end_to_end_over_the_legs(make: SimpleNamespa
     (story,) = read(make, register(make, 1, 1), reply(make, 9, 1, 401), diameter=diameter).stories
     assert [h.request.frame.number for h in (story.aaa_2, story.csc_y, story.hss) if h] == [2, 4, 5]
     assert story.hss is not None and story.hss.answer is diameter[4]
+
+
+def test_agents_on_the_way_are_hops_of_one_transaction_and_a_vain_try_is_none(make: SimpleNamespace) -> None:
+    hosts = {**make.facts().hosts, "10.77.2.15": "edge.mc2.lab", "10.77.2.13": "proxy2.mc2.lab"}
+    mar = make.avp(1, "mig-a@ims.mc2.lab")
+
+    def hop(number: int, source: str, destination: str, name: str = "") -> object:
+        message = make.diameter(number, source, destination, mar, stream=number, end_to_end=7, hop_by_hop=number)
+        ends = {"source" if name == source else "destination": "10.77.2.15"} if name else {}
+        return replace(message, frame=message.frame._replace(**ends))
+
+    diameter = (
+        hop(2, "scscf", "proxy2"),
+        hop(3, "proxy2", "proxy1"),
+        hop(4, "proxy2", "proxy1", "proxy1"),
+        hop(5, "proxy2", "proxy1", "proxy2"),
+        hop(6, "proxy1", "hss"),
+    )
+    evidence = read_stories(
+        Capture(sip=(register(make, 1, 1), reply(make, 9, 1, 401)), diameter=diameter), make.facts(hosts=hosts)
+    )
+    (story,) = evidence.stories
+    assert [one.request.frame.number for one in story.csc_y_path] == [4, 5]
+    assert story.csc_y is story.csc_y_path[0]
+    assert [one.request.frame.number for one in story.hss_path] == [6]
 
 
 def test_what_is_no_identity_set_is_empty() -> None:

@@ -64,3 +64,13 @@ def test_each_bridge_leaves_out_what_other_systems_sent() -> None:
         ("br-mc3", "not src net 10.77.1.0/24 and not src net 10.77.2.0/24"),
     ]
     assert plan.capture_filters(load_topology().restricted_to(("mc1",))) == [("br-mc1", "")]
+
+
+def test_with_agents_only_the_edges_reach_each_other() -> None:
+    settings = {"systems.mc1.agents": "freediameter", "systems.mc2.agents": "diameter-proxy"}
+    topology = load_topology(settings=settings).restricted_to(("mc1", "mc2"))
+    passed = [line.strip() for line in plan.router_rules(topology).splitlines() if "5868" in line]
+    assert passed == [
+        "ip saddr { 10.77.1.8 } ip daddr { 10.77.2.8 } tcp dport 5868 accept",
+        "ip saddr { 10.77.2.8 } ip daddr { 10.77.1.8 } tcp dport 5868 accept",
+    ]

@@ -28,7 +28,7 @@ def test_an_identity_that_is_not_mapped_fails_steps_4_and_5(asked: Evidence) -> 
     story = asked.stories[0]
     assert story.aaa_2 is not None and story.csc_y is not None
     same = story.csc_y._replace(request=replace(story.csc_y.request, avps=story.aaa_2.request.avps))
-    finding = information.step_4(replace(story, csc_y=same), asked)
+    finding = information.step_4(replace(story, csc_y_path=(same,)), asked)
     assert finding.verdict is Verdict.FAIL
     assert "User-Name was not mapped" in finding.detail
-    assert "crosses CSC-Y" in information.step_5(replace(story, csc_y=same), asked).detail
+    assert "crosses CSC-Y" in information.step_5(replace(story, csc_y_path=(same,)), asked).detail

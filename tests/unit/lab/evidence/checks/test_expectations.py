@@ -30,6 +30,7 @@ PARAMETERS = {
     "distinct-sets":          {"ues": ("ue1", "ue2")},
     "partner-chosen":         {"ue": "ue1", "system": "mc2"},
     "hss-asked-for":          {"ue": "ue1", "identities": "lent"},
+    "through-agents":         {"ue": "ue1", "csc_y": ["edge.mc2.lab"], "hss": []},
     "impus-paired":           {"ue": "ue1", "count": 1},
     "sets-per-partner":       {"ue": "ue1", "systems": ("mc1", "mc2")},
     "configuration-off-line": {"ue": "ue1"},
