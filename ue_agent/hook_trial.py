@@ -1,8 +1,8 @@
 """A trial of AKA in a process that may die of it: ``python -m ue_agent.hook_trial``.
 
-It registers with the very Stack that the UE uses against a socket of its own on the loopback: one challenge, one
-response that a pretended ISIM gives.  Only if that response arrives is this pjsua2 used (``prove_aka``); a trial that
-went well is remembered.
+It registers with the very Stack that the UE uses against a socket of its own on the loopback: a challenge that a pretended ISIM
+answers with AUTS, as after a lost sequence number, and a fresh one that it answers without (RFC 3310 §3.4).  Only if both
+answers arrive as they were given is this pjsua2 used (``prove_aka``); a trial that went well is remembered.
 No secret, no other network than the loopback.
 """
 
@@ -22,10 +22,13 @@ from ue_agent.trial_memory import digest_of_what_is_tried, own_folder, recall, r
 LOOPBACK: Final = "127.0.0.1"
 DEADLINE_S: Final = 10.0
 TRIAL_TIMEOUT_S: Final = 60.0
-NONCE: Final = base64.b64encode(bytes(range(32))).decode()
+STALE_NONCE: Final = base64.b64encode(bytes(range(32))).decode()
+FRESH_NONCE: Final = base64.b64encode(bytes(range(32, 64))).decode()
 RESPONSE: Final = "0123456789abcdef" * 2
+AUTS: Final = base64.b64encode(bytes(range(14))).decode()
 _COPIED = re.compile(r"^(?:Via|From|Call-ID|CSeq):.*$", re.MULTILINE)
 _TO = re.compile(r"^To:.*$", re.MULTILINE)
+_AUTHORIZATION = re.compile(r"^Authorization:(.*)$", re.MULTILINE)
 
 
 async def prove_aka(folder: Path | None = None) -> str:
@@ -94,8 +97,25 @@ def answer_to(request: str, status_line: str, *headers: str) -> bytes:
     return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
 
-def _pretend(_: DigestQuestion) -> Answer:
-    return Answer(response=RESPONSE)
+def next_challenge(request: str) -> str | None:
+    """Return the nonce that this REGISTER of the trial is challenged with; None when it has shown all there is to show.
+
+    Raises:
+        StackError: an answer did not arrive as the pretended ISIM gave it.
+    """
+    sent = _AUTHORIZATION.findall(request)
+    if len(sent) != 1:
+        raise StackError(f"a REGISTER of the trial has {len(sent)} Authorization headers")
+    if 'response=""' in sent[0]:
+        return STALE_NONCE
+    resynchronises = f'nonce="{STALE_NONCE}"' in sent[0]
+    if f'response="{RESPONSE}"' not in sent[0] or (f'auts="{AUTS}"' in sent[0]) is not resynchronises:
+        raise StackError("the trial's answer did not arrive as it was given")
+    return FRESH_NONCE if resynchronises else None
+
+
+def _pretend(question: DigestQuestion) -> Answer:
+    return Answer(response=RESPONSE, auts=AUTS if question.nonce == STALE_NONCE else "")
 
 
 def try_here() -> str:
@@ -130,19 +150,16 @@ def try_here() -> str:
 
 
 def _play_registrar(registrar: socket.socket) -> None:
-    challenge = f'WWW-Authenticate: Digest realm="localhost", nonce="{NONCE}", algorithm=AKAv1-MD5, qop="auth"'
-    challenged = False
     try:
         while True:
             octets, source = registrar.recvfrom(65536)
             request = octets.decode(errors="replace")
-            if f'response="{RESPONSE}"' in request:
+            nonce = next_challenge(request)
+            if nonce is None:
                 registrar.sendto(answer_to(request, "200 OK", "Expires: 60"), source)
                 return
-            if challenged and 'response=""' not in request:
-                raise StackError("the trial's response did not arrive as it was given")
-            challenged = True
-            registrar.sendto(answer_to(request, "401 Unauthorized", challenge), source)
+            challenge = f'Digest realm="localhost", nonce="{nonce}", algorithm=AKAv1-MD5, qop="auth"'
+            registrar.sendto(answer_to(request, "401 Unauthorized", f"WWW-Authenticate: {challenge}"), source)
     except TimeoutError as exc:
         raise StackError("the trial's challenge was not answered: onCredAuth does not run") from exc
 

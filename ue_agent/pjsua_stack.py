@@ -20,7 +20,7 @@ from typing import Any, Final
 
 import pjsua2 as pj
 
-from ue_agent.aka_hook import PJ_EUNKNOWN, PJ_SUCCESS, Support, install
+from ue_agent.aka_hook import PJ_EUNKNOWN, PJ_SUCCESS, install
 from ue_agent.challenge import Answer, DigestQuestion
 from ue_agent.errors import StackError
 from ue_agent.sip_headers import address_of, associated_uris
@@ -78,8 +78,7 @@ class Stack:
         """
         self._settings = settings
         self._push = push
-        self._support = Support.NATIVE
-        self._endpoint = _Endpoint(ask, lambda: self._support)
+        self._endpoint = _Endpoint(ask)
         self._account: _Account | None = None
         self._account_config: Any = None
         self._buddy: Any = None
@@ -92,7 +91,7 @@ class Stack:
             HookError: this pjsua2 cannot do AKA.
             StackError: the address or port cannot be bound, or pjsua2 refuses the settings.
         """
-        self._support = install()
+        install()
         try:
             with _quiet_standard_output():
                 self._endpoint.libCreate()
@@ -172,11 +171,10 @@ class Stack:
 class _Endpoint(pj.Endpoint):  # type: ignore[misc]  # pjsua2 has no types
     """Asks the ISIM; remembers why it gave no response."""
 
-    def __init__(self, ask: Callable[[DigestQuestion], Answer], support: Callable[[], Support]) -> None:
+    def __init__(self, ask: Callable[[DigestQuestion], Answer]) -> None:
         super().__init__()
         self.refusal = ""
         self._ask = ask
-        self._support_of_build = support
 
     def onCredAuth(self, prm: Any) -> int:  # noqa: N802 - pjsua2's name
         """Fill in the digest response (RFC 3310 §3.3); anything but 0 means that none is sent."""
@@ -202,10 +200,10 @@ class _Endpoint(pj.Endpoint):  # type: ignore[misc]  # pjsua2 has no types
             self.refusal = answer.refusal
             return PJ_EUNKNOWN
         credential.response = answer.response
-        if answer.auts and self._support_of_build() is Support.HOOKED:
-            credential.algorithm += f', auts="{answer.auts}"'  # otherParam aborts on this build
-        elif answer.auts:
-            credential.otherParam["auts"] = f'"{answer.auts}"'
+        if answer.auts:
+            # otherParam, the place for it, aborts: DigestCredential::toPj (pjsua2/endpoint.cpp) lists parameters that
+            # have left their scope.  ``algorithm`` must stay: 2.12 compares it, and keeps this header beside the next.
+            credential.response += f'", auts="{answer.auts}'
         return PJ_SUCCESS
 
 

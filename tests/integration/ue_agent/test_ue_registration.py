@@ -73,6 +73,8 @@ def test_resynchronises_when_the_networks_number_is_old(ue, registrar) -> None:
     ue.do("isim", sqn="old")
     done = ue.do("register", system="mc1")
     assert done["ok"] and registrar.resynchronised == 1 and registrar.failures == []
+    assert [len(request.all("Authorization")) for request in registrar.registers()] == [1, 1, 1]
+    assert ["auts" in request.authorization for request in registrar.registers()] == [False, True, False]
 
 
 def test_sequence_number_survives_a_restart(ue, registrar, start_ue, write_config) -> None:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from ue_agent.errors import HookError
-from ue_agent.hook_trial import answer_to, verdict
+from ue_agent.errors import HookError, StackError
+from ue_agent.hook_trial import AUTS, FRESH_NONCE, RESPONSE, STALE_NONCE, answer_to, next_challenge, verdict
 
 REQUEST = (
     "REGISTER sip:d SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=b\r\nFrom: <sip:u@d>;tag=1\r\nTo: <sip:u@d>\r\n"
@@ -43,3 +43,36 @@ def test_answers_copy_what_rfc_3261_says() -> None:
         "",
         "",
     ]
+
+
+def authorization(nonce: str, response: str, auts: str = "") -> str:
+    with_auts = f', auts="{auts}"' if auts else ""
+    return f'Authorization: Digest nonce="{nonce}", response="{response}"{with_auts}, algorithm=AKAv1-MD5\r\n'
+
+
+def request_with(*headers: str) -> str:
+    return REQUEST.replace("Max-Forwards", "".join(headers) + "Max-Forwards")
+
+
+def test_the_trial_goes_through_a_resynchronisation() -> None:
+    """RFC 3310 §3.4: AUTS to the stale challenge, a fresh one, an answer without AUTS."""
+    assert next_challenge(request_with(authorization("", ""))) == STALE_NONCE
+    assert next_challenge(request_with(authorization(STALE_NONCE, RESPONSE, AUTS))) == FRESH_NONCE
+    assert next_challenge(request_with(authorization(FRESH_NONCE, RESPONSE))) is None
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        (),
+        (authorization(STALE_NONCE, RESPONSE, AUTS), authorization(FRESH_NONCE, RESPONSE)),
+        (authorization(STALE_NONCE, RESPONSE),),
+        (authorization(STALE_NONCE, RESPONSE, "AAAA"),),
+        (authorization(FRESH_NONCE, RESPONSE, AUTS),),
+        (authorization(FRESH_NONCE, "0" * 32),),
+    ],
+    ids=["none", "the old one beside the new", "no auts", "another auts", "auts kept", "another response"],
+)
+def test_an_answer_that_arrives_otherwise_is_no_aka(headers) -> None:
+    with pytest.raises(StackError, match="trial"):
+        next_challenge(request_with(*headers))
