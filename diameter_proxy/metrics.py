@@ -5,13 +5,16 @@ The listener knows ``GET /metrics`` and nothing else; prometheus_client is loade
 
 import asyncio
 import contextlib
+import socket
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from diameter_proxy.feed_status import FeedStatus
 from diameter_proxy.hot_path import BUCKETS, FIRST_BUCKET_S
+from diameter_proxy.node.listener import ListenFailed
 from diameter_proxy.node.node import Node
+from diameter_proxy.node.taken_port import why_not_bound
 from diameter_proxy.proxy import Proxy
 from diameter_proxy.routing import NAMES
 
@@ -137,9 +140,14 @@ class MetricsListener:
         """Listen.
 
         Raises:
-            OSError: the address cannot be bound.
+            ListenFailed: the address cannot be bound.
         """
-        self._server = await asyncio.start_server(self._serve, self._address, self._port, limit=REQUEST_OCTETS_MAX)
+        try:
+            family = socket.AF_INET6 if ":" in self._address else socket.AF_INET
+            bound = socket.create_server((self._address, self._port), family=family)
+        except OSError as exc:
+            raise ListenFailed(f"metrics: {why_not_bound(self._address, self._port, exc)}") from exc
+        self._server = await asyncio.start_server(self._serve, sock=bound, limit=REQUEST_OCTETS_MAX)
 
     async def stop(self) -> None:
         """Listen no more."""

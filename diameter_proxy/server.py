@@ -121,7 +121,7 @@ class ProxyServer:
                     config.admin.socket, self.proxy, self.node, self._feed_status, self._reload_again
                 )
                 await self._admin.start()
-        except OSError as exc:
+        except (ListenFailed, OSError) as exc:
             await self.stop()
             raise StartFailed(str(exc)) from exc
 

@@ -28,7 +28,7 @@ HTTPS: Final = "diameter_proxy.https_transport"
 MAY_IMPORT: Final = {
     "diameter_proxy.node":      (),
     "diameter_proxy":           (SHELL,),
-    "mmserver.http":            (),
+    "mmserver.http":            (SHELL,),
     "mmserver.migration":       ("mmserver.http", SHELL),
     "mmserver.configuration":   ("mmserver.http", HTTPS),
     "mmserver.cli":             ("mmserver.migration.cli", "mmserver.configuration.cli"),

@@ -1,8 +1,9 @@
 """A trial of AKA in a process that may die of it: ``python -m ue_agent.hook_trial``.
 
-It registers with the very Stack that the UE uses against a socket of its own on the loopback: a challenge that a pretended ISIM
-answers with AUTS, as after a lost sequence number, and a fresh one that it answers without (RFC 3310 §3.4).  Only if both
-answers arrive as they were given is this pjsua2 used (``prove_aka``); a trial that went well is remembered.
+It registers with the very Stack that the UE uses against a socket of its own on the loopback: a challenge that a
+pretended ISIM answers with AUTS, as after a lost sequence number, and a fresh one that it answers without (RFC 3310
+§3.4).  Only if both answers arrive as they were given is this pjsua2 used (``prove_aka``); a trial that went well is
+remembered.
 No secret, no other network than the loopback.
 """
 

@@ -10,6 +10,7 @@ import structlog
 from diameter_proxy.node.config import ListenerConfig
 from diameter_proxy.node.connection import Connection
 from diameter_proxy.node.limited_log import LimitedLog
+from diameter_proxy.node.taken_port import why_not_bound
 
 BACKLOG = 256
 PAUSE_S = 0.1
@@ -73,7 +74,7 @@ class Listener:
             family = socket.AF_INET6 if ":" in config.address else socket.AF_INET
             bound = socket.create_server((config.address, config.port), family=family, backlog=BACKLOG)
         except OSError as exc:
-            raise ListenFailed(f"{config.address}:{config.port}: {exc.strerror or exc}") from exc
+            raise ListenFailed(why_not_bound(config.address, config.port, exc)) from exc
         bound.setblocking(False)
         return bound
 

@@ -155,7 +155,11 @@ class HttpServer:
         try:
             self._socket = socket.create_server((self._address, self._port), family=family, backlog=256)
         except OSError as exc:
-            raise ListenFailed(f"{self._address}:{self._port}: {exc.strerror or exc}") from exc
+            from diameter_proxy.node.taken_port import (
+                why_not_bound,
+            )  # here: a server that starts well needs no Diameter
+
+            raise ListenFailed(why_not_bound(self._address, self._port, exc)) from exc
         self._socket.setblocking(False)
         self._task = asyncio.get_running_loop().create_task(self._server.serve(sockets=[self._socket]))
         while not self._server.started:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+from diameter_proxy.node.taken_port import why_not_bound
 from mmserver.http.tls import TlsError, parse_certificates
 from mmserver.migration.config import MmsConfig
 from mmserver.migration.errors import MigrationError
@@ -90,7 +91,7 @@ def probe_addresses(config: MmsConfig) -> Iterator[Probe]:
         try:
             socket.create_server((address, port), family=family).close()
         except OSError as exc:
-            yield Probe(what, False, f"{address}:{port}: {exc.strerror or exc} (does the server run already?)")
+            yield Probe(what, False, why_not_bound(address, port, exc))
         else:
             yield Probe(what, True, f"{address}:{port} is free")
 

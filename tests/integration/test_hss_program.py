@@ -315,5 +315,5 @@ async def test_a_taken_address_is_one_line_and_exit_1(hss: Hss) -> None:
         )  # fmt: skip
         stdout, stderr = await asyncio.wait_for(process.communicate(), DEADLINE_S)
     assert (process.returncode, stdout) == (1, b"")
-    assert stderr.decode().startswith(f"error: 127.0.0.1:{hss.port}: ")
+    assert stderr.decode().startswith(f"error: 127.0.0.1:{hss.port}: Address already in use, by process ")
     assert stderr.count(b"\n") == 1

@@ -146,7 +146,10 @@ def _listener(config: IdmsConfig) -> socket.socket:
     try:
         return socket.create_server((config.http.address, config.http.port), family=family, backlog=256)
     except OSError as exc:
-        raise ListenFailed(f"{config.http.address}:{config.http.port}: {exc.strerror}") from exc
+        # Here, for an IdMS that starts well needs nothing of Diameter.
+        from diameter_proxy.node.taken_port import why_not_bound
+
+        raise ListenFailed(why_not_bound(config.http.address, config.http.port, exc)) from exc
 
 
 def _configure_log() -> None:

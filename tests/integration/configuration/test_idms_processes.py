@@ -106,4 +106,5 @@ def test_a_port_in_use_is_an_error_of_one_line(systems, tmp_path) -> None:
     result = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
     assert result.returncode == 1
     assert result.stderr.startswith("error: 127.") and result.stderr.count("\n") == 1
+    assert "Address already in use, by process " in result.stderr
     assert json.dumps("ready") not in result.stdout

@@ -108,12 +108,15 @@ async def test_a_process_relays_counts_and_stops_cleanly(program, lab):
     assert not (file.parent / "admin.sock").exists()
 
 
-async def test_an_address_that_is_taken_is_one_line_and_exit_1(program, tmp_path):
-    ready, _, file, _ = program
-    port = ready["listen"][0].rpartition(":")[2]
+@pytest.mark.parametrize("what", ["", "metrics: "], ids=["diameter", "metrics"])
+async def test_an_address_that_is_taken_is_one_line_and_exit_1(program, tmp_path, what):
+    ready, running, file, metrics = program
+    port = metrics if what else ready["listen"][0].rpartition(":")[2]
     second = tmp_path / "second.toml"
-    second.write_text(file.read_text().replace("port = 0", f"port = {port}", 1))
+    second.write_text(file.read_text() if what else file.read_text().replace("port = 0", f"port = {port}", 1))
     process = await start(second)
     _, err = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode == 1
-    assert err.decode().splitlines()[-1].startswith("error: ")
+    told = err.decode().splitlines()[-1]
+    assert told.startswith(f"error: {what}127.0.0.1:{port}: Address already in use, by process {running.pid} (")
+    assert told.endswith("): end that process, or configure another port")

@@ -93,7 +93,7 @@ def test_an_address_in_use_is_one_line(program: Any, lab: Any) -> None:
     lab.configure(**{"port = 0\nclients": f"port = {taken}\nclients"})
     run = program.call("run")
     assert run.returncode == 1
-    assert run.stderr.splitlines()[-1].startswith(f"error: 127.0.0.1:{taken}: ")
+    assert run.stderr.splitlines()[-1].startswith(f"error: 127.0.0.1:{taken}: Address already in use, by process ")
 
 
 def test_running_loads_neither_alembic_nor_the_other_server() -> None:

@@ -71,6 +71,6 @@ def test_an_exception_in_the_answer_sends_no_response() -> None:
 
 def test_an_auts_that_does_not_arrive_is_no_aka() -> None:
     """A pjsua2 that loses AUTS would register until the first lost sequence number, and never again."""
-    change = "from ue_agent.challenge import Answer; hook_trial._pretend = lambda _: Answer(response=hook_trial.RESPONSE)"
+    change = "hook_trial._pretend = lambda _: hook_trial.Answer(response=hook_trial.RESPONSE)"
     done = run(f"{change}\nsys.exit(hook_trial.main())")
     assert (done.returncode, done.stdout, done.stderr) == (1, "the trial's answer did not arrive as it was given\n", "")
