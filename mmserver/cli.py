@@ -16,6 +16,7 @@ app = typer.Typer(
     epilog="Start with: mmserver migration upgrade --config mms.toml; mmserver migration run --config mms.toml",
     no_args_is_help=True,
     add_completion=False,
+    pretty_exceptions_enable=False,
 )
 
 

@@ -359,6 +359,15 @@ class Restored(BaseModel):
     enabled: int
 
 
+class AgreementAtMms(Body):
+    """An agreement as our migration management server has it; the CMS holds its own against it."""
+
+    name: SystemName
+    realms: tuple[DomainText, ...]
+    migration_management_servers: tuple[MmsIdentifier, ...]
+    services: tuple[McService, ...]
+
+
 # --- CSC-17, steps 7 and 12 ---------------------------------------------------------------------------------
 
 

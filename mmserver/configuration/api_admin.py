@@ -256,9 +256,9 @@ def _add_operation(
         return await trial.inbound(body, now())
 
     @router.post("/reload", operation_id="reload")
-    async def reload() -> Reloaded:
-        """Read the configuration file again; one that cannot be used leaves the old one in force."""
-        return reloaded(await directory.reload())
+    async def reload(request: Request) -> Reloaded:
+        """Read the configuration file again, and the TLS files; one of no use leaves the old one in force."""
+        return reloaded(await directory.reload(_actor(request)))
 
     @router.get("/audit", operation_id="audit_trail")
     async def audit_trail(

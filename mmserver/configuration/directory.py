@@ -1,7 +1,7 @@
 """The catalogue in force, and how it changes: the admin API, another instance over the same store, a reload.
 
 Every change makes a whole catalogue first and swaps it then; what cannot be put in force leaves the old one and is one
-log line.  ``system``, ``http``, ``tls``, ``mms``, ``idms``, ``store``, ``admin`` and ``metrics`` need a restart.
+log line.  Tables of ``_NEED_RESTART`` wait for a restart; files that they name as ``ca`` are read again all the same.
 """
 
 import asyncio
@@ -20,11 +20,12 @@ from mmserver.configuration.errors import (
     ReloadRefused,
     StoreUnavailable,
 )
+from mmserver.configuration.tls_files import waiting_for_a_restart
 from mmserver.http.settings import ConfigError
 from mmserver.http.tls import TlsError
 
 ENTRIES_MAX: Final = 200_000
-_NEED_RESTART: Final = ("system", "http", "tls", "mms", "idms", "store", "admin", "metrics", "limits")
+_NEED_RESTART: Final = ("system", "http", "mms", "idms", "store", "admin", "metrics", "limits")
 _ORDER: Final = (Kind.GROUP, Kind.USER, Kind.AGREEMENT)
 
 log = structlog.get_logger()
@@ -56,7 +57,7 @@ class Directory:
         store: EntryStore | None = None,
         load: Callable[[], CmsConfig] | None = None,
         clock: Callable[[], float] = lambda: 0.0,
-        on_change: Callable[[Catalogue], None] = lambda _: None,
+        on_change: Callable[[CmsConfig, Catalogue], None] = lambda *_: None,
     ) -> None:
         """Begin with the file alone; ``start`` adds the entries of the store.
 
@@ -90,7 +91,7 @@ class Directory:
             StoreUnavailable: it cannot be read.
         """
         await self.refresh()
-        self._on_change(self._current)
+        self._on_change(self._config, self._current)
 
     async def refresh(self) -> None:
         """Take over what other instances have changed.
@@ -104,8 +105,8 @@ class Directory:
             version, found = await self._store.entries()
             self._take(version, found)
 
-    async def reload(self) -> Catalogue:
-        """Read the configuration file again.
+    async def reload(self, actor: str) -> Catalogue:
+        """Read the configuration file again, and the files that it names.
 
         Raises:
             ReloadRefused: it cannot be used; the old one stays in force.
@@ -114,13 +115,14 @@ class Directory:
             try:
                 config = await asyncio.to_thread(self._load)
                 catalogue = make_catalogue(config, self._entries.values())
-                self._swap(catalogue)
+                self._swap(catalogue, config)
             except (ConfigError, TlsError) as exc:
-                log.error("reload.refused", why=str(exc))
+                log.error("reload.refused", by=actor, why=str(exc), consequence="the old configuration stays in force")
                 raise ReloadRefused(str(exc)) from exc
-            later = [name for name in _NEED_RESTART if getattr(config, name) != getattr(self._config, name)]
+            later = waiting_for_a_restart(self._config, config, _NEED_RESTART)
             self._config = config
-        log.info("reload.done", users=len(catalogue.users), agreements=len(catalogue.partners), need_restart=later)
+        users, agreements = len(catalogue.users), len(catalogue.partners)
+        log.info("reload.done", by=actor, users=users, agreements=agreements, need_restart=later)
         return catalogue
 
     async def set(self, item: Item, kind: Kind, actor: str) -> None:
@@ -208,8 +210,8 @@ class Directory:
             usable[key] = entry
         return usable
 
-    def _swap(self, catalogue: Catalogue) -> None:
-        self._on_change(catalogue)  # may refuse, so it comes first
+    def _swap(self, catalogue: Catalogue, config: CmsConfig | None = None) -> None:
+        self._on_change(config or self._config, catalogue)  # may refuse, so it comes first
         self._current = catalogue
 
     def _made(self, entries: Iterable[Entry]) -> Catalogue:

@@ -19,26 +19,27 @@ class PartnerClients(Mapping[str, PartnerClient]):
         self._peers: dict[str, tuple[tuple[str, str, float], Peer]] = {}
         self._closing: set[asyncio.Task[None]] = set()
 
-    def update(self, catalogue: Catalogue) -> None:
-        """Serve these partners from now on; requests under way end over the client that they began with.
+    def update(self, catalogue: Catalogue, us: Credentials | None = None) -> None:
+        """Serve these partners from now on, as ``us`` where that is new; what is under way ends over its old client.
 
         Raises:
             TlsError: a CA cannot be used; nothing has changed.
         """
+        ours, is_new = us or self._us, us is not None
         peers: dict[str, tuple[tuple[str, str, float], Peer]] = {}
         for name, partner in catalogue.partners.items():
             key = _key(partner)
             known = self._peers.get(name)
-            if known is not None and known[0] == key:
+            if known is not None and known[0] == key and not is_new:
                 peers[name] = known
             else:
-                peers[name] = key, Peer(partner.cms, client_context(partner.ca, self._us), partner.timeout_s)
+                peers[name] = key, Peer(partner.cms, client_context(partner.ca, ours), partner.timeout_s)
         over = [(key, peer) for name, (key, peer) in self._peers.items() if peers.get(name, ((), None))[1] is not peer]
         self._clients = {
             name: self._clients[name] if self._peers.get(name) == one else PartnerClient(name, one[1])
             for name, one in peers.items()
         }
-        self._peers = peers
+        self._peers, self._us = peers, ours
         for key, peer in over:
             task = asyncio.get_running_loop().create_task(_close_later(peer, key[2]))
             self._closing.add(task)

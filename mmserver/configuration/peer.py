@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import httpx2
 
 ANSWER_OCTETS_MAX: Final = 4 * 1024 * 1024
+OLD_CONNECTIONS_S: Final = 60.0
+"""Longer than any question takes, long polls included."""
 
 T = TypeVar("T")
 
@@ -60,11 +62,25 @@ class Peer:
         self._timeout_s = timeout_s
         self._transport = transport
         self._http: httpx2.AsyncClient | None = None
+        self._closing: dict[asyncio.Task[None], httpx2.AsyncClient] = {}
 
     async def close(self) -> None:
         """Close its connections."""
-        if self._http is not None:
-            await self._http.aclose()
+        closing, self._closing = self._closing, {}
+        for task in closing:
+            task.cancel()
+        await asyncio.gather(*closing, return_exceptions=True)
+        for http in (*closing.values(), self._http):
+            if http is not None:
+                await http.aclose()
+
+    def exchange(self, context: ssl.SSLContext) -> None:
+        """Connect with this context from now on; questions under way end over the old connections."""
+        old, self._http, self._context = self._http, None, context
+        if old is not None:
+            task = asyncio.get_running_loop().create_task(_close_later(old, OLD_CONNECTIONS_S))
+            self._closing[task] = old
+            task.add_done_callback(lambda done: self._closing.pop(done, None))
 
     async def ask(
         self,
@@ -167,6 +183,11 @@ class Peer:
                 transport=self._transport or HttpsTransport(self._context),
             )
         return self._http
+
+
+async def _close_later(http: "httpx2.AsyncClient", after_s: float) -> None:
+    await asyncio.sleep(after_s)
+    await http.aclose()
 
 
 def _refusal(status: int, media_type: str, octets: bytes) -> PeerFailure:

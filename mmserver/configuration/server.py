@@ -2,8 +2,6 @@
 
 import asyncio
 import contextlib
-import signal
-import ssl
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -18,15 +16,15 @@ from mmserver.configuration.directory import Directory
 from mmserver.configuration.dry_run import Trial
 from mmserver.configuration.errors import ReloadRefused, StoreUnavailable
 from mmserver.configuration.mms_client import MmsClient
-from mmserver.configuration.partners import PartnerClients
-from mmserver.configuration.peer import Peer, PeerFailure
+from mmserver.configuration.peer import PeerFailure
 from mmserver.configuration.procedure import PartnerSide, PrimarySide
+from mmserver.configuration.tls_files import TlsFiles, client_trust
 from mmserver.configuration.withdrawals import Withdrawals
 from mmserver.http.app import create_metrics_app
 from mmserver.http.logs import configure_logs
 from mmserver.http.metrics import Metrics
-from mmserver.http.server import HttpServer, announce_ready, stop_signals
-from mmserver.http.tls import ClientTrust, client_context, server_context, trust_also
+from mmserver.http.server import HttpServer, announce_ready, reload_signal, stop_signals
+from mmserver.http.tls import client_context, server_context
 from mmserver.http.tokens import IssuerKeys, KeysUnavailable, TokenRules, TokenVerifier
 
 log = structlog.get_logger()
@@ -42,22 +40,18 @@ class Server:
             ConfigError, TlsError: a file that the configuration names cannot be used.
         """
         self._config = config
-        us = config.tls.credentials()
-        self._mms_peer = Peer(config.mms.url, client_context(config.mms.ca, us), config.mms.timeout_s)
-        self._idms_peer = Peer(config.idms.issuer, client_context(config.idms.ca), config.idms.timeout_s)
-        self._clients = PartnerClients(us)
+        self._tls = TlsFiles(config, make_catalogue(config))
+        self._clients = self._tls.partners
         self._store = _open_store(config)
         self.directory = Directory(
             config,
             store=self._store,
             load=None if path is None else lambda: load_config(path),
             clock=time.time,
-            on_change=self._take_up,
+            on_change=self._tls.take_up,
         )
-        self._trust = client_trust(config, self.directory.current)
-        self._context: ssl.SSLContext = server_context(us, self._trust, required=False)
         self._metrics = Metrics()
-        self._mms = MmsClient(self._mms_peer)
+        self._mms = MmsClient(self._tls.mms)
         keep_s = config.store.keep_s if config.store else 7 * 86400.0
         self._withdrawals = Withdrawals(self._mms, self._clients, store=self._store, keep_s=keep_s)
         self._https = self._listener()
@@ -76,8 +70,7 @@ class Server:
             ListenFailed, StoreUnavailable, TlsError: the server cannot run.
         """
         async with contextlib.AsyncExitStack() as stack:
-            for part in (self._mms_peer, self._idms_peer, self._clients):
-                stack.push_async_callback(part.close)
+            stack.push_async_callback(self._tls.close)
             if self._store is not None:
                 stack.push_async_callback(self._store.close)
                 await self._store.require_schema()
@@ -98,15 +91,15 @@ class Server:
         """Stop: requests under way end first, then what they need."""
         await self._stack.aclose()
 
-    async def reload(self) -> None:
-        """Read the configuration file again; what cannot be used changes nothing and has been logged."""
+    async def on_signal(self) -> None:
+        """Read the configuration file again (SIGHUP); what cannot be used changes nothing and has been logged."""
         with contextlib.suppress(ReloadRefused):
-            await self.directory.reload()
+            await self.directory.reload("SIGHUP")
 
     async def missing(self) -> str | None:
         """Return what keeps the server from serving, or None."""
         try:
-            await self._mms_peer.get_json(f"{self._config.mms.url}/health")
+            await self._tls.mms.get_json(f"{self._config.mms.url}/health")
             if self._store is not None:
                 await self._store.version()
         except PeerFailure as exc:
@@ -114,17 +107,6 @@ class Server:
         except StoreUnavailable as exc:
             return f"the store cannot be used: {exc.detail}"
         return None
-
-    def _take_up(self, catalogue: Catalogue) -> None:
-        """Serve this catalogue's partners from now on.
-
-        Raises:
-            TlsError: a CA cannot be used; nothing has changed.
-        """
-        trusted = client_trust(self._config, catalogue)
-        self._clients.update(catalogue)
-        self._trust.become(trusted)
-        trust_also(self._context, self._trust)
 
     def _listener(self) -> HttpServer:
         idms = self._config.idms
@@ -149,13 +131,13 @@ class Server:
             create_api(self._config, parts),
             address=self._config.http.address,
             port=self._config.http.port,
-            context=self._context,
-            trust=self._trust,
+            context=self._tls.server.listening,
+            trust=self._tls.trust,
         )
 
     async def _fetch(self, url: str) -> Any:
         try:
-            return await self._idms_peer.get_json(url)
+            return await self._tls.idms.get_json(url)
         except PeerFailure as exc:
             raise KeysUnavailable(str(exc)) from exc
 
@@ -180,7 +162,7 @@ async def run(config: CmsConfig, path: Path) -> None:
         StoreUnavailable: the store cannot be used, or its schema is another one.
     """
     configure_logs(program="cms", system=config.system.name)
-    async with stop_signals() as stop, Server(config, path) as server, _reloading(server):
+    async with stop_signals() as stop, Server(config, path) as server, reload_signal(server.on_signal):
         announce_ready(server.listen)
         await stop.wait()
         log.info("program.stopping")
@@ -199,17 +181,6 @@ def check(config: CmsConfig) -> Catalogue:
     client_context(config.idms.ca)
     server_context(config.tls.credentials(), client_trust(config, catalogue), required=False)
     return catalogue
-
-
-def client_trust(config: CmsConfig, catalogue: Catalogue) -> ClientTrust:
-    """Return whose certificates count: each partner's name by that partner's own CA, our operators' by ours.
-
-    Raises:
-        TlsError: a CA cannot be used, or two would vouch for one name.
-    """
-    ours = dict.fromkeys(config.admin.clients, config.admin.ca or config.mms.ca)
-    ours |= {name: config.mms.ca for name in config.metrics.clients if name not in ours}
-    return ClientTrust(ours, {partner.client_name: partner.ca for partner in catalogue.partners.values()})
 
 
 def openapi_document() -> dict[str, Any]:
@@ -231,24 +202,6 @@ def _open_store(config: CmsConfig) -> Any:
     from mmserver.configuration.store import Store
 
     return Store(config.store.url, config.store.busy_timeout_s)
-
-
-@contextlib.asynccontextmanager
-async def _reloading(server: Server) -> AsyncIterator[None]:
-    loop = asyncio.get_running_loop()
-    tasks: set[asyncio.Task[None]] = set()
-
-    def on_signal() -> None:
-        task = loop.create_task(server.reload())
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
-
-    loop.add_signal_handler(signal.SIGHUP, on_signal)
-    try:
-        yield
-    finally:
-        loop.remove_signal_handler(signal.SIGHUP)
-        await asyncio.gather(*tasks)
 
 
 @contextlib.asynccontextmanager

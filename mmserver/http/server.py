@@ -13,13 +13,14 @@ import signal
 import socket
 import ssl
 import sys
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from typing import Any, Final
 
 import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from mmserver.http.service_manager import notify
 from mmserver.http.tls import ClientTrust, VerifiedClient
 
 STOP_GRACE_S: Final = 2
@@ -197,7 +198,30 @@ async def stop_signals() -> AsyncIterator[asyncio.Event]:
             loop.remove_signal_handler(number)
 
 
+@contextlib.asynccontextmanager
+async def reload_signal(reload: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+    """Call ``reload`` at every SIGHUP; one that is under way at the end is waited for."""
+    loop = asyncio.get_running_loop()
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def run() -> None:
+        await reload()
+
+    def on_signal() -> None:
+        task = loop.create_task(run())
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    loop.add_signal_handler(signal.SIGHUP, on_signal)
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGHUP)
+        await asyncio.gather(*tasks)
+
+
 def announce_ready(listen: Sequence[str]) -> None:
-    """Print the one line on standard output that says that we accept connections."""
+    """Print the one line on standard output that says that we accept connections; tell systemd where it started us."""
     sys.stdout.write(json.dumps({"event": "ready", "listen": list(listen)}) + "\n")
     sys.stdout.flush()
+    notify("READY=1")

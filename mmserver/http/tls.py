@@ -5,6 +5,7 @@ any name that it signed, and a context that trusts several CAs lets one pose for
 client counts under a name only if the certificate says so (SAN) *and* that name's own CA issued it directly.
 """
 
+import hashlib
 import ssl
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -119,6 +120,26 @@ def server_context(credentials: Credentials, trust: ClientTrust | None, *, requi
     return context
 
 
+class ExchangeableContext:
+    """A server's context that is exchanged as a whole while it listens; connections that are open stay as they are.
+
+    Certificate, key and authorities go together: a handshake takes all of one context, or all of the next.
+    """
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        """Begin with ``context``, which is also the one to listen with."""
+        self.listening = context
+        self.current = context
+        context.sni_callback = self._choose  # called at every handshake, whether the client names a server or not
+
+    def exchange(self, context: ssl.SSLContext) -> None:
+        """Use ``context`` for handshakes from now on."""
+        self.current = context
+
+    def _choose(self, tls: ssl.SSLObject, _name: str | None, _listening: ssl.SSLContext) -> None:
+        tls.context = self.current
+
+
 def trust_also(context: ssl.SSLContext, trust: ClientTrust) -> None:
     """Let handshakes of a server succeed for CAs that ``trust`` has come to know.
 
@@ -126,6 +147,21 @@ def trust_also(context: ssl.SSLContext, trust: ClientTrust) -> None:
     """
     for text in sorted(trust.ca_texts):
         context.load_verify_locations(cadata=text)
+
+
+def fingerprint(*files: Path) -> str:
+    """Return what changes when the content of one of these files does.
+
+    Raises:
+        TlsError: one cannot be read.
+    """
+    digest = hashlib.sha256()
+    for file in files:
+        try:
+            digest.update(hashlib.sha256(file.read_bytes()).digest())
+        except OSError as exc:
+            raise TlsError(f"{file}: {exc.strerror or exc}") from exc
+    return digest.hexdigest()
 
 
 def client_context(ca: Path | str, credentials: Credentials | None = None) -> ssl.SSLContext:

@@ -34,6 +34,7 @@ MENDS: Final = {
     "not-pre-provisioned":      "`mmserver migration import` enters bindings in this mode",
     "sip-database-unreachable": "is the HSS up, and does it take this MMS as a peer?  [sip_database] of mms.toml",
     "sets-not-known-to-sip-database": "provision the user's migration sets in the HSS",
+    "reload-refused":           "the old configuration stays in force; mend the file and reload again",
     "store-unavailable":        "disk full, or the database gone?  The server's log says why; nothing was changed",
 }
 # fmt: on

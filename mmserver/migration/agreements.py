@@ -1,4 +1,7 @@
-"""The agreements with other MC systems, as this MMS needs them: who may ask, and where their identities lie."""
+"""The agreements with other MC systems, as this MMS needs them: who may ask, and where their identities lie.
+
+One value for all parts of the program, replaced as a whole when the configuration file is read again.
+"""
 
 from collections.abc import Iterable
 
@@ -13,6 +16,22 @@ class Agreements:
 
     def __init__(self, partners: Iterable[PartnerTable]) -> None:
         self._partners = {partner.name: partner for partner in partners}
+
+    def replace(self, partners: Iterable[PartnerTable]) -> None:
+        """Know these agreements and no others from now on."""
+        self._partners = {partner.name: partner for partner in partners}
+
+    def __contains__(self, name: object) -> bool:
+        """Say whether there is an agreement with that system."""
+        return name in self._partners
+
+    def all(self) -> tuple[PartnerTable, ...]:
+        """Return all agreements by name."""
+        return tuple(self._partners[name] for name in sorted(self._partners))
+
+    def find(self, name: str) -> PartnerTable | None:
+        """Return the agreement with that system, if there is one."""
+        return self._partners.get(name)
 
     def require(self, name: str, step: str | None) -> PartnerTable:
         """Return the agreement with that system.

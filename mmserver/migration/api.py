@@ -33,10 +33,12 @@ from mmserver.messages import (
     Role,
     SystemName,
 )
+from mmserver.migration.agreements import Agreements
 from mmserver.migration.api_actor import HANDLE, HANDLE_OR_NONE, actor_of, administrators_only
 from mmserver.migration.api_audit import audit_router
 from mmserver.migration.api_examples import body_example
 from mmserver.migration.api_feed import feed_router
+from mmserver.migration.api_operation import Reloading, agreements_router, reload_router
 from mmserver.migration.api_provisioning import dry_run_router, provisioning_router
 from mmserver.migration.api_withdrawals import withdrawals_router
 from mmserver.migration.bindings import IdentityBinding
@@ -69,6 +71,8 @@ class Parts:
     store: BindingStore
     metrics: MmsMetrics
     readiness: Callable[[], Awaitable[str | None]]
+    agreements: Agreements
+    reload: Reloading
 
 
 def create_api(parts: Parts, clients: ClientsTable, metrics_clients: tuple[str, ...] = ()) -> FastAPI:
@@ -92,6 +96,8 @@ def create_api(parts: Parts, clients: ClientsTable, metrics_clients: tuple[str, 
     app.include_router(withdrawals_router(parts.user_withdrawals))
     app.include_router(provisioning_router(parts.provisioning), dependencies=administrators)
     app.include_router(audit_router(parts.store), dependencies=administrators)
+    app.include_router(reload_router(parts.reload), dependencies=administrators)
+    app.include_router(agreements_router(parts.agreements))
     app.include_router(feed_router(parts.feed, parts.withdrawal))
     return app
 

@@ -49,6 +49,15 @@ class RestoreResult(Body):
     enabled: Annotated[int, Field(description="Bindings that may be used again.")]
 
 
+class ReloadResult(Body):
+    """The configuration file has been read again and is in force."""
+
+    partners: tuple[SystemName, ...]
+    primary_sets: Annotated[int, Field(description="Configured sets for own users, over all partners.")]
+    partner_sets: Annotated[int, Field(description="Configured sets for inbound users.")]
+    need_restart: Annotated[tuple[str, ...], Field(description="Tables that changed and wait for a restart.")]
+
+
 class AuditRow(Body):
     """One thing that happened to a binding or a withdrawal."""
 

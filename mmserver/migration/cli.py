@@ -20,6 +20,7 @@ app = typer.Typer(
     epilog="A new store first needs: mmserver migration upgrade --config mms.toml",
     no_args_is_help=True,
     add_completion=False,
+    pretty_exceptions_enable=False,
 )
 
 register(app)
@@ -28,7 +29,7 @@ add_commands(app)
 
 @app.command()
 def run(config: ConfigOption) -> None:
-    """Serve CSC-X, the feed and Cx until SIGTERM or SIGINT.
+    """Serve CSC-X, the feed and Cx until SIGTERM or SIGINT; SIGHUP has the file read again.
 
     One line on standard output says when connections are accepted; logs go to standard error.
     """
@@ -40,7 +41,7 @@ def run(config: ConfigOption) -> None:
 
     loaded = load(config)
     try:
-        asyncio.run(serve(loaded))
+        asyncio.run(serve(loaded, config))
     except ConfigError as exc:
         fail(2, f"{config.name}: {exc}")
     except (ListenFailed, TlsError, MigrationError) as exc:

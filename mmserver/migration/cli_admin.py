@@ -97,6 +97,18 @@ def show(name: Handle, admin: Admin = ADMIN_FILE, as_json: AsJson = False) -> No
         typer.echo(json.dumps(one) if as_json else binding_details(one))
 
 
+def reload(admin: Admin = ADMIN_FILE, as_json: AsJson = False) -> None:
+    """Have the server read its file again: agreements, pools, TLS files; one that cannot be used changes nothing."""
+    with _server(admin) as server:
+        done = server.ask("POST", f"{API}/reload")
+    if as_json:
+        typer.echo(json.dumps(done))
+        return
+    typer.echo(f"ok: {len(done['partners'])} partners, {done['primary_sets']} + {done['partner_sets']} sets in force")
+    if done["need_restart"]:
+        typer.echo(f"changed, and waits for a restart: {', '.join(done['need_restart'])}")
+
+
 def allocate(
     user: Users,
     partner: System,
@@ -286,6 +298,7 @@ def audit(
 COMMANDS: Final[dict[str, Callable[..., None]]] = {
     "list": list_bindings,
     "show": show,
+    "reload": reload,
     "allocate": allocate,
     "dry-run": dry_run,
     "release": release,

@@ -10,7 +10,17 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from mmserver.http.settings import ConfigFile, MetricsTable, Port, Seconds, Table, TlsTable, load_toml
-from mmserver.messages import DomainText, IdentitySet, ImpiText, ImpuText, McServiceId, MmsIdentifier, SystemName
+from mmserver.messages import (
+    ALL_MC_SERVICES,
+    DomainText,
+    IdentitySet,
+    ImpiText,
+    ImpuText,
+    McService,
+    McServiceId,
+    MmsIdentifier,
+    SystemName,
+)
 
 Prefix = Annotated[str, Field(min_length=1, max_length=32, pattern=r"^[a-z0-9\-]+$")]
 HostName = DomainText
@@ -214,6 +224,7 @@ class FilterCriterion(Table):
     session_case: Annotated[int | None, Field(ge=0, le=3)] = None
     include_register_request: bool = False
     include_register_response: bool = False
+    service: Annotated[McService | None, Field(description="Only while the agreement has this service.")] = None
 
 
 class PartnerTable(Table):
@@ -222,7 +233,15 @@ class PartnerTable(Table):
     name: SystemName
     realms: Annotated[tuple[DomainText, ...], Field(min_length=1)]
     migration_management_servers: Annotated[tuple[MmsIdentifier, ...], Field(min_length=1)]
+    services: Annotated[tuple[McService, ...], Field(min_length=1, description="What a migrated user gets.")] = (
+        ALL_MC_SERVICES
+    )
     initial_filter_criteria: tuple[FilterCriterion, ...] = ()
+
+    @property
+    def criteria_in_force(self) -> tuple[FilterCriterion, ...]:
+        """The criteria of the services that the agreement has, and those of no service."""
+        return tuple(one for one in self.initial_filter_criteria if one.service in (None, *self.services))
 
 
 class MmsConfig(Table):

@@ -20,6 +20,7 @@ from diameter_proxy.diameter.values import ServerAssignmentType as Assignment
 from diameter_proxy.diameter.values import UserAuthorizationType as Authorization
 from mmserver.identity import InvalidIdentity, parse_impi, parse_impu
 from mmserver.messages import Role
+from mmserver.migration.agreements import Agreements
 from mmserver.migration.bindings import SERVED, IdentityBinding, Registration, deregister, register
 from mmserver.migration.config import MmsConfig
 from mmserver.migration.errors import StoreUnavailable
@@ -56,12 +57,14 @@ class CxRefusal(Exception):
 class CxServer:
     """Answers Cx requests about lent identities."""
 
-    def __init__(self, config: MmsConfig, store: BindingStore, *, clock: Clock) -> None:
+    def __init__(
+        self, config: MmsConfig, store: BindingStore, *, clock: Clock, agreements: Agreements | None = None
+    ) -> None:
         self._host = config.diameter.origin_host
         self._realm = config.diameter.origin_realm
         self._servers = config.diameter.scscf
         self._registration_s = config.lifetime.registration_s
-        self._criteria = {partner.name: partner.initial_filter_criteria for partner in config.partners}
+        self._agreements = agreements or Agreements(config.partners)
         self._store = store
         self._clock = clock
 
@@ -198,7 +201,8 @@ class CxServer:
         return self._result(request, ResultCode.SUCCESS, [d.SERVER_NAME.encode(binding.registration.server_name)])
 
     def _with_profile(self, request: Message, binding: IdentityBinding) -> bytes:
-        document = user_data(binding.identities, self._criteria.get(binding.other_mc_system, ()))
+        agreement = self._agreements.find(binding.other_mc_system)
+        document = user_data(binding.identities, () if agreement is None else agreement.criteria_in_force)
         avps = [d.USER_NAME.encode(binding.identities.private_user_identity), d.USER_DATA.encode(document)]
         return self._result(request, ResultCode.SUCCESS, avps)
 

@@ -4,21 +4,26 @@ Joins ``cx``, ``deregistration`` and ``sip_database`` to the shell; decides noth
 """
 
 import asyncio
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from diameter_proxy.diameter.values import DisconnectCause
+from diameter_proxy.node.certificate import TlsMisconfigured
 from diameter_proxy.node.config import ListenerConfig, NodeConfig, PeerConfig
 from diameter_proxy.node.errors import NodeError
 from diameter_proxy.node.events import PeerEvent
 from diameter_proxy.node.listener import ListenFailed as NodeListenFailed
-from diameter_proxy.node.node import Node
+from diameter_proxy.node.node import Node, tls_identities
 from mmserver.http.server import ListenFailed
+from mmserver.http.tls import TlsError
 from mmserver.migration.config import DiameterTable, MmsConfig, SipDatabaseTable
 from mmserver.migration.cx import CxServer
 from mmserver.migration.deregistration import Deregistration, RequestFailed
 from mmserver.migration.sip_database import SipDatabase
+
+if TYPE_CHECKING:
+    from diameter_proxy.node.tls import TlsIdentities
 
 UNDER_WAY_MAX: Final = 1000
 """Requests being answered at one time; more are told TOO_BUSY."""
@@ -36,21 +41,7 @@ class CxNode:
         self._server = server
         self._peers = ours.peers
         self._under_way: set[asyncio.Task[None]] = set()
-        peers = [PeerConfig(peer, ours.origin_realm, group="proxy") for peer in ours.peers]
-        if asked is not None:
-            peers.append(_sip_database_peer(asked, ours))
-        self._node = Node(
-            NodeConfig(
-                origin_host=ours.origin_host,
-                origin_realm=ours.origin_realm,
-                listeners=(ListenerConfig(ours.address, ours.port),),
-                peers=tuple(peers),
-                certificate=config.tls.certificate,
-                private_key=config.tls.private_key,
-            ),
-            self._on_request,
-            self._on_peer,
-        )
+        self._node = Node(_node_config(config), self._on_request, self._on_peer)
         next_end_to_end = self._node.next_end_to_end
         self.deregistration = Deregistration(
             ours, request=self._request, open_peers=self.open_peers, next_end_to_end=next_end_to_end
@@ -83,6 +74,22 @@ class CxNode:
             await self._node.start()
         except NodeListenFailed as exc:
             raise ListenFailed(str(exc)) from exc
+
+    def read_tls(self, config: MmsConfig) -> "tuple[NodeConfig, TlsIdentities | None]":
+        """Read the certificates of the connection to the SIP database again, for ``take_up``; blocks.
+
+        Raises:
+            TlsError: one of them is of no use.
+        """
+        node = _node_config(config)
+        try:
+            return node, tls_identities(node)
+        except TlsMisconfigured as exc:
+            raise TlsError(str(exc)) from exc
+
+    def take_up(self, read: "tuple[NodeConfig, TlsIdentities | None]") -> None:
+        """Connect with these certificates from now on; connections that are open stay."""
+        self._node.reload(*read)
 
     async def stop(self) -> None:
         """Answer what is under way, say DPR to the peers, close."""
@@ -117,6 +124,21 @@ class CxNode:
             return await self._node.request(peer, octets, deadline_s)
         except NodeError as exc:
             raise RequestFailed(f"{type(exc).__name__}: {exc}") from exc
+
+
+def _node_config(config: MmsConfig) -> NodeConfig:
+    ours, asked = config.diameter, config.sip_database
+    peers = [PeerConfig(peer, ours.origin_realm, group="proxy") for peer in ours.peers]
+    if asked is not None:
+        peers.append(_sip_database_peer(asked, ours))
+    return NodeConfig(
+        origin_host=ours.origin_host,
+        origin_realm=ours.origin_realm,
+        listeners=(ListenerConfig(ours.address, ours.port),),
+        peers=tuple(peers),
+        certificate=config.tls.certificate,
+        private_key=config.tls.private_key,
+    )
 
 
 def _sip_database_peer(asked: SipDatabaseTable, ours: DiameterTable) -> PeerConfig:

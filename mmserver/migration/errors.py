@@ -19,6 +19,7 @@ MigrationError
     ValidityOver                  -5, -10
     BindingUnknown, BindingNotLive, BindingExists, BindingNotPaired
     WithdrawalUnknown, StillWithdrawn
+    ReloadRefused                 the new configuration file cannot be put in force: the old one stays
     NotStorable                   a value that no column holds (NUL in a text)
   IdentityTaken                   a constraint of the store said no: the rules choose again
   StoreUnavailable                ours: disk full, locked, gone; nothing was changed
@@ -215,6 +216,14 @@ class StillWithdrawn(Refusal):
 
     code = "still-withdrawn"
     title = "A withdrawal stands over the binding"
+    kind = Kind.CONFLICT
+
+
+class ReloadRefused(Refusal):
+    """The new configuration file cannot be put in force: the old one stays."""
+
+    code = "reload-refused"
+    title = "The configuration file cannot be put in force"
     kind = Kind.CONFLICT
 
 

@@ -57,6 +57,10 @@ class MmsMetrics:
         nothing: Any = None
         return cls(Metrics(), store=nothing, pools=Pools(), feed_readers=(), peers=(), open_peers=tuple)
 
+    def take_up(self, pools: Pools) -> None:
+        """Count these sets from now on."""
+        self._pools = pools
+
     def allocated(self, role: Role, other_mc_system: str, outcome: str) -> None:
         """Count a set that was lent: new, renewed, or the one that the user had."""
         self._allocations.add(role.value, other_mc_system, outcome)

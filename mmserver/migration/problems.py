@@ -81,6 +81,8 @@ OPERATIONS: Final[dict[str, tuple[ProblemKind, ...]]] = {
     "list_withdrawals":    (),
     "get_withdrawal":      (*kinds(errors.WithdrawalUnknown), NO_SUCH_PATH),
     "restore_migration":   (*kinds(errors.WithdrawalUnknown), NO_SUCH_PATH),
+    "list_agreements":     (),
+    "reload":              kinds(errors.ReloadRefused),
     "import_bindings":     (ProblemKind(415, "unsupported-media-type", "Unsupported Media Type"),),
     "export_bindings":     (),
     "get_audit_trail":     (),

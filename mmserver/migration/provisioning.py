@@ -83,9 +83,10 @@ class Provisioning:
         clock: Clock,
         randomness: Randomness,
         on_change: Callable[[], None] = lambda: None,
+        agreements: Agreements | None = None,
     ) -> None:
         self._home_domain = config.system.home_domain
-        self._agreements = Agreements(config.partners)
+        self._agreements = agreements or Agreements(config.partners)
         self._store = store
         self._clock = clock
         self._randomness = randomness

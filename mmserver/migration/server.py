@@ -63,17 +63,21 @@ class MigrationManagementServer:
         sip_database: KnowsSets | None = None,
         on_change: Callable[[], None] = lambda: None,
         on_allocated: Callable[[Role, str, str], None] = lambda *_: None,
+        agreements: Agreements | None = None,
     ) -> None:
-        self._config = config
         self._store = store
         self._clock = clock
         self._randomness = randomness
         self._on_change = on_change
         self._on_allocated = on_allocated
-        self._agreements = Agreements(config.partners)
-        self._candidates = Candidates(
-            config, pools or load_pools(config), randomness=randomness, sip_database=sip_database
-        )
+        self._agreements = agreements or Agreements(config.partners)
+        self._sip_database = sip_database
+        self.take_up(config, pools or load_pools(config))
+
+    def take_up(self, config: MmsConfig, pools: Pools) -> None:
+        """Allocate as this configuration says from now on; a request under way ends as it began."""
+        self._config = config
+        self._candidates = Candidates(config, pools, randomness=self._randomness, sip_database=self._sip_database)
 
     async def get_primary_sip_identities(self, request: PrimarySipIdentitiesRequest, actor: str) -> IdentityBinding:
         """Allocate a primary migration set for the MC user and partner, or return the one it has (step 5).
@@ -173,7 +177,7 @@ class MigrationManagementServer:
 
     def _asked_by_primary(self, request: PrimarySipIdentitiesRequest) -> "_Asked":
         default = request.default_identities.to_identities()
-        partner, allocation = request.partner_mc_system, self._config.allocation.primary
+        partner, allocation, candidates = request.partner_mc_system, self._config.allocation.primary, self._candidates
         self._agreements.require(partner, PRIMARY_STEP)
         whom = Whom(Role.PRIMARY, partner, request.mc_service_ids)
         key = primary_key(request.mc_service_ids, default, partner)
@@ -198,7 +202,8 @@ class MigrationManagementServer:
             key,
             request.valid_until,
             PRIMARY_STEP,
-            find=lambda transaction: self._candidates.primary(transaction, request),
+            candidates=candidates,
+            find=lambda transaction: candidates.primary(transaction, request),
             make=make,
             asks_sip_database=allocation.mode == "sip-database",
             at_most=request.at_most,
@@ -208,11 +213,11 @@ class MigrationManagementServer:
         primary = request.primary_mc_system_sip_identities.to_identities()
         identifier = request.migration_management_server.lower()
         self._agreements.require_agreed(request.primary_mc_system, identifier, primary, PARTNER_STEP)
-        whom = Whom(Role.PARTNER, request.primary_mc_system, request.mc_service_ids)
+        whom, candidates = Whom(Role.PARTNER, request.primary_mc_system, request.mc_service_ids), self._candidates
         key = partner_key(identifier, primary)
 
         def make(identities: SipIdentities) -> IdentityBinding:
-            self._candidates.lent(identities, request.primary_mc_system)
+            candidates.lent(identities, request.primary_mc_system)
             return IdentityBinding(
                 handle=new_handle(self._randomness),
                 role=Role.PARTNER,
@@ -230,7 +235,8 @@ class MigrationManagementServer:
             key,
             request.valid_until,
             PARTNER_STEP,
-            find=lambda transaction: self._candidates.partner(transaction, request),
+            candidates=candidates,
+            find=lambda transaction: candidates.partner(transaction, request),
             make=make,
             asks_sip_database=self._config.allocation.partner.mode == "sip-database",
             at_most=request.at_most,
@@ -290,7 +296,7 @@ class MigrationManagementServer:
                 await require_room(transaction, asked.whom, asked.at_most, asked.step, exactly=False)
                 candidates = await asked.find(transaction)
             if asked.asks_sip_database:
-                await self._candidates.known(candidates, asked.step)
+                await asked.candidates.known(candidates, asked.step)
         return None
 
     async def _known(self, asked: "_Asked") -> SipIdentities | None:
@@ -301,7 +307,7 @@ class MigrationManagementServer:
                 if await transaction.find_live(asked.whom.role, asked.key) is not None:
                     return None
                 candidates = await asked.find(transaction)
-            return await self._candidates.known(candidates, asked.step)
+            return await asked.candidates.known(candidates, asked.step)
 
     async def _write(self, run: Callable[[Transaction], Awaitable[IdentityBinding]]) -> IdentityBinding:
         for attempt in range(1, TRIES_MAX + 1):
@@ -385,6 +391,7 @@ class _Asked:
     key: str
     valid_until: datetime | None
     step: str
+    candidates: Candidates
     find: Callable[[Transaction], Awaitable[list[SipIdentities]]]
     make: Callable[[SipIdentities], IdentityBinding]
     asks_sip_database: bool

@@ -5,6 +5,7 @@ import contextlib
 import secrets
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -12,10 +13,11 @@ import structlog
 from mmserver.http.app import create_metrics_app
 from mmserver.http.logs import configure_logs
 from mmserver.http.metrics import Metrics
-from mmserver.http.server import HttpServer, announce_ready, stop_signals
+from mmserver.http.server import HttpServer, announce_ready, reload_signal, stop_signals
 from mmserver.http.settings import MetricsTable
-from mmserver.http.tls import ClientTrust, server_context
+from mmserver.http.tls import ExchangeableContext, server_context
 from mmserver.messages import LentRange
+from mmserver.migration.agreements import Agreements
 from mmserver.migration.api import Parts, create_api
 from mmserver.migration.config import ClientsTable, MmsConfig
 from mmserver.migration.cx import CxServer
@@ -25,6 +27,7 @@ from mmserver.migration.feed import Feed
 from mmserver.migration.metrics import MmsMetrics
 from mmserver.migration.pools import load_pools
 from mmserver.migration.provisioning import Provisioning
+from mmserver.migration.reload import Reload, client_trust
 from mmserver.migration.server import MigrationManagementServer
 from mmserver.migration.store import BindingStore
 from mmserver.migration.user_withdrawals import UserWithdrawals, sweep_withdrawals_for_ever
@@ -36,12 +39,18 @@ log = structlog.get_logger()
 class Service:
     """All parts of one MMS, put together; ``async with`` starts and stops them."""
 
-    def __init__(self, config: MmsConfig) -> None:
+    def __init__(self, config: MmsConfig, path: Path | None = None) -> None:
+        """Join the parts; ``path`` is the file to read again on SIGHUP.
+
+        Raises:
+            ConfigError, TlsError: a file that the configuration names cannot be used.
+        """
         self._config = config
         self.store = BindingStore(config.store.url, config.store.busy_timeout_s)
         lent_range = LentRange(domain=config.system.home_domain, prefix=config.allocation.partner.prefix)
         self.feed = Feed(self.store, lent_range, clock=time.time)
-        self.cx = CxNode(config, CxServer(config, self.store, clock=time.time))
+        agreements = Agreements(config.partners)
+        self.cx = CxNode(config, CxServer(config, self.store, clock=time.time, agreements=agreements))
         pools = load_pools(config)
         self.metrics = MmsMetrics(
             Metrics(),
@@ -66,7 +75,7 @@ class Service:
             self.withdrawal,
             clock=time.time,
             randomness=secrets.token_bytes,
-            partners=frozenset(partner.name for partner in config.partners),
+            partners=agreements,
             proxies=config.http.clients.feed,
         )
         self.server = MigrationManagementServer(
@@ -78,12 +87,29 @@ class Service:
             sip_database=self.cx.sip_database,
             on_change=self.feed.notify,
             on_allocated=self.metrics.allocated,
+            agreements=agreements,
         )
         self.provisioning = Provisioning(
-            config, self.store, clock=time.time, randomness=secrets.token_bytes, on_change=self.feed.notify
+            config,
+            self.store,
+            clock=time.time,
+            randomness=secrets.token_bytes,
+            on_change=self.feed.notify,
+            agreements=agreements,
         )
-        clients = (*config.http.clients.of_csc_x, *config.http.clients.feed, *config.metrics.clients)
-        trust = ClientTrust.of_one_ca(clients, config.http.client_ca)
+        trust = client_trust(config)
+        context = ExchangeableContext(server_context(config.tls.credentials(), trust))
+        self.reload = Reload(
+            config,
+            path,
+            store=self.store,
+            agreements=agreements,
+            server=self.server,
+            metrics=self.metrics,
+            cx=self.cx,
+            trust=trust,
+            context=context,
+        )
         parts = Parts(
             self.server,
             self.withdrawal,
@@ -93,12 +119,14 @@ class Service:
             self.store,
             self.metrics,
             self.missing,
+            agreements,
+            self.reload.run,
         )
         self.http = HttpServer(
             create_api(parts, config.http.clients, config.metrics.clients),
             address=config.http.address,
             port=config.http.port,
-            context=server_context(config.tls.credentials(), trust),
+            context=context.listening,
             trust=trust,
         )
         self._own_metrics = _metrics_server(config.metrics, self.metrics.families, self.missing)
@@ -171,14 +199,14 @@ async def _cancel(task: "asyncio.Task[None]") -> None:
         await task
 
 
-async def serve(config: MmsConfig) -> None:
-    """Run until a stop signal.
+async def serve(config: MmsConfig, path: Path | None = None) -> None:
+    """Run until a stop signal; SIGHUP has ``path`` read again.
 
     Raises:
         SchemaOutdated, StoreUnavailable, ListenFailed, TlsError: the server cannot run.
     """
     configure_logs(program="mms", system=config.system.name)
-    async with stop_signals() as stop, Service(config) as service:
+    async with stop_signals() as stop, Service(config, path) as service, reload_signal(service.reload.on_signal):
         log.info("program.started", listen=service.listen)
         announce_ready(service.listen)
         await stop.wait()
@@ -194,5 +222,6 @@ def openapi_document() -> dict[str, Any]:
         return None
 
     return create_api(
-        Parts(nothing, nothing, nothing, nothing, nothing, nothing, MmsMetrics.of_nothing(), ready), clients
+        Parts(nothing, nothing, nothing, nothing, nothing, nothing, MmsMetrics.of_nothing(), ready, nothing, nothing),
+        clients,
     ).openapi()

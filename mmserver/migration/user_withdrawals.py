@@ -6,6 +6,7 @@ in batches; then RTRs go out at a bounded rate.  A crash in between costs nothin
 
 import asyncio
 import base64
+from collections.abc import Container
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -51,7 +52,7 @@ class UserWithdrawals:
         *,
         clock: Clock,
         randomness: Randomness,
-        partners: frozenset[str],
+        partners: Container[str],
         proxies: tuple[str, ...],
     ) -> None:
         self._store = store

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -9,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from tests.integration.configuration.conftest import PORT
 
 ADMIN = "/admin/v1"
 DETAILS = "/csc-4/v1/partner-mc-system-connection-details"
@@ -208,6 +211,30 @@ def test_a_reload_takes_a_good_file_and_leaves_a_bad_one(systems, start_with_sto
     assert ask(mc1).json()["step"] == "10.1.X.1-3"
     file_of(mc1).write_text(good)
     assert command("reload", "--config", str(file_of(mc1))).stdout.startswith("ok: ")
+    assert ask(mc1).status_code == 200
+
+
+def test_certificate_and_key_are_exchanged_by_a_reload(systems, start_with_store, start_partner) -> None:
+    mc1, _ = systems
+    first = start_with_store()
+    start_partner()
+    assert ask(mc1).status_code == 200
+
+    def shown() -> str:
+        return ssl.get_server_certificate((mc1.address("cms"), PORT))
+
+    before = shown()
+    mc1.host_folder("cms")  # writes a new certificate and a new key
+    on_disk = (mc1.folder / "cms" / "certificate.pem").read_text().partition("-----END")[0]
+    assert shown() == before
+    first.popen.send_signal(signal.SIGHUP)
+    assert wait_until(lambda: len(first.events("reload.done")) == 1)
+    assert shown().partition("-----END")[0].split() == on_disk.split() != before.partition("-----END")[0].split()
+    assert ask(mc1).status_code == 200  # toward its MMS and the partner it is the new one too
+    (mc1.folder / "cms" / "private_key.pem").write_text("junk")
+    first.popen.send_signal(signal.SIGHUP)
+    assert wait_until(lambda: len(first.events("reload.refused")) == 1)
+    assert "certificate.pem" in str(first.events("reload.refused")[0]["why"])
     assert ask(mc1).status_code == 200
 
 

@@ -186,6 +186,8 @@ SUCCESSES: Final[dict[str, Callable[[Filled], dict[str, Any]]]] = {
     "list_withdrawals":                     lambda _: query(role="primary", mc_service_id="sip:y@mc2.lab"),
     "get_withdrawal":                       lambda f: at(withdrawal=f.withdrawal("z")),
     "restore_migration":                    lambda f: send({}, withdrawal=f.withdrawal("w")),
+    "reload":                               lambda _: query(),
+    "list_agreements":                      lambda _: query(),
     "import_bindings":                      lambda _: {"body": json.dumps(entry("imported")), "media_type": JSON_LINES},
     "export_bindings":                      lambda _: query(role="partner"),
     "get_audit_trail":                      lambda _: query(binding=HANDLES[0], since="2020-01-01T00:00:00Z"),

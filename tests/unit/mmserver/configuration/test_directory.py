@@ -158,14 +158,14 @@ async def test_an_entry_that_does_not_fit_is_put_aside_and_the_rest_serves(make,
 async def test_a_reload_puts_the_new_file_in_force(make, make_config, partner) -> None:
     files: list[CmsConfig] = [make_config("mc1", partner("mc2", priority=7), partner("mc3"))]
     seen: list[list[str]] = []
-    directory = make(load=lambda: files[0], on_change=lambda catalogue: seen.append(sorted(catalogue.partners)))
+    directory = make(load=lambda: files[0], on_change=lambda _, catalogue: seen.append(sorted(catalogue.partners)))
     with structlog.testing.capture_logs() as events:
-        await directory.reload()
+        await directory.reload("admin")
     assert directory.current.partners["mc2"].priority == 7
     assert seen == [["mc2", "mc3"]]
     files[0] = make_config("mc1", partner("mc2"), limits={"burst": 5})
     with structlog.testing.capture_logs() as events:
-        await directory.reload()
+        await directory.reload("admin")
     assert [event["need_restart"] for event in events if event["event"] == "reload.done"] == [["limits"]]
 
 
@@ -177,7 +177,7 @@ async def test_a_file_that_cannot_be_used_leaves_the_old_one_in_force(
     await directory.set(Group(name="crew", members=()), Kind.GROUP, "admin")
     before = directory.current
     with structlog.testing.capture_logs() as events, pytest.raises(ReloadRefused):
-        await directory.reload()
+        await directory.reload("admin")
     assert directory.current is before
     assert [event["event"] for event in events] == ["reload.refused"]
     assert "\n" not in events[0]["why"]

@@ -109,3 +109,14 @@ async def test_a_document_is_fetched_as_json() -> None:
     ):
         with pytest.raises(PeerNonsense):
             await peer(lambda _, answer=response: answer).get_json("https://idms.mc1.lab/jwks")
+
+
+async def test_other_credentials_are_for_new_connections_and_close_ends_the_old_ones() -> None:
+    subject = peer(lambda _: httpx2.Response(200, json={"reason": "x"}))
+    await subject.ask("GET", "/a", BindingReason)
+    first = subject._client()
+    subject.exchange(ssl.create_default_context())
+    assert subject._client() is not first
+    assert not first.is_closed  # what is under way goes on over it
+    await subject.close()
+    assert first.is_closed

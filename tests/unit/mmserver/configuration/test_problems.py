@@ -33,6 +33,7 @@ OF_OTHER_OPERATIONS = {
     "identities-not-paired",
     "unknown-withdrawal",
     "still-withdrawn",
+    "reload-refused",
 }
 
 

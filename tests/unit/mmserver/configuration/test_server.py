@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from mmserver.configuration.catalogue import make_catalogue
-from mmserver.configuration.server import Server, check, client_trust, openapi_document
+from mmserver.configuration.server import Server, check, openapi_document
+from mmserver.configuration.tls_files import client_trust
 from mmserver.http.settings import ConfigError
 from mmserver.http.tls import TlsError
 

@@ -9,9 +9,11 @@ import trustme
 from mmserver.http.tls import (
     ClientTrust,
     Credentials,
+    ExchangeableContext,
     TlsError,
     VerifiedClient,
     client_context,
+    fingerprint,
     server_context,
     trust_also,
 )
@@ -110,3 +112,52 @@ def test_a_server_comes_to_know_an_authority(
     assert context.get_ca_certs() == []
     trust_also(context, trust)
     assert len(context.get_ca_certs()) == 2
+
+
+def in_memory_certificate(listening: ssl.SSLContext, authority: trustme.CA, name: str | None) -> bytes:
+    """Shake hands with a server over two buffers; return the certificate that it shows."""
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    trusting = ssl.create_default_context(cadata=authority.cert_pem.bytes().decode())
+    trusting.check_hostname = False
+    server = listening.wrap_bio(to_server, to_client, server_side=True)
+    client = trusting.wrap_bio(to_client, to_server, server_hostname=name)
+    for side in (client, server, client, server):
+        try:
+            side.do_handshake()
+        except ssl.SSLWantReadError:
+            continue
+    found = client.getpeercert(binary_form=True)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("name", ["mms.mc1.lab", None])
+def test_a_context_is_exchanged_while_it_listens(
+    tmp_path: Path, authorities: tuple[trustme.CA, ...], name: str | None
+) -> None:
+    """A client that names no server (it connects to an address) gets the new certificate too."""
+    shown = []
+    contexts = []
+    for number in (1, 2):
+        issued = authorities[0].issue_cert("mms.mc1.lab")
+        issued.cert_chain_pems[0].write_to_path(tmp_path / "certificate.pem")
+        issued.private_key_pem.write_to_path(tmp_path / f"{number}.key")
+        contexts.append(server_context(Credentials(tmp_path / "certificate.pem", tmp_path / f"{number}.key"), None))
+        shown.append(ssl.PEM_cert_to_DER_cert(issued.cert_chain_pems[0].bytes().decode()))
+    exchangeable = ExchangeableContext(contexts[0])
+    assert in_memory_certificate(exchangeable.listening, authorities[0], name) == shown[0]
+    exchangeable.exchange(contexts[1])
+    assert in_memory_certificate(exchangeable.listening, authorities[0], name) == shown[1]
+
+
+def test_a_fingerprint_changes_with_the_content_of_a_file(tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    one.write_text("a")
+    other.write_text("b")
+    before = fingerprint(one, other)
+    one.write_text("ab")
+    other.write_text("")
+    assert fingerprint(one, other) != before
+    other.unlink()
+    with pytest.raises(TlsError, match="other"):
+        fingerprint(one, other)

@@ -40,3 +40,15 @@ def test_a_primary_system_lends_only_its_own(
         return
     with pytest.raises(refusal):
         agreements.require_agreed(system, identifier, lent, None)
+
+
+def test_agreements_are_replaced_for_all_who_hold_them(
+    agreements: Agreements, make_config: Callable[..., MmsConfig]
+) -> None:
+    partner = make_config().partners[0]
+    agreements.replace([partner.model_copy(update={"name": "mc9"})])
+    assert ("mc1" in agreements, "mc9" in agreements) == (False, True)
+    assert agreements.find("mc1") is None
+    assert [one.name for one in agreements.all()] == ["mc9"]
+    with pytest.raises(UnknownPartner):
+        agreements.require("mc1", None)

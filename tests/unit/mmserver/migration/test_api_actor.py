@@ -37,7 +37,9 @@ def app_for(name: str, clients: ClientsTable) -> TestClient:
     async def ready() -> str | None:
         return None
 
-    parts = Parts(nothing, nothing, nothing, nothing, nothing, nothing, MmsMetrics.of_nothing(), ready)
+    parts = Parts(
+        nothing, nothing, nothing, nothing, nothing, nothing, MmsMetrics.of_nothing(), ready, nothing, nothing
+    )
     api = create_api(parts, clients)
 
     async def app(scope: Any, receive: Any, send: Any) -> None:

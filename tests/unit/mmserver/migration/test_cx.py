@@ -10,7 +10,10 @@ from diameter_proxy.diameter.message import Message, encode_request
 from diameter_proxy.diameter.values import ServerAssignmentType as Assignment
 from diameter_proxy.diameter.values import UserAuthorizationType as Authorization
 from mmserver.messages import BindingState
+from mmserver.migration.agreements import Agreements
 from mmserver.migration.bindings import IdentityBinding
+from mmserver.migration.config import FilterCriterion
+from mmserver.migration.cx import CxServer
 
 SERVER = "sip:scscf.mc2.lab:6060"
 BASE = 0  # vendor of Result-Code
@@ -253,3 +256,24 @@ async def test_a_store_that_fails_is_3004(mms: Any, tmp_path: Any) -> None:
 
 async def test_octets_without_a_header_get_no_answer(mms: Any) -> None:
     assert await mms.cx.answer(b"\x01\x00") is None
+
+
+async def test_filter_criteria_of_a_service_follow_the_services_of_the_agreement(mms: Any) -> None:
+    """The profile of an inbound user triggers what the agreement grants, and after a reload what it grants then."""
+    services = ("mcptt", "mcvideo", "mcdata")
+    criteria = [
+        FilterCriterion(application_server=f"sip:{service or 'all'}.mc2.lab", service=service)
+        for service in (None, *services)
+    ]
+    table = mms.config.partners[0].model_copy(update={"initial_filter_criteria": tuple(criteria)})
+    agreements = Agreements([table])
+    mms.cx = CxServer(mms.config, mms.store, clock=mms.clock, agreements=agreements)
+    binding = await mms.allocated()
+
+    async def servers() -> list[str]:
+        document = (await ask(mms, sar(binding, Assignment.REGISTRATION))).require(d.USER_DATA).decode()
+        return [one for one in ("all", *services) if f"<ServerName>sip:{one}.mc2.lab</ServerName>" in document]
+
+    assert await servers() == ["all", *services]
+    agreements.replace([table.model_copy(update={"services": ("mcptt", "mcdata")})])
+    assert await servers() == ["all", "mcptt", "mcdata"]
