@@ -19,6 +19,7 @@ from mmserver.migration.bindings import IdentityBinding, Registration
 from mmserver.migration.config import DiameterTable
 
 SUCCESS: Final = range(2000, 3000)
+MARGIN_S: Final = 1.0
 
 log = structlog.get_logger()
 
@@ -52,17 +53,21 @@ class Deregistration:
         self._config = config
         self._request = request
         self._open_peers = open_peers
-        self._next_end_to_end = next_end_to_end
+        self.next_end_to_end: Final = next_end_to_end
 
-    async def __call__(self, binding: IdentityBinding) -> bool:
+    @property
+    def longest_s(self) -> float:
+        """How long all tries of one RTR take at most, and a little more."""
+        return self._config.rtr_tries * self._config.rtr_deadline_s + MARGIN_S
+
+    async def __call__(self, binding: IdentityBinding, end_to_end: int, *, retransmitted: bool) -> bool:
         """Send the RTR until an RTA comes; return whether one confirmed it."""
         assert binding.registration is not None, "only a registered set is de-registered"
-        end_to_end = self._next_end_to_end()
         loop = asyncio.get_running_loop()
         for attempt in range(self._config.rtr_tries):
             peers = self._open_peers() or self._config.peers
             peer = peers[attempt % len(peers)]
-            octets = self._encode(binding, binding.registration, end_to_end, retransmitted=attempt > 0)
+            octets = self._encode(binding, binding.registration, end_to_end, retransmitted=retransmitted or attempt > 0)
             next_try = loop.time() + self._config.rtr_deadline_s
             try:
                 code = _result_of(await self._request(peer, octets, self._config.rtr_deadline_s))

@@ -29,6 +29,7 @@ from mmserver.migration.schema import (
     lent_identities,
 )
 from mmserver.migration.store_audit import AuditQuery, AuditTable, Change
+from mmserver.migration.store_claims import ClaimTable
 from mmserver.migration.store_engine import begin_writing, create_store_engine, read_options
 from mmserver.migration.store_feed import FeedRow, find_feed_rows
 from mmserver.migration.store_life import begin_life, is_own_life
@@ -56,6 +57,7 @@ class Transaction:
         self._connection = connection
         self.changed_feed = False
         self.audits = AuditTable(connection)
+        self.claims = ClaimTable(connection)
         self.withdrawals = WithdrawalTable(connection)
         self.uses = UseTable(connection)
 

@@ -1,10 +1,12 @@
 """The end of bindings: release, disabling, expiry, withdrawal on the word of the home network, and the sweep.
 
 The order is always: first the binding is disabled (from that commit on proxies and UAR refuse it), then the S-CSCF gets
-an RTR, then the set is quarantined.  What a crash leaves pending the sweep takes up again.
+an RTR, then the set is quarantined.  What a crash leaves pending the sweep takes up again.  Of several instances one
+sends the RTR: it claims that in the store first (``store_claims``), and the others wait for what comes of it.
 """
 
 import asyncio
+import secrets
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Final, Protocol
@@ -26,11 +28,14 @@ from mmserver.migration.bindings import (
 from mmserver.migration.errors import BindingUnknown, MigrationError, StillWithdrawn, StoreUnavailable
 from mmserver.migration.server import Clock
 from mmserver.migration.store import BindingStore, Change, Transaction
+from mmserver.migration.store_claims import Claim
 from mmserver.migration.uses import Use, postponed_until, use_of
 
 CLOSE_GRACE_S: Final = 2.5
 PENDING_MAX: Final = 200
 """RTRs that one sweep takes up; the next one comes for the rest."""
+OTHERS_POLL_S: Final = 0.1
+"""How often we look what came of the RTR that another instance sends, while somebody waits for it."""
 
 log = structlog.get_logger()
 
@@ -38,8 +43,15 @@ log = structlog.get_logger()
 class Deregisterer(Protocol):
     """Takes a registered set out of its S-CSCF."""
 
-    async def __call__(self, binding: IdentityBinding) -> bool:
-        """Send the RTR; return whether an RTA confirmed it.  Never raises, and ends by itself."""
+    @property
+    def longest_s(self) -> float:
+        """How long a call takes at most."""
+
+    def next_end_to_end(self) -> int:
+        """Return an End-to-End Identifier for a new RTR."""
+
+    async def __call__(self, binding: IdentityBinding, end_to_end: int, *, retransmitted: bool) -> bool:
+        """Send the RTR; return whether an RTA confirmed it.  Never raises, and ends within ``longest_s``."""
 
 
 class Pace:
@@ -80,7 +92,8 @@ class Withdrawal:
         self._on_change = on_change
         self._on_deregistered = on_deregistered
         self._pace = Pace(rtr_rate_per_s)
-        self._under_way: dict[str, asyncio.Task[None]] = {}
+        self._under_way: dict[str, asyncio.Task[bool]] = {}
+        self._instance = secrets.token_hex(8)
 
     async def release(self, handle: str, reason: str, actor: str) -> IdentityBinding:
         """Give a binding back: RTR if registered, then quarantine; a held one is free at once.
@@ -250,9 +263,10 @@ class Withdrawal:
 
     async def _complete(self, handle: str) -> None:
         # The caller may go away; the RTR and what follows from it must not.
-        await asyncio.shield(self._start(handle))
+        while not await asyncio.shield(self._start(handle)):
+            pass  # the sweep had begun it, and left it to another instance: wait for that
 
-    def _start(self, handle: str, pace: "Pace | None" = None) -> asyncio.Task[None]:
+    def _start(self, handle: str, pace: "Pace | None" = None) -> asyncio.Task[bool]:
         task = self._under_way.get(handle)
         if task is None:
             task = asyncio.get_running_loop().create_task(self._deregister_one(handle, pace))
@@ -260,24 +274,53 @@ class Withdrawal:
             task.add_done_callback(lambda _: self._under_way.pop(handle, None))
         return task
 
-    async def _deregister_one(self, handle: str, pace: "Pace | None") -> None:
+    async def _deregister_one(self, handle: str, pace: "Pace | None") -> bool:
+        """Send the RTR and write what came of it; return False if, not waiting, it was left to another instance."""
         try:
             if pace is not None:
                 await pace.turn()
-            async with self._store.reading() as transaction:
-                binding = await transaction.find(handle)
-            if binding is None or binding.deregistration is not Deregistration.PENDING:
-                return
+            while (claimed := await self._claim(handle)) is None:
+                if pace is not None:
+                    return False
+                await asyncio.sleep(OTHERS_POLL_S)
+            binding, claim = claimed
+            if claim is None:
+                return True
             # Without a registration the S-CSCF has let it go by itself in between.
-            confirmed = binding.registration is None or await self._deregister(binding)
+            confirmed = binding.registration is None or await self._deregister(
+                binding, claim.end_to_end, retransmitted=claim.is_taken_over
+            )
             if binding.registration is not None:
                 self._on_deregistered(confirmed)
             await self._write_outcome(handle, confirmed)
+        except BindingUnknown:
+            log.info("deregistration.late", binding=handle)
         except StoreUnavailable as exc:
             log.error("deregistration.deferred", binding=handle, reason=str(exc))  # the sweep comes back to it
+        return True
+
+    async def _claim(self, handle: str) -> "tuple[IdentityBinding, Claim | None] | None":
+        """Return the binding with the claim to its RTR, or without one if none is wanted; None if another has it.
+
+        Raises:
+            BindingUnknown: it is gone.
+        """
+        async with self._store.writing() as transaction:
+            binding = await _required(transaction, handle)
+            if binding.deregistration is not Deregistration.PENDING:
+                return binding, None
+            wanted = Claim(self._instance, self._deregister.next_end_to_end())
+            lease_s, now = self._deregister.longest_s, self._clock()
+            claim = await transaction.claims.take(handle, binding.version, wanted, lease_s, now)
+        if claim is None:
+            return None
+        if claim.is_taken_over:
+            log.warning("deregistration.taken-over", binding=handle)
+        return binding, claim
 
     async def _write_outcome(self, handle: str, confirmed: bool) -> None:
         async def run(transaction: Transaction) -> IdentityBinding:
+            await transaction.claims.drop(handle)
             old, now = await _required(transaction, handle), self._clock()
             if old.deregistration is not Deregistration.PENDING:
                 return old
@@ -287,10 +330,7 @@ class Withdrawal:
             event = "deregistration.confirmed" if confirmed else "deregistration.unconfirmed"
             return await transaction.save(old, new, Change(event, "mms", now))
 
-        try:
-            await self._write(run)
-        except BindingUnknown:
-            log.info("deregistration.late", binding=handle)
+        await self._write(run)
 
     async def _age_registration(self, handle: str) -> None:
         async def run(transaction: Transaction) -> IdentityBinding:

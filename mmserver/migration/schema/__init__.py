@@ -22,7 +22,7 @@ from sqlalchemy import (
     text,
 )
 
-HEAD: Final = "0004"
+HEAD: Final = "0005"
 """The Alembic revision that this program needs; a test holds it equal to the newest script."""
 
 metadata = MetaData(
@@ -173,3 +173,14 @@ use_reports = Table(
     Column("at", Float, nullable=False),
 )
 """How far each proxy has reported first uses of primary migration sets: all since ``since``, as of ``at``."""
+
+deregistration_claims = Table(
+    "deregistration_claims",
+    metadata,
+    Column("handle", String(64), primary_key=True),
+    Column("version", BigInteger, nullable=False),
+    Column("instance", String(32), nullable=False),
+    Column("end_to_end", BigInteger, nullable=False),
+    Column("until", Float, nullable=False),
+)
+"""Which instance sends a binding's RTR, until when it alone may, and by which End-to-End Identifier."""

@@ -15,7 +15,7 @@ SQLITE = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 def test_run_refuses_a_store_that_was_not_upgraded(program: Any) -> None:
     run = program.call("run")
     assert run.returncode == 1
-    assert run.stderr.splitlines()[-1] == ("error: schema none, wanted 0004: run `mmserver migration upgrade`")
+    assert run.stderr.splitlines()[-1] == ("error: schema none, wanted 0005: run `mmserver migration upgrade`")
     assert "Traceback" not in run.stderr
 
 
@@ -25,7 +25,7 @@ def test_run_refuses_the_schema_of_another_version(program: Any, lab: Any) -> No
     run = program.call("run")
     assert (run.returncode, run.stderr.splitlines()[-1]) == (
         1,
-        "error: schema 9999, wanted 0004: a newer version was here; run that one's `downgrade`",
+        "error: schema 9999, wanted 0005: a newer version was here; run that one's `downgrade`",
     )
     for command in (("upgrade",), ("downgrade", "--to", "0002")):
         run = program.call(*command)
@@ -39,9 +39,9 @@ def test_run_refuses_an_older_schema_and_goes_on_after_an_upgrade(program: Any) 
     run = program.call("run")
     assert (run.returncode, run.stderr.splitlines()[-1]) == (
         1,
-        "error: schema 0002, wanted 0004: run `mmserver migration upgrade`",
+        "error: schema 0002, wanted 0005: run `mmserver migration upgrade`",
     )
-    assert program.call("upgrade").stdout == "ok: schema 0004\n"
+    assert program.call("upgrade").stdout == "ok: schema 0005\n"
     program.start()
 
 
@@ -50,7 +50,7 @@ def test_upgrade_may_run_twice_and_makes_its_folder(program: Any, lab: Any) -> N
     lab.configure(**{f"{lab.folder}/mms.sqlite": f"{lab.folder}/state/deep/mms.sqlite"})
     for _ in range(2):
         run = program.call("upgrade")
-        assert (run.returncode, run.stdout) == (0, "ok: schema 0004\n")
+        assert (run.returncode, run.stdout) == (0, "ok: schema 0005\n")
 
 
 def test_it_says_ready_and_ends_cleanly(program: Any) -> None:

@@ -81,6 +81,25 @@ def make_config(tmp_path: Path, template: Path) -> Callable[..., MmsConfig]:
     return make
 
 
+class Core:
+    """Notes each RTR, and answers it as told."""
+
+    longest_s = 7.0
+
+    def __init__(self, mms: "Mms") -> None:
+        self._mms = mms
+        self._count = 0
+
+    def next_end_to_end(self) -> int:
+        self._count += 1
+        return self._count
+
+    async def __call__(self, binding: IdentityBinding, end_to_end: int, *, retransmitted: bool) -> bool:
+        self._mms.rtrs.append(binding)
+        self._mms.rtr_headers.append((end_to_end, retransmitted))
+        return self._mms.rtr_confirmed
+
+
 @dataclass
 class Mms:
     """The parts of one MMS, wired without wires."""
@@ -90,6 +109,7 @@ class Mms:
     now: float = NOW
     count: int = 0
     rtrs: list[IdentityBinding] = field(default_factory=list)
+    rtr_headers: list[tuple[int, bool]] = field(default_factory=list)
     rtr_confirmed: bool = True
     notified: int = 0
     hss: Any = None
@@ -111,7 +131,7 @@ class Mms:
             self.store,
             clock=self.clock,
             quarantine_s=self.config.lifetime.quarantine_s,
-            deregisterer=self.deregister,
+            deregisterer=Core(self),
             proxies=self.config.http.clients.feed,
             on_change=self.notify,
         )
@@ -136,10 +156,6 @@ class Mms:
     def notify(self) -> None:
         self.notified += 1
         self.feed.notify()
-
-    async def deregister(self, binding: IdentityBinding) -> bool:
-        self.rtrs.append(binding)
-        return self.rtr_confirmed
 
     async def partner(self, user: str = "a", **changes: Any) -> IdentityBinding:
         return await self.server.get_partner_sip_identities(partner_request(user, **changes), "cms.mc2.lab")

@@ -26,7 +26,7 @@ def test_a_store_is_backed_up_and_restored(call: Any, tmp_path: Path) -> None:
     assert (code, said.startswith("ok: b.sqlite: "), said.endswith(" octets\n")) == (0, True, True)
     assert call("backup", str(tmp_path / "b.sqlite")) == (1, "error: store: b.sqlite is there already\n")
     code, said = call("restore-backup", str(tmp_path / "b.sqlite"))
-    assert (code, said) == (0, "ok: schema 0004: run `mmserver migration upgrade` next\n")
+    assert (code, said) == (0, "ok: schema 0005: run `mmserver migration upgrade` next\n")
 
 
 def test_postgresql_is_told_from_a_file(call: Any, tmp_path: Path) -> None:
@@ -38,4 +38,4 @@ def test_postgresql_is_told_from_a_file(call: Any, tmp_path: Path) -> None:
 def test_a_schema_is_named_by_its_number(call: Any) -> None:
     assert call("downgrade", "--to", "base")[0] == 2
     assert call("downgrade", "--to", "0002") == (0, "ok: schema 0002\n")
-    assert call("upgrade") == (0, "ok: schema 0004\n")
+    assert call("upgrade") == (0, "ok: schema 0005\n")

@@ -41,7 +41,7 @@ async def test_the_rtr_names_the_whole_set_and_goes_to_the_stored_node(
     make_config: Callable[..., MmsConfig], registered: IdentityBinding
 ) -> None:
     core = Core(2001)
-    assert await sender(make_config(), core, ("proxy2.mc2.lab",))(registered)
+    assert await sender(make_config(), core, ("proxy2.mc2.lab",))(registered, 77, retransmitted=False)
     peer, rtr = core.sent[0]
     assert peer == "proxy2.mc2.lab"
     assert (rtr.require(d.DESTINATION_HOST), rtr.require(d.DESTINATION_REALM)) == ("scscf.mc2.lab", "ims.mc2.lab")
@@ -57,7 +57,7 @@ async def test_silence_is_tried_three_times_with_t_and_the_same_end_to_end(
 ) -> None:
     core = Core(None, None, None)
     config = make_config(diameter__rtr_deadline_s=0.005)
-    assert not await sender(config, core, ("proxy1.mc2.lab", "proxy2.mc2.lab"))(registered)
+    assert not await sender(config, core, ("proxy1.mc2.lab", "proxy2.mc2.lab"))(registered, 77, retransmitted=False)
     assert [peer for peer, _ in core.sent] == ["proxy1.mc2.lab", "proxy2.mc2.lab", "proxy1.mc2.lab"]
     assert [rtr.header.is_retransmitted for _, rtr in core.sent] == [False, True, True]
     assert {rtr.header.end_to_end for _, rtr in core.sent} == {77}
@@ -66,5 +66,19 @@ async def test_silence_is_tried_three_times_with_t_and_the_same_end_to_end(
 async def test_an_error_is_tried_again_and_no_confirmation(
     make_config: Callable[..., MmsConfig], registered: IdentityBinding
 ) -> None:
-    assert await sender(make_config(), Core(3002, 2001))(registered)
-    assert not await sender(make_config(), Core(5012, 5012, 5012))(registered)
+    assert await sender(make_config(), Core(3002, 2001))(registered, 77, retransmitted=False)
+    assert not await sender(make_config(), Core(5012, 5012, 5012))(registered, 77, retransmitted=False)
+
+
+async def test_an_rtr_taken_over_from_another_instance_has_its_end_to_end_and_t_from_the_first_try(
+    make_config: Callable[..., MmsConfig], registered: IdentityBinding
+) -> None:
+    """RFC 6733 §3: the receiver may have had it already."""
+    core = Core(2001)
+    assert await sender(make_config(), core)(registered, 42, retransmitted=True)
+    assert [(rtr.header.end_to_end, rtr.header.is_retransmitted) for _, rtr in core.sent] == [(42, True)]
+
+
+def test_the_longest_time_covers_all_tries(make_config: Callable[..., MmsConfig]) -> None:
+    config = make_config(diameter__rtr_deadline_s=2.0)
+    assert sender(config, Core()).longest_s == 3 * 2.0 + 1.0

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from mmserver.messages import BindingState, Deregistration, UseReport
-from mmserver.migration.bindings import IdentityBinding, Registration, register
+from mmserver.migration.bindings import IdentityBinding, Registration, disable, enable, register
 from mmserver.migration.errors import BindingNotLive, BindingUnknown
 from mmserver.migration.store import Change
+from mmserver.migration.store_claims import Claim
 from mmserver.migration.withdrawal import Pace
 
 
@@ -271,3 +272,58 @@ async def test_without_the_setting_nothing_is_given_back(mms: Any) -> None:
     mms.now = binding.valid_until - 1
     await mms.withdrawal.sweep()
     assert (await mms.server.get(binding.handle)).state is BindingState.ALLOCATED
+
+
+async def pending(mms: Any) -> IdentityBinding:
+    """Return a registered binding that was disabled by an instance that ended before its RTR."""
+    old = await registered(mms)
+    async with mms.store.writing() as transaction:
+        return await transaction.save(old, disable(old, mms.now), Change("binding.disabled", "admin", mms.now))
+
+
+async def claim(mms: Any, binding: IdentityBinding, end_to_end: int) -> None:
+    async with mms.store.writing() as transaction:
+        taken = await transaction.claims.take(binding.handle, binding.version, Claim("other", end_to_end), 7.0, mms.now)
+    assert taken == Claim("other", end_to_end)
+
+
+async def test_the_sweep_leaves_an_rtr_to_the_instance_that_has_claimed_it(mms: Any) -> None:
+    binding = await pending(mms)
+    await claim(mms, binding, 42)
+    mms.now += 6.9
+    await mms.withdrawal.sweep()
+    await mms.withdrawal.close()
+    assert mms.rtrs == []
+
+
+async def test_a_claim_that_lapsed_is_taken_over_as_the_same_request(mms: Any) -> None:
+    binding = await pending(mms)
+    await claim(mms, binding, 42)
+    mms.now += 7.0
+    await mms.withdrawal.sweep()
+    await mms.withdrawal.close()
+    assert ([rtr.handle for rtr in mms.rtrs], mms.rtr_headers) == ([binding.handle], [(42, True)])
+    assert (await mms.server.get(binding.handle)).deregistration is Deregistration.CONFIRMED
+
+
+async def test_who_asks_waits_for_the_rtr_of_another_instance(mms: Any) -> None:
+    binding = await pending(mms)
+    await claim(mms, binding, 42)
+    releasing = asyncio.create_task(mms.withdrawal.release(binding.handle, "", "admin"))
+    done, _waiting = await asyncio.wait([releasing], timeout=0.3)
+    assert (done, mms.rtrs) == (set(), [])
+    async with mms.store.writing() as transaction:  # the other instance is done
+        await transaction.claims.drop(binding.handle)
+    ended = await asyncio.wait_for(releasing, 10)
+    assert (ended.state, len(mms.rtrs)) == (BindingState.QUARANTINED, 1)
+
+
+async def test_a_later_withdrawal_of_the_same_binding_is_another_request(mms: Any) -> None:
+    """An instance ended in the middle; the binding was enabled, registered and disabled again meanwhile."""
+    first = await pending(mms)
+    await claim(mms, first, 42)
+    async with mms.store.writing() as transaction:
+        on = await transaction.save(first, enable(first), Change("binding.enabled", "admin", mms.now))
+    mms.now += 7.0
+    off = await mms.withdrawal.disable(on.handle, "", "admin")
+    assert (off.deregistration, mms.rtr_headers) == (Deregistration.CONFIRMED, [(1, False)])
