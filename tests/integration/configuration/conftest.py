@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import random
 import select
 import ssl
@@ -20,6 +21,7 @@ from joserfc.jwk import ECKey, KeySet
 
 READY_WITHIN_S = 90.0
 PORT = 8443
+FAKETIME_LIBRARY = "faketime/libfaketimeMT.so.1"
 
 
 @dataclass
@@ -91,7 +93,7 @@ class System:
             context.load_cert_chain(folder / "certificate.pem", folder / "private_key.pem")
         return httpx2.Client(verify=context, timeout=60)
 
-    def write_idms(self, *partners: "System", user: str = "alice") -> Path:
+    def write_idms(self, *partners: "System", user: str = "alice", more: str = "") -> Path:
         """Write the configuration of this system's identity management server."""
         folder = self.host_folder("idms")
         (folder / "idms-signing.pem").write_bytes(self.signing_key.as_pem(private=True))
@@ -118,7 +120,8 @@ mc_service_ids = ["sip:{user}@{self.name}.lab"]
 [[clients]]
 client_id = "mc-client"
 redirect_uris = ["mcclient:/callback"]
-{peers}""")
+{peers}
+{more}""")
         return folder / "idms.toml"
 
     @property
@@ -281,16 +284,28 @@ MakeSystem = Callable[[str], System]
 Start = Callable[..., Process]
 
 
+def clock(offset_s: int) -> dict[str, str]:
+    """Return the environment of a process whose wall clock differs from ours by so much (Debian's faketime)."""
+    if offset_s == 0:
+        return {}
+    library = next(Path("/usr/lib").glob(f"*/{FAKETIME_LIBRARY}"), None)
+    assert library is not None, "faketime is not installed: packaging/set-up.sh judges"
+    # The monotonic clock, by which an event loop waits, stays what it is.
+    return {"LD_PRELOAD": str(library), "FAKETIME": f"{offset_s:+d}", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+
+
 @contextlib.contextmanager
 def _launcher(folder: Path) -> Iterator[Start]:
     """Give a function that starts a program and waits for its ready line; end all of them afterwards."""
     with contextlib.ExitStack() as stack:
 
-        def start_one(name: str, *arguments: str) -> Process:
+        def start_one(name: str, *arguments: str, clock_s: int = 0) -> Process:
             log = folder / f"{name}.log"
             stderr = stack.enter_context(log.open("w"))
             command = [sys.executable, "-m", *arguments]
-            popen = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True)
+            popen = subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=stderr, text=True, env={**os.environ, **clock(clock_s)}
+            )
             stack.callback(_end, popen)
             return Process(popen, log, _ready(popen, log))
 
@@ -326,10 +341,11 @@ def start_for_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start
 def start_mms(start_for_module: Start) -> Callable[[System, Path], Process]:
     """Make the store of a migration management server, then start it."""
 
-    def start_one(system: System, config: Path) -> Process:
+    def start_one(system: System, config: Path, clock_s: int = 0) -> Process:
         arguments = [sys.executable, "-m", "mmserver.migration", "upgrade", "--config", str(config)]
         subprocess.run(arguments, check=True, capture_output=True, timeout=90)
-        return start_for_module(f"mms-{system.name}", "mmserver.migration", "run", "--config", str(config))
+        run = ("mmserver.migration", "run", "--config", str(config))
+        return start_for_module(f"mms-{system.name}", *run, clock_s=clock_s)
 
     return start_one
 
@@ -338,8 +354,8 @@ def start_mms(start_for_module: Start) -> Callable[[System, Path], Process]:
 def start_cms(start: Start) -> Callable[[System, Path], Process]:
     """Start a configuration management server."""
 
-    def start_one(system: System, config: Path) -> Process:
-        return start(f"cms-{system.name}", "mmserver.configuration", "run", "--config", str(config))
+    def start_one(system: System, config: Path, clock_s: int = 0) -> Process:
+        return start(f"cms-{system.name}", "mmserver.configuration", "run", "--config", str(config), clock_s=clock_s)
 
     return start_one
 

@@ -137,6 +137,18 @@ def test_a_token_of_the_real_identity_management_server_lets_in(systems, make_wo
     assert wait_until(lambda: states(*systems) == [[], []])
 
 
+def test_an_access_token_serves_again_and_the_same_request_changes_nothing(systems, make_world) -> None:
+    """docs/token-exchange.md, "What serves once": a bearer token is not one-use (RFC 6750)."""
+    mc1, mc2 = systems
+    first, _ = make_world()
+    token = mc1.access_token()
+    answers = [ask(mc1, token) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [200, 200, 200]
+    assert len({answer.json()["partner_mc_system_sip_identities"]["private_user_identity"] for answer in answers}) == 1
+    assert states(mc1, mc2) == [["allocated"], ["allocated"]]
+    assert first.events("request.refused") == []
+
+
 @pytest.mark.parametrize(
     ("user", "mc1_cms", "mc2_cms", "status", "name", "step"),
     [

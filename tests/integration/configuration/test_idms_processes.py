@@ -35,6 +35,7 @@ def test_a_user_of_mc1_gets_an_access_token_of_mc2(systems) -> None:
             "requested_token_type": "urn:ietf:params:oauth:token-type:jwt",
         }
         security_token = at_mc1.post(mc1.url("idms") + "/token", data=exchange).json()["access_token"]
+        another = at_mc1.post(mc1.url("idms") + "/token", data=exchange).json()["access_token"]
         bearer = {
             "grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer",
             "assertion": security_token,
@@ -43,15 +44,17 @@ def test_a_user_of_mc1_gets_an_access_token_of_mc2(systems) -> None:
         }
         answer = at_mc2.post(mc2.url("idms") + "/token", data=bearer)
         replay = at_mc2.post(mc2.url("idms") + "/token", data=bearer)
+        fresh = at_mc2.post(mc2.url("idms") + "/token", data={**bearer, "assertion": another})
         keys = KeySet.import_key_set(at_mc2.get(mc2.url("idms") + "/jwks").json())
     claims = jwt.decode(answer.json()["access_token"], keys, algorithms=["ES256"]).claims
     assert (claims["iss"], claims["mcptt_id"]) == (mc2.url("idms"), "sip:alice@mc1.lab")
     assert (replay.status_code, replay.json()["error"]) == (400, "invalid_grant")
+    assert fresh.status_code == 200  # the access token was exchanged twice, the assertion only is used up
     logs = processes["idms-mc1"].log.read_text() + processes["idms-mc2"].log.read_text()
     assert not any(secret in logs for secret in (access_token, security_token, "alice-secret"))
 
 
-def test_a_code_flow_ends_with_tokens(systems) -> None:
+def test_a_code_flow_ends_with_tokens_and_code_and_refresh_token_serve_once(systems) -> None:
     mc1, _, _ = systems
     request = {
         "response_type": "code",
@@ -73,7 +76,14 @@ def test_a_code_flow_ends_with_tokens(systems) -> None:
             "code": code,
             "code_verifier": VERIFIER,
         }
-        assert client.post(mc1.url("idms") + "/token", data=call).json()["id_token"]
+        tokens = client.post(mc1.url("idms") + "/token", data=call).json()
+        assert tokens["id_token"]
+        again = client.post(mc1.url("idms") + "/token", data=call)
+        refresh = {"grant_type": "refresh_token", "client_id": "mc-client", "refresh_token": tokens["refresh_token"]}
+        refreshed = [client.post(mc1.url("idms") + "/token", data=refresh) for _ in range(2)]
+    assert (again.status_code, again.json()["error"]) == (400, "invalid_grant")
+    assert [answer.status_code for answer in refreshed] == [200, 400]
+    assert refreshed[1].json()["error"] == "invalid_grant"
 
 
 def test_tls_1_2_is_refused_and_sigterm_is_a_clean_stop(systems) -> None:
