@@ -18,6 +18,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+drill_app = typer.Typer(help="Long trials of the whole.", no_args_is_help=True)
+app.add_typer(drill_app, name="drill")
 
 LabId = Annotated[str | None, typer.Argument(help="Which lab; needed only when there are several.")]
 AsJson = Annotated[bool, typer.Option("--json", help="The result as JSON on standard output.")]
@@ -175,6 +177,7 @@ def storm(
     sides = (*(("native",) if native else ()), *(("migrated",) if migrated or not native else ()))
     order = StormOrder.model_validate(
         {
+            "kind": "storm",
             "users": users,
             "rate": rate,
             "sides": sides,
@@ -194,6 +197,32 @@ def storm(
         shown(outcome, Console(width=None if os.isatty(1) else 120))
         if outcome.reason:
             _say(f"error: {outcome.reason}")
+    raise typer.Exit(0 if outcome.passed else 1)
+
+
+@drill_app.command()
+def chaos(
+    runs: Annotated[int, typer.Option("--runs", min=1, max=10_000, help="So many migrations.")] = 10,
+    seed: Annotated[str, typer.Option("--seed", help="Letters and digits: chooses who dies when.")] = "1",
+    first: Annotated[int, typer.Option("--first", min=1, help="The number of the first run: repeats one.")] = 1,
+    directory: Annotated[Path | None, typer.Option("--directory", help="Holds the run directories.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Kill a random program at a random moment of each migration.  Exit 0 when nothing was lost, doubled or leaked."""
+    from lab.commands.drill import chaos as do_chaos
+
+    _need_root()
+    if not (seed.isascii() and seed.isalnum() and len(seed) <= 32):
+        _fail(f"seed {seed}: wanted 1 to 32 letters and digits", 2)
+    with _errors():
+        outcome = do_chaos(seed, first, runs, directory, _say)
+    if as_json:
+        _print_json(outcome.as_json())
+    else:
+        for line in outcome.failures():
+            typer.echo(line)
+        passed = sum(not run.faults for run in outcome.runs)
+        typer.echo(f"{passed} of {runs} runs passed, seed {seed}, {len(outcome.lives)} labs")
     raise typer.Exit(0 if outcome.passed else 1)
 
 

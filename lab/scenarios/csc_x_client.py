@@ -1,4 +1,5 @@
-"""CSC-X by hand, as an administrator: bindings imported, changed, withdrawn from a user, or awaited at an MMS.
+"""CSC-X by hand, as an administrator: bindings imported, listed, changed, withdrawn from a user, or
+awaited at an MMS; and one look into its feed.
 
 A program of one errand: its task as JSON on standard input, its result as JSON on standard output.  It runs in the
 namespace of the configuration management server, with the administrator's certificate.
@@ -39,10 +40,30 @@ class Administrator:
     def change(self, task: Mapping[str, Any]) -> dict[str, Any]:
         """Release, disable or enable the bindings that the task names."""
         found = self.bindings(task["role"], task["other_system"])
+        if "states" in task:
+            found = [one for one in found if one["state"] in task["states"]]
         for one in found:
             path = f"{BINDINGS}/{quote(one['binding'])}/{task['action']}"
             self._call("POST", path, json.dumps({"reason": task["reason"]}))
-        return {"ok": bool(found), "changed": len(found), **({} if found else {"reason": "there is no such binding"})}
+        is_fine = bool(found) or task.get("none_is_fine", False)
+        return {"ok": is_fine, "changed": len(found), **({} if is_fine else {"reason": "there is no such binding"})}
+
+    def listed(self, task: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the bindings of a role as they are."""
+        return {"ok": True, "bindings": self.bindings(task["role"])}
+
+    def look_up(self, task: Mapping[str, Any]) -> dict[str, Any]:
+        """Return which binding the feed says lends each identity, as a proxy would ask; None where there is none."""
+        found: dict[str, str | None] = {}
+        for identity in task["identities"]:
+            self._link.request("GET", f"/feed/v1/identities/{quote(identity, safe='')}")
+            response = self._link.getresponse()
+            octets = response.read()
+            if response.status not in (200, 404):
+                raise RuntimeError(f"look-up of an identity: {response.status}")
+            entry = json.loads(octets)
+            found[identity] = entry["binding"] if response.status == 200 and not entry["deleted"] else None
+        return {"ok": True, "found": found}
 
     def import_entries(self, task: Mapping[str, Any]) -> dict[str, Any]:
         """Import bindings, one a line."""
@@ -105,6 +126,8 @@ def carry_out(task: Mapping[str, Any]) -> dict[str, Any]:
         "withdraw": administrator.withdraw,
         "restore": administrator.restore,
         "await": administrator.wait,
+        "list": administrator.listed,
+        "look-up": administrator.look_up,
     }
     return errands.get(task["action"], administrator.change)(task)
 

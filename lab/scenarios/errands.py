@@ -7,7 +7,7 @@ import asyncio
 import json
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,7 +16,7 @@ from lab.render.migration import initial_ue_configuration
 from lab.render.tls import IdmsKey
 from lab.scenarios import model
 from lab.supervisor.process import ProgramFailure
-from lab.topology import Topology
+from lab.topology import PROXIES, Topology
 
 if TYPE_CHECKING:
     from lab.supervisor.lab import Lab
@@ -199,6 +199,22 @@ async def administer(
         **lab.files.tls(f"admin.{system}"),
     }
     return await _errand(lab, f"cms.{system}", "lab.scenarios.csc_x_client", {**whom, **values}, patience_s)
+
+
+async def ask_feed(lab: "Lab", system: str, identities: Sequence[str]) -> dict[str, str | None]:
+    """Return which binding a system's feed says lends each identity, as its first proxy would ask.
+
+    Raises:
+        ProgramFailure: the MMS refuses or does not answer.
+    """
+    values = {
+        "url": f"https://mms.{system}.lab",
+        "ca": lab.files.authority(system),
+        **lab.files.tls(f"{PROXIES[0]}.{system}"),
+        "action": "look-up",
+        "identities": list(identities),
+    }
+    return dict((await _errand(lab, f"{PROXIES[0]}.{system}", "lab.scenarios.csc_x_client", values))["found"])
 
 
 async def send_mar(lab: "Lab", step: model.SendDiameter, private: str, public: str) -> dict[str, Any]:

@@ -336,6 +336,19 @@ class Storm:
 
 
 @dataclass(frozen=True, slots=True)
+class Chaos:
+    """Runs ``first`` to ``last`` of a chaos drill: a UE migrates, a program dies at a moment that the seed chooses."""
+
+    ue: str
+    home: str
+    partner: str
+    seed: str
+    first: int
+    last: int
+    location: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class During:
     """One step is under way while others are carried out; then its outcome is awaited."""
 
@@ -370,6 +383,7 @@ Step = (
     | ReplayAssertion
     | EnterCrowd
     | Storm
+    | Chaos
     | During
     | Hss
     | Kill

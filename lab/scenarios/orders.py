@@ -8,7 +8,8 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from lab.load.crowd import USERS_MAX
-from lab.scenarios.model import EnterCrowd, Move, Scenario, Step, Storm
+from lab.scenarios.migrations import IN_MC2
+from lab.scenarios.model import Chaos, EnterCrowd, Move, Scenario, Step, Storm
 
 HOME: Final = "mc1"
 PARTNER: Final = "mc2"
@@ -20,7 +21,7 @@ class StormOrder(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kind: Literal["storm"] = "storm"
+    kind: Literal["storm"]
     users: Annotated[int, Field(ge=1, le=USERS_MAX)]
     rate: Annotated[float, Field(gt=0, le=10_000)]
     sides: tuple[Literal["native", "migrated"], ...]
@@ -34,7 +35,19 @@ class StormOrder(BaseModel):
     seed: Annotated[str, Field(pattern=r"^[A-Za-z0-9]{1,32}$")] = "1"
 
 
-_ORDER: Final[TypeAdapter[StormOrder]] = TypeAdapter(StormOrder)
+class ChaosOrder(BaseModel):
+    """``mclab drill chaos``: runs ``first`` to ``last`` of a seed, in one lab."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["chaos"]
+    seed: Annotated[str, Field(pattern=r"^[A-Za-z0-9]{1,32}$")]
+    first: Annotated[int, Field(ge=1)]
+    last: Annotated[int, Field(ge=1)]
+
+
+Order = Annotated[StormOrder | ChaosOrder, Field(discriminator="kind")]
+_ORDER: Final[TypeAdapter[StormOrder | ChaosOrder]] = TypeAdapter(Order)
 
 
 def scenario_of_order(text: str) -> Scenario:
@@ -43,7 +56,24 @@ def scenario_of_order(text: str) -> Scenario:
     Raises:
         ValueError: the text is no order.
     """
-    return storm_scenario(_ORDER.validate_json(text))
+    order = _ORDER.validate_json(text)
+    return storm_scenario(order) if isinstance(order, StormOrder) else chaos_scenario(order)
+
+
+def chaos_scenario(order: ChaosOrder) -> Scenario:
+    """Return some runs of a chaos drill; what is held lapses soon, and what was given back is soon free again."""
+    return Scenario(
+        name="chaos",
+        what=f"Programs die while a user migrates: runs {order.first} to {order.last} of seed {order.seed}.",
+        steps=(Chaos("ue1", HOME, PARTNER, order.seed, order.first, order.last, IN_MC2),),
+        systems=(HOME, PARTNER),
+        ues=("ue1",),
+        settings={
+            f"systems.{system}.{name}": value
+            for system in (HOME, PARTNER)
+            for name, value in (("held_s", 3), ("quarantine_s", 1))
+        },
+    )
 
 
 def storm_scenario(order: StormOrder) -> Scenario:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from lab.scenarios import model
+from lab.scenarios.chaos_runs import drill
 from lab.scenarios.errands import (
     await_bindings,
     change_bindings,
@@ -107,6 +108,8 @@ class Runner:
                 return await enter_crowd(self._lab)
             case model.Storm():
                 return await blow(self._lab, step)
+            case model.Chaos():
+                return await drill(self._lab, step)
             case _:
                 return await self._change_lab(step)
 

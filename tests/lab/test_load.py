@@ -1,4 +1,4 @@
-"""Load on a real core: everybody of a crowd registers at the partner, through both proxies."""
+"""Load and chaos on real cores: a crowd registers at the partner; programs die while a user migrates."""
 
 import json
 import os
@@ -10,6 +10,7 @@ import pytest
 
 pytestmark = pytest.mark.lab
 PATIENCE_S = 200
+SEED = "77"
 
 
 def mclab(*arguments: object) -> "subprocess.CompletedProcess[str]":
@@ -25,3 +26,18 @@ def test_a_storm_of_migrated_users_all_200(tmp_path: Path) -> None:
     assert result["sides"]["migrated"]["ok"] == 60
     assert result["capture"]["migrated"]["ok"] == 60
     assert result["sides"]["migrated"]["failures"] == {}
+
+
+def test_what_dies_while_a_user_migrates_loses_doubles_and_leaks_nothing(tmp_path: Path) -> None:
+    """Of this seed the first three strike a proxy or a server of migration while the two stores are at work."""
+    done = mclab("drill", "chaos", "--runs", 3, "--seed", SEED, "--json", "--directory", tmp_path / "runs")
+    assert done.returncode == 0, done.stderr + done.stdout
+    result = json.loads(done.stdout)
+    runs = [run for lab in result["labs"] for run in lab["runs"]]
+    assert [(run["verdict"], run["faults"]) for run in runs] == [("pass", [])] * 3
+    assert [lab["faults"] for lab in result["labs"]] == [[]]
+
+
+def test_a_seed_that_is_none_is_one_line() -> None:
+    done = mclab("drill", "chaos", "--seed", "a b")
+    assert (done.returncode, done.stderr) == (2, "error: seed a b: wanted 1 to 32 letters and digits\n")

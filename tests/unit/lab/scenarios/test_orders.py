@@ -3,13 +3,13 @@
 import pytest
 from pydantic import ValidationError
 
-from lab.scenarios.model import EnterCrowd, Move, Storm
-from lab.scenarios.orders import StormOrder, scenario_of_order, storm_scenario
+from lab.scenarios.model import Chaos, EnterCrowd, Move, Storm
+from lab.scenarios.orders import ChaosOrder, StormOrder, scenario_of_order, storm_scenario
 from lab.topology import load_topology
 
 
 def test_a_storm_of_both_sides_enters_bindings_then_registers_at_home_then_abroad() -> None:
-    order = StormOrder(users=7, rate=50, sides=("native", "migrated"))
+    order = StormOrder(kind="storm", users=7, rate=50, sides=("native", "migrated"))
     scenario = scenario_of_order(order.model_dump_json())
     assert [type(step) for step in scenario.steps] == [EnterCrowd, Move, Storm, Move, Storm]
     assert [step.system for step in scenario.steps if isinstance(step, Move)] == ["mc1", "mc2"]
@@ -19,7 +19,7 @@ def test_a_storm_of_both_sides_enters_bindings_then_registers_at_home_then_abroa
 
 
 def test_a_native_storm_needs_no_binding() -> None:
-    scenario = storm_scenario(StormOrder(users=1, rate=1, sides=("native",)))
+    scenario = storm_scenario(StormOrder(kind="storm", users=1, rate=1, sides=("native",)))
     assert not [step for step in scenario.steps if isinstance(step, EnterCrowd)]
 
 
@@ -27,3 +27,12 @@ def test_a_native_storm_needs_no_binding() -> None:
 def test_what_is_no_order_is_refused(text: str) -> None:
     with pytest.raises(ValidationError):
         scenario_of_order(text)
+
+
+def test_a_drill_is_one_step_in_a_lab_where_what_is_given_back_is_soon_free() -> None:
+    scenario = scenario_of_order(ChaosOrder(kind="chaos", seed="s", first=11, last=20).model_dump_json())
+    (step,) = scenario.steps
+    assert isinstance(step, Chaos)
+    assert (step.first, step.last, step.seed) == (11, 20, "s")
+    system = load_topology(settings=scenario.settings).systems["mc2"]
+    assert (system.held_s, system.quarantine_s) == (3, 1)
