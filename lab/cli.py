@@ -1,14 +1,16 @@
 """``mclab``: the lab's command line.  Standard output is the result, standard error is for people."""
 
-import json
-import os
-import sys
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated
 
 import typer
 
-from lab.commands.errors import Failure, Misuse
+from lab import fault_cli
+from lab.answers import errors as _errors
+from lab.answers import fail as _fail
+from lab.answers import need_root as _need_root
+from lab.answers import print_json as _print_json
+from lab.answers import say as _say
 
 app = typer.Typer(
     help="Two IMS cores and all that migration needs, on this machine, each host in a network namespace.\n\n"
@@ -20,6 +22,7 @@ app = typer.Typer(
 )
 drill_app = typer.Typer(help="Long trials of the whole.", no_args_is_help=True)
 app.add_typer(drill_app, name="drill")
+app.add_typer(fault_cli.app, name="fault")
 
 LabId = Annotated[str | None, typer.Argument(help="Which lab; needed only when there are several.")]
 AsJson = Annotated[bool, typer.Option("--json", help="The result as JSON on standard output.")]
@@ -341,42 +344,9 @@ def main() -> None:
     app(prog_name="mclab")
 
 
-class _errors:  # noqa: N801 - read as a statement: with _errors(): ...
-    """One line of error, exit 1 or 2, no traceback."""
-
-    def __enter__(self) -> None:
-        """Nothing to do."""
-
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: object) -> None:
-        if isinstance(value, Misuse):
-            _fail(str(value), 2)
-        if isinstance(value, Failure):
-            _fail(str(value), 1)
-        if isinstance(value, KeyboardInterrupt):
-            _fail("interrupted; the lab is down", 1)
-
-
-def _need_root() -> None:
-    if os.geteuid() != 0:
-        _fail(f"the lab needs root: sudo {' '.join(['mclab', *sys.argv[1:]])}", 2)
-
-
 def _need_netns(runtime: str) -> None:
     if runtime != "netns":
         _fail(f"no runtime {runtime}; there is netns", 2)
-
-
-def _fail(reason: str, status: int) -> NoReturn:
-    typer.echo(f"error: {reason}", err=True)
-    raise typer.Exit(status)
-
-
-def _say(text: str) -> None:
-    typer.echo(text, err=True)
-
-
-def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, indent=2, default=str))
 
 
 if __name__ == "__main__":

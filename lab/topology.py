@@ -142,6 +142,7 @@ class Ue(Table):
     octet: Octet
     isim_of: Annotated[Name | None, Field(description="Another user's ISIM is in this UE.")] = None
     wrong_key: Annotated[bool, Field(description="The ISIM holds another K than the HSS.")] = False
+    transport: Annotated[Literal["udp", "tcp"], Field(description="What its SIP goes over.")] = "udp"
 
 
 class Host(BaseModel):

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from lab.render.files import SOCKETS
-from lab.runtime.marks import MARK, NETNS_FOLDER, PREFIX
+from lab.runtime.marks import MARK, NETNS_FOLDER, PREFIX, disks_of
 
 ETC_FILES: Final = ("/etc/hosts", "/etc/resolv.conf", "/etc/nsswitch.conf", "/etc/hostname")
 
@@ -72,7 +72,7 @@ def _marked_processes(lab_id: str) -> list[str]:
 def _mounts(lab_id: str) -> list[str]:
     lines = Path("/proc/self/mounts").read_text().splitlines()
     places = [line.split()[1] for line in lines]
-    return [place for place in places if _is_of(lab_id, Path(place).name)]
+    return [*(place for place in places if _is_of(lab_id, Path(place).name)), *disks_of(lab_id)]
 
 
 def _etc() -> frozenset[str]:

@@ -13,7 +13,7 @@ declare -A GROUPS_OF=(
   [python]="/usr/bin/python3:python3 /usr/lib/python3.11/ensurepip/__init__.py:python3-venv /etc/ssl/certs/ca-certificates.crt:ca-certificates"
   [lab]="kamailio:kamailio /usr/lib/x86_64-linux-gnu/kamailio/modules/ims_auth.so:kamailio-ims-modules
          /usr/lib/x86_64-linux-gnu/kamailio/modules/presence.so:kamailio-presence-modules /etc/protocols:netbase ip:iproute2
-         freeDiameterd:freediameterd /usr/lib/freeDiameter/acl_wl.fdx:freediameter-extensions nft:nftables tshark:tshark dumpcap:wireshark-common nsenter:util-linux"
+         freeDiameterd:freediameterd /usr/lib/freeDiameter/acl_wl.fdx:freediameter-extensions nft:nftables tshark:tshark dumpcap:wireshark-common nsenter:util-linux faketime:faketime"
   [judges]="freeDiameterd:freediameterd /usr/lib/freeDiameter/acl_wl.fdx:freediameter-extensions erl:erlang-base
             /usr/share/doc/erlang-diameter:erlang-diameter openssl:openssl tshark:tshark ip:iproute2 faketime:faketime"
   [compiler]="cc:gcc /usr/include/stdlib.h:libc6-dev /usr/include/openssl/ssl.h:libssl-dev /usr/include/python3.11/Python.h:python3-dev"

@@ -85,6 +85,7 @@ def ue_table(topology: Topology, ue: str, files: Files) -> dict[str, Any]:
     home = user.system
     return {
         "ue": {"name": ue, "state_dir": files.state(ue)},
+        "sip": {"transport": settings.transport},
         "isim": {
             **identity_set(owner.isim),
             "home_domain": topology.systems[owner.system].home_domain,

@@ -1,6 +1,7 @@
 """What a host runs, as a value: the supervisor starts it, and what it needs first."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 
@@ -14,6 +15,7 @@ class Program:
         needs: hosts whose programs must accept connections first.
         ready: where its line ``{"event":"ready"...}`` comes: standard output, or the log on standard error.
         mark: what a foreign program's log says when it is ready; else it is our line.
+        environment: variables of its own, beside those that every program of a lab has.
         commands: it takes commands on standard input (a UE).
     """
 
@@ -23,4 +25,5 @@ class Program:
     needs: tuple[str, ...] = ()
     ready: Literal["stdout", "log"] = "stdout"
     mark: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)
     commands: bool = False

@@ -35,6 +35,17 @@ def processes_of(lab_id: str) -> list[int]:
     return sorted(found)
 
 
+def disk_name(lab_id: str) -> str:
+    """Return the name of a lab's small file systems, the first word of their line in ``/proc/self/mounts``."""
+    return f"{PREFIX}-{lab_id}-disk"
+
+
+def disks_of(lab_id: str, mounts: Path = Path("/proc/self/mounts")) -> list[str]:
+    """Return where a lab's small file systems are mounted."""
+    lines = (line.split() for line in mounts.read_text().splitlines())
+    return [words[1].replace("\\040", " ") for words in lines if words[0] == disk_name(lab_id)]
+
+
 def _network_of(process: Path) -> int | None:
     try:
         return (process / "ns" / "net").stat().st_ino

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Final
 
 from lab.runtime import plan
+from lab.runtime.disk import give_disk_back, give_small_disk, remove_disks
 from lab.runtime.marks import NETNS_FOLDER, namespaces_of, processes_of
-from lab.runtime.runtime import RuntimeFailure
+from lab.runtime.runtime import RuntimeFailure, run_to_end
+from lab.runtime.slow_cable import SlowCable
 from lab.topology import LAB_DOMAIN, Topology
 
 END_S: Final = 3.0
@@ -34,6 +36,9 @@ class NetnsRuntime:
         self._topology = topology
         self._hosts_file = hosts_file
         self._resolver_file = hosts_file.with_name("resolv.conf")
+        self._systems: dict[str, str] = {}  # where a UE is that has moved
+        self._slow: dict[str, SlowCable] = {}
+        self._last_slow = 0
 
     async def create(self) -> None:
         """Make every namespace, bridge, cable, address and the router's rules.
@@ -58,8 +63,8 @@ class NetnsRuntime:
         router = self._name(plan.ROUTER)
         await ip(plan.router_batch(self._topology), router)
         # Not sysctl: a bare Debian has no procps.
-        await _run(["ip", "netns", "exec", router, "sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward"])
-        await _run(["ip", "netns", "exec", router, "nft", "-f", "-"], plan.router_rules(self._topology))
+        await run_to_end(["ip", "netns", "exec", router, "sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward"])
+        await run_to_end(["ip", "netns", "exec", router, "nft", "-f", "-"], plan.router_rules(self._topology))
 
     async def remove(self) -> None:
         """End what runs inside and remove the namespaces; those that are not there are no error."""
@@ -85,6 +90,7 @@ class NetnsRuntime:
         switch, host = plan.move_batches(self._topology, ue, system)
         await ip(switch, self._name(plan.SWITCH))
         await ip(host, self._name(ue))
+        self._systems[ue] = system
 
     async def attach(self, ue: str, system: str) -> None:
         """Give the UE a second interface in another system's network.
@@ -96,13 +102,45 @@ class NetnsRuntime:
         await ip(switch, self._name(plan.SWITCH))
         await ip(host, self._name(ue))
 
-    async def cut(self, system: str) -> None:
-        """Set the cable between a system's bridge and the router down."""
-        await ip(f"link set router.{system} down\n", self._name(plan.SWITCH))
+    async def cut(self, place: str) -> None:
+        """Set the cable of a host, or between a system's bridge and the router, down."""
+        await ip(f"link set {plan.port(self._topology, place)} down\n", self._name(plan.SWITCH))
 
-    async def mend(self, system: str) -> None:
-        """Set the cable up again."""
-        await ip(f"link set router.{system} up\n", self._name(plan.SWITCH))
+    async def lose(self, place: str, percent: int) -> None:
+        """Have the switch drop frames that come from that cable or go into it."""
+        rules = plan.loss_rules(plan.port(self._topology, place), percent)
+        await self._switch("nft", "-f", "-", text=rules)
+
+    async def slow(self, place: str, delay_ms: int, jitter_ms: int) -> None:
+        """Put a slow piece of cable between that port and its bridge."""
+        bridge = plan.bridge(self._systems.get(place) or plan.system_of(self._topology, place))
+        cable = SlowCable(plan.port(self._topology, place), bridge, self._last_slow)
+        self._last_slow += 1
+        self._slow[place] = cable
+        await cable.insert(self.command, self._lab_id, self._at_switch, delay_ms, jitter_ms)
+
+    async def mend(self, place: str) -> None:
+        """Set the cable up again, and take away what loses or delays frames."""
+        port = plan.port(self._topology, place)
+        await self._switch("nft", "-f", "-", text=plan.no_loss_rules(port))
+        cable = self._slow.pop(place, None)
+        if cable is not None:
+            await cable.remove(self._at_switch)
+        await ip(f"link set {port} up\n", self._name(plan.SWITCH))
+
+    async def give_small_disk(self, folder: Path, octets: int) -> None:
+        """Mount a tmpfs there, with what was in the folder."""
+        await give_small_disk(self._lab_id, folder, octets)
+
+    async def give_disk_back(self, folder: Path) -> None:
+        """Unmount it, and put what was on it into the folder."""
+        await give_disk_back(folder)
+
+    async def _at_switch(self, batch: str) -> None:
+        await ip(batch, self._name(plan.SWITCH))
+
+    async def _switch(self, *argv: str, text: str) -> None:
+        await run_to_end(["ip", "netns", "exec", self._name(plan.SWITCH), *argv], text)
 
     async def processes(self) -> list[int]:
         """Return the process ids of everything that runs inside."""
@@ -120,6 +158,7 @@ async def remove_lab(lab_id: str) -> None:
     """
     await _end(lab_id, signal.SIGTERM, END_S)
     await _end(lab_id, signal.SIGKILL, END_S)
+    await remove_disks(lab_id)
     names = namespaces_of(lab_id)
     if names:
         await ip("".join(f"netns del {name}\n" for name in names))
@@ -132,7 +171,7 @@ async def ip(batch: str, in_namespace: str | None = None) -> None:
         RuntimeFailure: one of them is refused.
     """
     where = ["-n", in_namespace] if in_namespace else []
-    await _run(["ip", *where, "-batch", "-"], batch)
+    await run_to_end(["ip", *where, "-batch", "-"], batch)
 
 
 async def _end(lab_id: str, number: signal.Signals, patience_s: float) -> None:
@@ -150,17 +189,3 @@ def _signal(pid: int, number: signal.Signals) -> None:
         os.kill(pid, number)
     except ProcessLookupError:
         return  # it has ended between the look and the signal
-
-
-async def _run(argv: Sequence[str], text: str = "") -> str:
-    try:
-        process = await asyncio.create_subprocess_exec(
-            *argv, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-        )
-    except FileNotFoundError as exc:
-        raise RuntimeFailure(f"{argv[0]} is not installed") from exc
-    out, err = await process.communicate(text.encode())
-    if process.returncode != 0:
-        first = (err or out).decode(errors="replace").strip().splitlines()
-        raise RuntimeFailure(f"{' '.join(argv)}: {first[0] if first else f'exit {process.returncode}'}")
-    return out.decode()

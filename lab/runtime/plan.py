@@ -71,6 +71,38 @@ def attach_batches(topology: Topology, lab_id: str, ue: str, system: str) -> tup
     return _text(switch), _text(_addressed("eth1", topology, address, system))
 
 
+def system_of(topology: Topology, place: str) -> str:
+    """Return the system of a host, or the system itself."""
+    return next((host.system for host in topology.hosts() if host.key == place), place)
+
+
+def port(topology: Topology, place: str) -> str:
+    """Return the switch's end of a cable: a host's own, or that between a system and the router."""
+    return f"{ROUTER}.{place}" if place in topology.systems else place
+
+
+def loss_rules(port: str, percent: int) -> str:
+    """Return the switch's nft rules that lose so many of a hundred frames, each way.
+
+    They sit behind the bridge's own interface, so that the capture has what was sent.
+    """
+    lose = f"numgen random mod 100 < {percent} drop"
+    return (
+        f"table bridge {_table(port)} {{\n"
+        "  chain forward {\n"
+        "    type filter hook forward priority 0; policy accept;\n"
+        f'    iifname "{port}" {lose}\n'
+        f'    oifname "{port}" {lose}\n'
+        "  }\n"
+        "}\n"
+    )
+
+
+def no_loss_rules(port: str) -> str:
+    """Return what takes them away, and is no error where there are none."""
+    return f"table bridge {_table(port)} {{ }}\ndelete table bridge {_table(port)}\n"
+
+
 def router_rules(topology: Topology) -> str:
     """Return the router's nft rules: what may pass from one system to another, and nothing else.
 
@@ -109,6 +141,10 @@ def capture_filters(topology: Topology) -> list[tuple[str, str]]:
         (bridge(system), " and ".join(f"not src net {other}" for name, other in networks.items() if name != system))
         for system in networks
     ]
+
+
+def _table(port: str) -> str:
+    return "loss_" + port.replace(".", "_").replace("-", "_")
 
 
 def _cable(port: str, system: str, peer_namespace: str, peer_name: str) -> list[str]:

@@ -33,6 +33,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from lab.faults.fault import Fault, Seen
+
 if TYPE_CHECKING:
     from lab.topology import Setting
 
@@ -349,11 +351,33 @@ class Chaos:
 
 
 @dataclass(frozen=True, slots=True)
+class BeginFault:
+    """A fault of the lab begins here (docs/lab.md, Faults)."""
+
+    fault: Fault
+
+
+@dataclass(frozen=True, slots=True)
+class EndFault:
+    """It is mended here; faults that no step ends are ended with the lab."""
+
+    fault: Fault
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """The moment gets a name, which is written into the capture: checks look from there to the next mark."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class During:
-    """One step is under way while others are carried out; then its outcome is awaited."""
+    """One step is under way while others are carried out, from the moment ``when`` on; then its outcome is awaited."""
 
     step: "Step"
     meanwhile: "tuple[Step, ...]"
+    when: Seen | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -385,6 +409,9 @@ Step = (
     | Storm
     | Chaos
     | During
+    | BeginFault
+    | EndFault
+    | Mark
     | Hss
     | Kill
     | Start
@@ -430,5 +457,10 @@ def flat(steps: tuple[Step, ...]) -> Iterator[Step]:
 def describe(step: Step) -> dict[str, Any]:
     """Return a step as a JSON object, for ``run.json`` and the timeline."""
     if isinstance(step, During):
-        return {"step": "During", "during": describe(step.step), "meanwhile": [describe(one) for one in step.meanwhile]}
+        return {
+            "step": "During",
+            "during": describe(step.step),
+            "meanwhile": [describe(one) for one in step.meanwhile],
+            "when": asdict(step.when) if step.when else None,
+        }
     return {"step": type(step).__name__, **asdict(step)}

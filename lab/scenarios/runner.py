@@ -8,6 +8,10 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any, Final
 
+from lab.faults import marks
+from lab.faults.fault import FaultError
+from lab.faults.sighting import Sighting
+from lab.runtime.runtime import RuntimeFailure
 from lab.scenarios import model
 from lab.scenarios.chaos_runs import drill
 from lab.scenarios.errands import (
@@ -53,7 +57,7 @@ class Runner:
             self._lab.timeline.note("step.began", number=number, **model.describe(step))
             try:
                 outcome = await self._carry_out(step)
-            except (ProgramFailure, TimeoutError, OSError) as exc:
+            except (ProgramFailure, RuntimeFailure, FaultError, TimeoutError, OSError) as exc:
                 self._lab.timeline.note("step.failed", number=number, reason=str(exc))
                 raise StepFailed(f"step {number} {shown(step)}: {exc}") from exc
             except StepFailed as exc:
@@ -131,6 +135,12 @@ class Runner:
                 await self._lab.runtime.cut(step.system)
             case model.Mend():
                 await self._lab.runtime.mend(step.system)
+            case model.BeginFault():
+                await self._lab.faults.begin(step.fault)
+            case model.EndFault():
+                await self._lab.faults.end(step.fault.kind, step.fault.target)
+            case model.Mark():
+                await self._lab.faults.mark(marks.MOMENT + step.name)
             case model.Wait():
                 await asyncio.sleep(step.seconds)
             case _:
@@ -139,12 +149,17 @@ class Runner:
 
     async def _during(self, step: model.During) -> dict[str, Any]:
         """Carry out what happens meanwhile, once the step is under way; its outcome is the step's."""
+        sighting = await Sighting.start(self._lab, step.when) if step.when else None
         under_way = asyncio.create_task(self._carry_out(step.step))
         try:
+            if sighting is not None:
+                await sighting.wait(under_way)
             for one in step.meanwhile:
                 await self._carry_out(one)
             return await under_way
         finally:
+            if sighting is not None:
+                await sighting.end()
             under_way.cancel()
             await asyncio.gather(under_way, return_exceptions=True)
 

@@ -90,6 +90,7 @@ async def _work(options: argparse.Namespace, scenario: Scenario, lab: Lab, stop:
         else:
             lab.files.run.write_run(facts | {"environment": await asyncio.to_thread(environment)})
         if options.keep or scenario is NO_SCENARIO:
+            await lab.faults.end_all()
             _tell({"event": "kept", "lab": lab.files.lab_id})
             _let_go_of_standard_output()
             await stop.wait()

@@ -4,6 +4,7 @@
     {"command":"down"}                                       take the lab down
     {"command":"ue","ue":"ue1","values":{"command":...}}     a command to a UE (``ue-agent run``)
     {"command":"kill"|"start"|"pause"|"resume","host":...}   a program
+    {"command":"begin-fault","fault":{"kind":...}}           a fault (lab.faults.fault); end-fault, end-faults mend
     {"command":"move"|"attach","ue":...,"system":...}  {"command":"cut"|"mend","system":...}
 
 Root alone may open it.
@@ -16,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
+from lab.faults.fault import FaultError, parse_fault
 from lab.runtime.runtime import RuntimeFailure
 from lab.supervisor.lab import Lab
 from lab.supervisor.process import ProgramFailure
@@ -62,7 +64,7 @@ class ControlServer:
         try:
             request = json.loads(line)
             return {"ok": True, **await self._do(request)}
-        except (ProgramFailure, RuntimeFailure) as exc:
+        except (ProgramFailure, RuntimeFailure, FaultError) as exc:
             return {"ok": False, "reason": str(exc)}
         except (ValueError, KeyError, TypeError, AttributeError):
             return {"ok": False, "reason": "not a command of the supervisor"}
@@ -83,6 +85,8 @@ class ControlServer:
                 self._lab.pause(request["host"])
             case "resume":
                 self._lab.resume(request["host"])
+            case "begin-fault" | "end-fault" | "end-faults":
+                return await self._change_faults(request)
             case "move":
                 await self._lab.move(request["ue"], request["system"])
             case "attach":
@@ -94,3 +98,16 @@ class ControlServer:
             case other:
                 return {"ok": False, "reason": f"no command {other}"}
         return {}
+
+    async def _change_faults(self, request: dict[str, Any]) -> dict[str, Any]:
+        faults, topology = self._lab.faults, self._lab.topology
+        match request["command"]:
+            case "begin-fault":
+                hosts = [host.key for host in topology.hosts()]
+                fault = parse_fault(request["fault"], list(topology.systems), hosts)
+                await faults.begin(fault)
+                return {"began": str(fault)}
+            case "end-fault":
+                return {"ended": [str(await faults.end(request["kind"], request["target"]))]}
+            case _:
+                return {"ended": [str(fault) for fault in await faults.end_all()]}

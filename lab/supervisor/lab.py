@@ -4,8 +4,10 @@ import asyncio
 import shutil
 import signal
 from collections.abc import Mapping
+from dataclasses import asdict, replace
 from typing import Any, Final
 
+from lab.faults.injector import Faults
 from lab.render.files import SOCKETS, Files
 from lab.render.program import Program
 from lab.runtime.runtime import Runtime, RuntimeFailure
@@ -34,6 +36,7 @@ class Lab:
         self.runtime = runtime
         self.processes: dict[str, HostProcess] = {}
         self.unexpected: list[str] = []
+        self.faults = Faults(self)
         self._capture: Dumpcap | None = None
         self._is_there = False
 
@@ -94,6 +97,7 @@ class Lab:
         stopping = list(self.processes.values())
         await asyncio.gather(*(process.stop() for process in stopping))
         await self.finish_capture()
+        await self.faults.leave()
         await self.runtime.remove()
         shutil.rmtree(self.files.sockets, ignore_errors=True)
         if SOCKETS.is_dir() and not any(SOCKETS.iterdir()):
@@ -124,15 +128,21 @@ class Lab:
         await self.process(host).kill()
         self.timeline.note("program.killed", host=host)
 
-    async def restart(self, host: str) -> None:
-        """Start a host's program again, and wait until it is ready.
+    async def stop(self, host: str) -> None:
+        """End a host's program, as an operator would."""
+        await self.process(host).stop()
+        self.timeline.note("program.stopped", host=host)
+
+    async def restart(self, host: str, environment: Mapping[str, str] | None = None) -> None:
+        """Start a host's program again, in another environment where given, and wait until it is ready.
 
         Raises:
             ProgramFailure: it does not get ready.
         """
         old = self.process(host)
         await old.stop()
-        program = HostProcess(old.program, self.runtime, self.files, self._ended)
+        settings = old.program.environment if environment is None else environment
+        program = HostProcess(replace(old.program, environment=settings), self.runtime, self.files, self._ended)
         self.processes[host] = program
         await program.start(READY_S)
         self._ready(program)
@@ -163,6 +173,7 @@ class Lab:
             "lab": self.files.lab_id,
             "run": str(self.files.run.path),
             "systems": list(self.topology.systems),
+            "faults": [{"fault": str(fault), **asdict(fault)} for fault in self.faults.active()],
             "hosts": [
                 {
                     "host": key,

@@ -187,6 +187,7 @@ class HostProcess:
 
     async def _spawn(self, log: Path) -> None:
         environment = {"SSLKEYLOGFILE": str(self._files.run.keys(self.host)), MARK: self._files.lab_id}
+        environment |= self.program.environment
         argv = self._runtime.command(self.host, self.program.argv, environment)
         stdin = asyncio.subprocess.PIPE if self.program.commands else asyncio.subprocess.DEVNULL
         self._stopping = self.is_ready = False

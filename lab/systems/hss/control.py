@@ -3,6 +3,8 @@
     {"command": "rtr", "private_user_identity": "...", "public_user_identities": [...], "reason": 0}
     {"command": "mode", "mode": "after-uar"}
     {"command": "sequence-number", "user": "alice", "sqn_he": 0}     a lab's fault: as after an old backup
+    {"command": "answers", "silent": true}     a lab's fault: requests are taken, none is answered
+    {"command": "answers", "after_s": 0.5}     a lab's fault: each answer comes so much later
     {"command": "status"}
 
 Every answer has ``ok``; a refused one has ``error``. What the commands do is in ``program``.
@@ -48,13 +50,21 @@ class SequenceNumberCommand(Table):
     sqn_he: int = Field(ge=0, le=(1 << 48) - 1)
 
 
+class AnswersCommand(Table):
+    """Answer nothing, or each request so much later; with neither, as ever."""
+
+    command: Literal["answers"]
+    silent: bool = False
+    after_s: float = Field(0.0, ge=0, le=60)
+
+
 class StatusCommand(Table):
     """Tell peers, counts and registrations."""
 
     command: Literal["status"]
 
 
-Command = RtrCommand | ModeCommand | SequenceNumberCommand | StatusCommand
+Command = RtrCommand | ModeCommand | SequenceNumberCommand | AnswersCommand | StatusCommand
 _COMMAND: Final[TypeAdapter[Command]] = TypeAdapter(Annotated[Command, Field(discriminator="command")])
 Handler = Callable[[Command], Awaitable[Reply]]
 

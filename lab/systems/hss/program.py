@@ -30,6 +30,7 @@ from lab.systems.hss import cx
 from lab.systems.hss.authentication_centre import AuthenticationCentre
 from lab.systems.hss.config import HssConfig
 from lab.systems.hss.control import (
+    AnswersCommand,
     Command,
     ModeCommand,
     Reply,
@@ -75,6 +76,7 @@ class HssProgram:
         self._peer_of_source: dict[str, str] = {}
         self._control: asyncio.Server | None = None
         self._sent = 0
+        self._answers = AnswersCommand(command="answers")
         self._boot = int(time.time())
 
     @property
@@ -120,13 +122,25 @@ class HssProgram:
                 with self._store.transaction():
                     self._store.put_sqn_he(command.user, command.sqn_he)
                 return {"ok": True, "user": command.user, "sqn_he": command.sqn_he}
+            case AnswersCommand():
+                self._answers = command
+                log.info("answers.changed", silent=command.silent, after_s=command.after_s)
+                return {"ok": True, "silent": command.silent, "after_s": command.after_s}
             case StatusCommand():
                 return self._status()
 
     def _on_request(self, peer: str, octets: bytes) -> None:
         """Answer one request; what fails here unforeseen, the node answers with 5012."""
+        if self._answers.silent:
+            return
         answer = self._hss.answer(octets)
         self._note_source(peer, octets)
+        if self._answers.after_s:
+            asyncio.get_running_loop().call_later(self._answers.after_s, self._send, peer, answer)
+            return
+        self._send(peer, answer)
+
+    def _send(self, peer: str, answer: bytes) -> None:
         try:
             self._node.send(peer, answer)
         except (PeerNotOpen, PeerCongested) as exc:

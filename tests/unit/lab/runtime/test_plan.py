@@ -74,3 +74,17 @@ def test_with_agents_only_the_edges_reach_each_other() -> None:
         "ip saddr { 10.77.1.8 } ip daddr { 10.77.2.8 } tcp dport 5868 accept",
         "ip saddr { 10.77.2.8 } ip daddr { 10.77.1.8 } tcp dport 5868 accept",
     ]
+
+
+def test_a_place_is_a_hosts_cable_or_that_of_a_system_to_the_router() -> None:
+    assert (plan.port(TWO, "hss.mc1"), plan.port(TWO, "mc1")) == ("hss.mc1", "router.mc1")
+    assert (plan.system_of(TWO, "hss.mc1"), plan.system_of(TWO, "mc2")) == ("mc1", "mc2")
+
+
+def test_frames_are_lost_both_ways_and_the_rules_can_be_taken_away_where_there_are_none() -> None:
+    rules = plan.loss_rules("router.mc1", 30)
+    assert rules.count("numgen random mod 100 < 30 drop") == 2
+    assert 'iifname "router.mc1"' in rules
+    assert 'oifname "router.mc1"' in rules
+    table = rules.split()[2]
+    assert plan.no_loss_rules("router.mc1") == f"table bridge {table} {{ }}\ndelete table bridge {table}\n"

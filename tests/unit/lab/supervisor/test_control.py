@@ -53,16 +53,22 @@ async def test_each_line_gets_its_answer(tmp_path: Path, monkeypatch: pytest.Mon
                 b'{"command": "cut", "system": "mc9"}',
                 b'{"command": "mend", "system": "mc9"}',
                 b'{"command": "ue", "ue": "hss.mc1", "values": {}}',
+                b'{"command": "begin-fault", "fault": {"kind": "kill", "target": "hss.mc9"}}',
+                b'{"command": "begin-fault"}',
+                b'{"command": "end-fault", "kind": "kill", "target": "hss.mc1"}',
                 b'{"command": "down"}',
             ],
         )
     timeline.close()
     assert (status["ok"], status["lab"]) == (True, "ab12")
-    assert [answer["ok"] for answer in refused] == [False] * 10
+    assert [answer["ok"] for answer in refused] == [False] * 13
     reasons = [answer["reason"] for answer in refused]
     assert "no program on hss.mc9" in reasons[4]
     assert reasons[5] == reasons[7] == reasons[8] == "no system mc9 in this lab; there are mc1"
     assert reasons[9] == "no UE hss.mc1; there are ue1"
+    assert reasons[10].startswith("no host hss.mc9 in this lab")
+    assert reasons[12] == "hss.mc1 has no kill; faults now: none"
+    assert status["faults"] == []
     assert reasons[6] == "no UE ue9; there are ue1"
     assert down["ok"]
     assert stop.is_set()

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from lab.systems.hss.config import HssConfig
-from lab.systems.hss.control import ModeCommand, RtrCommand, SequenceNumberCommand, StatusCommand
+from lab.systems.hss.control import AnswersCommand, ModeCommand, RtrCommand, SequenceNumberCommand, StatusCommand
 from lab.systems.hss.program import HssProgram, node_config
 
 CONFIG = {
@@ -54,6 +54,13 @@ async def test_mode_and_sequence_number_change_on_command(program: HssProgram) -
     assert reply == {"ok": True, "mode": "imsi-only"}
     reply = await program.handle(SequenceNumberCommand(command="sequence-number", user="alice", sqn_he=32))
     assert reply == {"ok": True, "user": "alice", "sqn_he": 32}
+
+
+async def test_how_it_answers_changes_on_command(program: HssProgram) -> None:
+    reply = await program.handle(AnswersCommand(command="answers", silent=True))
+    assert reply == {"ok": True, "silent": True, "after_s": 0.0}
+    reply = await program.handle(AnswersCommand(command="answers", after_s=0.3))
+    assert reply == {"ok": True, "silent": False, "after_s": 0.3}
 
 
 @pytest.mark.parametrize(

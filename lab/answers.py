@@ -1,0 +1,47 @@
+"""How ``mclab`` answers: results on standard output, one line of error and its exit status, words for people."""
+
+import json
+import os
+import sys
+from typing import Any, NoReturn
+
+import typer
+
+from lab.commands.errors import Failure, Misuse
+
+
+class errors:  # noqa: N801 - read as a statement: with errors(): ...
+    """One line of error, exit 1 or 2, no traceback."""
+
+    def __enter__(self) -> None:
+        """Nothing to do."""
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: object) -> None:
+        if isinstance(value, Misuse):
+            fail(str(value), 2)
+        if isinstance(value, Failure):
+            fail(str(value), 1)
+        if isinstance(value, KeyboardInterrupt):
+            fail("interrupted; the lab is down", 1)
+
+
+def need_root() -> None:
+    """Exit 2 where the caller is not root."""
+    if os.geteuid() != 0:
+        fail(f"the lab needs root: sudo {' '.join(['mclab', *sys.argv[1:]])}", 2)
+
+
+def fail(reason: str, status: int) -> NoReturn:
+    """Print one line of error and exit."""
+    typer.echo(f"error: {reason}", err=True)
+    raise typer.Exit(status)
+
+
+def say(text: str) -> None:
+    """Tell people: standard error."""
+    typer.echo(text, err=True)
+
+
+def print_json(value: Any) -> None:
+    """Print a result as JSON."""
+    typer.echo(json.dumps(value, indent=2, default=str))
