@@ -317,3 +317,22 @@ async def test_a_taken_address_is_one_line_and_exit_1(hss: Hss) -> None:
     assert (process.returncode, stdout) == (1, b"")
     assert stderr.decode().startswith(f"error: 127.0.0.1:{hss.port}: Address already in use, by process ")
     assert stderr.count(b"\n") == 1
+
+
+async def test_a_silent_hss_answers_nothing_and_a_slow_one_late(hss: Hss) -> None:
+    """A lab's fault: the connection stays open, the watchdog is answered, requests are not."""
+    async with running(hss), connected(hss) as proxy:
+        await hss.control(command="answers", silent=True)
+        silent = asyncio.create_task(proxy.mar())
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.3):
+                await asyncio.shield(silent)
+        await hss.control(command="answers", after_s=0.2)
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        assert (await proxy.mar()).result() == (0, 2001)
+        assert loop.time() - began >= 0.2
+        assert not silent.done()
+        silent.cancel()
+        await hss.control(command="answers")
+        assert (await proxy.mar()).result() == (0, 2001)

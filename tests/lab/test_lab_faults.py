@@ -126,21 +126,33 @@ async def test_a_host_that_is_cut_off_is_reached_by_nobody_until_it_is_mended(qu
     assert "lost" not in await quiet.ask("icscf.mc1", "10.77.1.10", 1, 10)
 
 
-async def test_a_small_disk_fills_and_keeps_what_was_on_it(tmp_path: Path) -> None:
-    lab_id, folder = new_lab_id(), tmp_path / "state"
+def with_a_file(folder: Path) -> Path:
     folder.mkdir()
     (folder / "before").write_bytes(b"before")
+    return folder
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(file.name for file in folder.iterdir())
+
+
+def fill_and_empty(folder: Path) -> None:
+    (folder / "after").write_bytes(b"after")
+    with pytest.raises(OSError, match="No space left on device"):
+        (folder / "large").write_bytes(bytes(2 << 20))
+    (folder / "large").unlink()
+
+
+async def test_a_small_disk_fills_and_keeps_what_was_on_it(tmp_path: Path) -> None:
+    lab_id, folder = new_lab_id(), with_a_file(tmp_path / "state")
     runtime = NetnsRuntime(lab_id, TOPOLOGY, tmp_path / "hosts")
     await runtime.give_small_disk(folder, 1 << 20)
     assert disks_of(lab_id) == [str(folder)]
-    (folder / "after").write_bytes(b"after")
-    with pytest.raises(OSError, match="No space left on device"):
-        (folder / "large").write_bytes(bytes(2 << 20))  # noqa: ASYNC240 - nothing else runs in this loop
-    (folder / "large").unlink()
+    fill_and_empty(folder)
     await runtime.give_disk_back(folder)
     assert disks_of(lab_id) == []
-    assert sorted(file.name for file in folder.iterdir()) == ["after", "before"]
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["state"]
+    assert names_in(folder) == ["after", "before"]
+    assert names_in(tmp_path) == ["state"]
 
 
 async def test_a_dead_labs_disk_is_found_and_unmounted(tmp_path: Path) -> None:
