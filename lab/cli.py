@@ -1,5 +1,6 @@
 """``mclab``: the lab's command line.  Standard output is the result, standard error is for people."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
