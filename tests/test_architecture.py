@@ -37,7 +37,7 @@ MAY_IMPORT: Final = {
 }
 # foreign world              the only modules (by prefix) that may touch it
 DOORS: Final = {
-    "pjsua2":      ("ue_agent.pjsua_stack", "ue_agent.aka_hook"),
+    "pjsua2":      ("ue_agent.pjsua_stack", "ue_agent.pjsua_call", "ue_agent.aka_hook"),
     "sqlalchemy":  ("mmserver.migration.store", "mmserver.migration.schema",
                     "mmserver.configuration.store", "mmserver.configuration.schema"),
     "alembic":     ("mmserver.migration.store", "mmserver.migration.schema", "mmserver.configuration.schema"),

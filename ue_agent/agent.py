@@ -8,23 +8,23 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final, Literal
-
-from pydantic import ValidationError
 
 from mmserver.messages import ConnectionDetailsRequest, ConnectionDetailsResponse, LocationInformation
 from ue_agent.card import moved_sequence_numbers, show_card
 from ue_agent.challenge import ChallengeResponder
 from ue_agent.config import UeConfig
-from ue_agent.errors import HttpError, RegistrationError, UsageError
+from ue_agent.entries import default_sip_uri, entry_summary, partner_entry, primary_entry
+from ue_agent.errors import NoMedia, RegistrationError, UsageError
 from ue_agent.local_address import local_address_toward
-from ue_agent.stack_process import Registration, StackProcess
+from ue_agent.stack_process import Media, Registration, StackProcess
 from ue_agent.stack_settings import StackSettings
 from ue_agent.store import Store, SystemEntry
 
 TRY_NEXT_P_CSCF: Final = (0, 408, 503)
 """No answer or no transport: another P-CSCF may do better (TS 24.229 §5.1.1.2.1)."""
+
+MEDIA_LOOK_S: Final = 0.05
 
 Flow = Literal["password", "code"]
 Emit = Callable[[dict[str, Any]], None]
@@ -197,6 +197,54 @@ class Agent:
         """
         return await self._stack(system).send_message(to, text, self._config.sip.timeout_s)
 
+    async def call(self, system: str, to: str, ring_s: float) -> None:
+        """Call somebody through a system (TS 24.229 §5.1.3); return when the call was answered.
+
+        Raises:
+            UsageError: not registered there.
+            CallError: busy, not found, not answered in ``ring_s``, ...
+            StackError: there is a call already, or the SIP stack has ended.
+        """
+        await self._stack(system).call(to, ring_s, self._config.sip.timeout_s)
+
+    async def answer(self, system: str, status: int) -> None:
+        """Answer the call that rings (TS 24.229 §5.1.4), or refuse it.
+
+        Raises:
+            UsageError: not registered there.
+            CallError: the caller was gone before.
+            StackError: none rings, or the SIP stack has ended.
+        """
+        await self._stack(system).answer(status, self._config.sip.timeout_s)
+
+    async def await_media(self, system: str, packets: int, within_s: float) -> Media:
+        """Wait until the call has sent and received so many RTP packets; return how many.
+
+        Raises:
+            UsageError: not registered there.
+            NoMedia: not so many in time.
+            StackError: there is no call, or the SIP stack has ended.
+        """
+        stack, deadline = self._stack(system), time.monotonic() + within_s
+        while True:
+            media = await stack.media(self._config.sip.timeout_s)
+            if min(media.rtp_sent, media.rtp_received) >= packets:
+                return media
+            if time.monotonic() > deadline:
+                raise NoMedia(
+                    f"no media: {media.rtp_sent} RTP packets sent and {media.rtp_received} received in {within_s:g} s"
+                )
+            await asyncio.sleep(MEDIA_LOOK_S)
+
+    async def hang_up(self, system: str) -> Media:
+        """End the call; return its RTP packets.
+
+        Raises:
+            UsageError: not registered there.
+            StackError: there is no call, or the SIP stack has ended.
+        """
+        return await self._stack(system).hang_up(self._config.sip.timeout_s)
+
     def set_sqn(self, sqn: Literal["old", "new"] | int) -> None:
         """Move the card's sequence numbers, durably (a laboratory's way to a resynchronisation).
 
@@ -278,6 +326,12 @@ class Agent:
                 self._emit(
                     {"event": "message.received", "system": system, "from": event["sender"], "text": event["text"]}
                 )
+            case "call-received":
+                self._emit({"event": "call.received", "system": system, "from": event["caller"]})
+            case "call-answered":
+                self._emit({"event": "call.answered", "system": system})
+            case "call-ended":
+                self._emit({**event, "event": "call.ended", "system": system})
             case "ended":
                 self._emit_registration(system, 0, event["reason"], 0)
                 self._end_later(system, stack)
@@ -305,62 +359,3 @@ class Agent:
         if stack is not None:
             await stack.stop()
         await asyncio.gather(*self._endings)
-
-
-def primary_entry(config: UeConfig) -> SystemEntry:
-    """Return the primary MC system's entry, from the card and the configuration."""
-    return SystemEntry(
-        mc_system=config.primary.system,
-        role="primary",
-        identities=config.isim.identities,
-        home_domain=config.isim.home_domain,
-        p_cscf=config.isim.p_cscf,
-    )
-
-
-def partner_entry(response: ConnectionDetailsResponse) -> SystemEntry:
-    """Return the entry of the partner that step 13 chose.
-
-    Raises:
-        HttpError: its P-CSCFs are not SIP URIs that a UE can use.
-    """
-    configuration = response.initial_ue_configuration
-    try:
-        return SystemEntry(
-            mc_system=response.partner_mc_system,
-            role="partner",
-            identities=response.partner_mc_system_sip_identities,
-            home_domain=configuration.home_domain,
-            p_cscf=configuration.p_cscf,
-            initial_ue_configuration=configuration,
-            valid_until=response.valid_until,
-        )
-    except ValidationError as exc:
-        fault = exc.errors(include_url=False, include_input=False)[0]
-        raise HttpError(f"the connection details cannot be used: {fault['loc'][0]}: {fault['msg']}") from exc
-
-
-def default_sip_uri(entry: SystemEntry) -> str:
-    """Return the IMPU to register: the first one with the scheme ``sip:`` (TS 24.229 §5.1.1.1A).
-
-    Raises:
-        UsageError: the set has none.
-    """
-    for uri in entry.identities.public_user_identities:
-        if uri.startswith("sip:"):
-            return uri
-    raise UsageError(f"the identities for {entry.mc_system} hold no sip: URI")
-
-
-def entry_summary(entry: SystemEntry) -> dict[str, Any]:
-    """Return what ``status`` shows of a system."""
-    until: datetime | None = entry.valid_until
-    return {
-        "system": entry.mc_system,
-        "role": entry.role,
-        "home_domain": entry.home_domain,
-        "p_cscf": list(entry.p_cscf),
-        "private_user_identity": entry.identities.private_user_identity,
-        "public_user_identities": list(entry.identities.public_user_identities),
-        "valid_until": until.isoformat() if until else None,
-    }

@@ -14,6 +14,9 @@ from ue_agent.errors import UsageError
 LINE_OCTETS_MAX: Final = 65536
 TEXT_CHARACTERS_MAX: Final = 8192
 
+SipOrTelUri = Annotated[
+    str, Field(pattern=r"^(sip:[^\s<>\"@]{1,200}@[A-Za-z0-9.\-]{1,253}(:[0-9]{1,5})?|tel:\+?[0-9\-.]+)$")
+]
 CommandId = int | str | None
 
 
@@ -68,8 +71,41 @@ class Message(Command):
 
     command: Literal["message"]
     system: SystemName
-    to: Annotated[str, Field(pattern=r"^(sip:[^\s<>\"@]{1,200}@[A-Za-z0-9.\-]{1,253}(:[0-9]{1,5})?|tel:\+?[0-9\-.]+)$")]
+    to: SipOrTelUri
     text: Annotated[str, Field(min_length=1, max_length=TEXT_CHARACTERS_MAX)]
+
+
+class Call(Command):
+    """Call somebody; who has not answered after ``ring`` seconds is called off."""
+
+    command: Literal["call"]
+    system: SystemName
+    to: SipOrTelUri
+    ring: Annotated[float, Field(gt=0, le=180)] = 30.0
+
+
+class Answer(Command):
+    """Answer the call that rings: 200, or a refusal such as 486 (busy) and 603 (decline)."""
+
+    command: Literal["answer"]
+    system: SystemName
+    status: Annotated[int, Field(ge=200, le=699)] = 200
+
+
+class AwaitMedia(Command):
+    """Wait until the call has sent and received so many RTP packets."""
+
+    command: Literal["await-media"]
+    system: SystemName
+    packets: Annotated[int, Field(ge=1, le=100_000)] = 25
+    within: Annotated[float, Field(gt=0, le=600)] = 5.0
+
+
+class HangUp(Command):
+    """End the call."""
+
+    command: Literal["hang-up"]
+    system: SystemName
 
 
 class IsimCommand(Command):
@@ -92,7 +128,19 @@ class Stop(Command):
 
 
 AnyCommand = (
-    Authenticate | GetConnectionDetails | Register | Refresh | Deregister | Message | IsimCommand | Status | Stop
+    Authenticate
+    | GetConnectionDetails
+    | Register
+    | Refresh
+    | Deregister
+    | Message
+    | Call
+    | Answer
+    | AwaitMedia
+    | HangUp
+    | IsimCommand
+    | Status
+    | Stop
 )
 _COMMAND: Final[TypeAdapter[AnyCommand]] = TypeAdapter(Annotated[AnyCommand, Field(discriminator="command")])
 

@@ -19,12 +19,16 @@ from ue_agent.agent import Agent, Registered
 from ue_agent.card import show_card
 from ue_agent.commands import (
     LINE_OCTETS_MAX,
+    Answer,
     AnyCommand,
     Authenticate,
+    AwaitMedia,
     BadCommand,
+    Call,
     CommandId,
     Deregister,
     GetConnectionDetails,
+    HangUp,
     IsimCommand,
     Message,
     Refresh,
@@ -102,6 +106,8 @@ async def carry_out(agent: Agent, command: AnyCommand) -> dict[str, Any]:
         case Message():
             status, reason = await agent.send_message(command.system, command.to, command.text)
             return {"status": status, "reason": reason}
+        case Call() | Answer() | AwaitMedia() | HangUp():
+            return await _carry_out_of_call(agent, command)
         case IsimCommand():
             if command.sqn is not None:
                 agent.set_sqn(command.sqn)
@@ -110,6 +116,20 @@ async def carry_out(agent: Agent, command: AnyCommand) -> dict[str, Any]:
             return agent.status()
         case Stop():
             return {}
+
+
+async def _carry_out_of_call(agent: Agent, command: Call | Answer | AwaitMedia | HangUp) -> dict[str, Any]:
+    match command:
+        case Call():
+            await agent.call(command.system, command.to, command.ring)
+            return {"status": 200}
+        case Answer():
+            await agent.answer(command.system, command.status)
+            return {"status": command.status}
+        case AwaitMedia():
+            return dataclasses.asdict(await agent.await_media(command.system, command.packets, command.within))
+        case HangUp():
+            return dataclasses.asdict(await agent.hang_up(command.system))
 
 
 def registered_to_json(registered: Registered) -> dict[str, Any]:

@@ -8,6 +8,8 @@
     │   └── HookError      this pjsua2 cannot do AKA: not the build that the hook knows (ours)
     ├── RegistrationError  REGISTER ended without 200 (the network's answer)
     ├── MessageError       MESSAGE ended without 2xx (the network's answer)
+    ├── CallError          a call did not come to be (the network's answer)
+    ├── NoMedia            a call is there, and RTP is not (the other side's, or the way's)
     └── HttpError          an HTTP server cannot be reached, or its answer is no answer (theirs)
         ├── TokenRefused   the identity management server refused (RFC 6749 §5.2)
         └── StepRefused    the configuration management server refused: problem details (RFC 9457)
@@ -15,7 +17,7 @@
 ``members()`` is what the ``done`` event of a failed command carries. No message holds a key or a token.
 """
 
-from typing import Any
+from typing import Any, Final
 
 
 class UeError(Exception):
@@ -69,6 +71,44 @@ class RegistrationError(SipRefusal):
 
 class MessageError(SipRefusal):
     """MESSAGE ended without 2xx."""
+
+
+# fmt: off
+CALL_REFUSALS: Final = {
+    404: "not-found", 604: "not-found",
+    408: "no-response", 504: "no-response",
+    480: "unavailable", 503: "unavailable",
+    486: "busy", 600: "busy",
+    487: "no-answer",
+    488: "no-common-media", 606: "no-common-media",
+    403: "forbidden",
+    603: "declined",
+}
+"""Why a call did not come to be, by its last status (RFC 3261 §21)."""
+# fmt: on
+
+
+class CallError(SipRefusal):
+    """A call did not come to be.
+
+    Attributes:
+        name: why, as ``CALL_REFUSALS`` has it; ``refused`` for any other status.
+        detail: the words of the status line.
+    """
+
+    def __init__(self, status: int, detail: str) -> None:
+        """Name the refusal."""
+        self.name = CALL_REFUSALS.get(status, "refused")
+        super().__init__(status, self.name)
+        self.detail = detail
+
+    def members(self) -> dict[str, Any]:
+        """Return ``reason`` (its name), ``status`` and ``detail``."""
+        return {"reason": self.name, "status": self.status, "detail": self.detail}
+
+
+class NoMedia(UeError):
+    """RTP did not come in time, one way or both."""
 
 
 class HttpError(UeError):

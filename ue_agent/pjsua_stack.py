@@ -1,7 +1,8 @@
 """The SIP stack of one registration: pjsua2 behind a few plain methods and events (TS 24.229 §5.1.1).
 
-The only module that speaks to pjsua2.  It runs in a process of its own (``stack_child``), started anew and never
-forked, because pjsua2 allows one Endpoint a process and answers misuse with an abort.  Rules that it holds:
+With ``pjsua_call`` the only module that speaks to pjsua2.  It runs in a process of its own (``stack_child``),
+started anew and never forked, because pjsua2 allows one Endpoint a process and answers misuse with an abort.  Rules
+that it holds:
 
 - one thread, the one that made the Stack, makes all calls; pjsua2's own thread runs the callbacks;
 - a callback turns what it got into an immutable event, hands it to ``push`` and returns; it never raises;
@@ -23,6 +24,7 @@ import pjsua2 as pj
 from ue_agent.aka_hook import PJ_EUNKNOWN, PJ_SUCCESS, install
 from ue_agent.challenge import Answer, DigestQuestion
 from ue_agent.errors import StackError
+from ue_agent.pjsua_call import CallEvent, Calls, MediaCounted, choose_codecs
 from ue_agent.sip_headers import address_of, associated_uris
 from ue_agent.stack_settings import StackSettings
 
@@ -57,7 +59,7 @@ class MessageSent:
     reason: str
 
 
-StackEvent = RegistrationChanged | MessageReceived | MessageSent
+StackEvent = RegistrationChanged | MessageReceived | MessageSent | CallEvent
 
 
 class Stack:
@@ -82,6 +84,7 @@ class Stack:
         self._account: _Account | None = None
         self._account_config: Any = None
         self._buddy: Any = None
+        self._calls = Calls(push)
         self._created = False
 
     def start(self) -> int:
@@ -100,7 +103,8 @@ class Stack:
             transport = self._bind()
             self._endpoint.libStart()
             self._endpoint.audDevManager().setNullDev()
-            self._account = _Account(self._endpoint, self._push)
+            choose_codecs(self._endpoint)
+            self._account = _Account(self._endpoint, self._calls, self._push)
             self._account_config = _account_config(self._settings, transport)
             self._account.create(self._account_config)
             return _port_of(self._endpoint.transportGetInfo(transport).localAddress)
@@ -139,10 +143,47 @@ class Stack:
         except pj.Error as exc:
             raise StackError(f"MESSAGE cannot be sent: {exc.reason}") from exc
 
+    def call(self, to: str) -> None:
+        """Send INVITE; its end is a CallAnswered or a CallEnded.
+
+        Raises:
+            StackError: there is a call already, or ``to`` cannot be called.
+        """
+        self._calls.make(self._account, to)
+
+    def answer(self, status: int) -> None:
+        """Answer the call that rings; its end is a CallAnswered or a CallEnded.
+
+        Raises:
+            StackError: none rings.
+        """
+        self._calls.answer(status)
+
+    def hang_up(self) -> None:
+        """End the call; its end is a CallEnded.
+
+        Raises:
+            StackError: there is none.
+        """
+        self._calls.hang_up()
+
+    def count_media(self) -> MediaCounted:
+        """Return the RTP packets of the call so far.
+
+        Raises:
+            StackError: there is none.
+        """
+        return self._calls.count()
+
+    def play(self) -> None:
+        """Give the call that has a media stream now its tone."""
+        self._calls.play()
+
     def stop(self) -> None:
-        """End pjsua2 without a word on the network: a registration lapses by itself (no de-registration)."""
+        """End pjsua2: a call is hung up, a registration lapses by itself (no de-registration)."""
         if self._created:
             self._created = False
+            self._calls.forget()
             self._endpoint.libDestroy(pj.PJSUA_DESTROY_NO_NETWORK)
         self._buddy = self._account = None
 
@@ -210,9 +251,10 @@ class _Endpoint(pj.Endpoint):  # type: ignore[misc]  # pjsua2 has no types
 class _Account(pj.Account):  # type: ignore[misc]  # pjsua2 has no types
     """Turns callbacks into events."""
 
-    def __init__(self, endpoint: _Endpoint, push: Callable[[StackEvent], None]) -> None:
+    def __init__(self, endpoint: _Endpoint, calls: Calls, push: Callable[[StackEvent], None]) -> None:
         super().__init__()
         self._endpoint_of_ours = endpoint
+        self._calls = calls
         self._push = push
 
     def onRegState(self, prm: Any) -> None:  # noqa: N802 - pjsua2's name
@@ -229,6 +271,10 @@ class _Account(pj.Account):  # type: ignore[misc]  # pjsua2 has no types
             return RegistrationChanged(int(prm.code), str(prm.reason), 0, ())
         expires = max(0, min(int(prm.expiration), 0xFFFFFFFF))
         return RegistrationChanged(int(prm.code), str(prm.reason), expires, associated_uris(str(prm.rdata.wholeMsg)))
+
+    def onIncomingCall(self, prm: Any) -> None:  # noqa: N802 - pjsua2's name
+        with contextlib.suppress(Exception):  # one of the four boundaries: untaken, pjsua2 answers 500 by itself
+            self._calls.take(self, int(prm.callId))
 
     def onInstantMessage(self, prm: Any) -> None:  # noqa: N802 - pjsua2's name
         try:
@@ -262,6 +308,7 @@ def _endpoint_config() -> Any:
     config.logConfig.level = config.logConfig.consoleLevel = 0
     config.uaConfig.threadCnt = 1
     config.uaConfig.maxCalls = 4
+    config.medConfig.noVad = True  # RTP goes all the time, also where the tone pauses
     config.uaConfig.userAgent = USER_AGENT
     return config
 
@@ -276,6 +323,8 @@ def _account_config(settings: StackSettings, transport: int) -> Any:
     config.sipConfig.proxies.append(settings.route)
     config.sipConfig.transportId = transport
     config.sipConfig.contactParams = settings.contact_parameters
+    config.mediaConfig.transportConfig.boundAddress = settings.local_address
+    config.mediaConfig.transportConfig.port = 0
     config.natConfig.contactRewriteUse = config.natConfig.viaRewriteUse = config.natConfig.sipOutboundUse = 0
     return config
 

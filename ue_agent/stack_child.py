@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from ue_agent.challenge import Answer, DigestQuestion
 from ue_agent.errors import StackError
+from ue_agent.pjsua_call import CallAnswered, CallEnded, CallReceived, MediaCounted, MediaStarted
 from ue_agent.pjsua_stack import MessageReceived, MessageSent, RegistrationChanged, Stack, StackEvent
 from ue_agent.stack_settings import StackSettings
 
@@ -101,6 +102,9 @@ def _serve(stack: Stack, reader: "_LineReader", mailbox: Mailbox) -> None:
             for event in mailbox.take():
                 if isinstance(event, RegistrationChanged) and event.expires_s:
                     stack.settle()
+                if isinstance(event, MediaStarted):
+                    stack.play()
+                    continue
                 _emit(event_to_json(event))
         if reader.fileno in readable:
             reader.fill()
@@ -115,6 +119,14 @@ def _carry_out(stack: Stack, command: dict[str, Any]) -> None:
                 stack.deregister()
             case "message":
                 stack.send_message(command["to"], command["text"])
+            case "call":
+                stack.call(command["to"])
+            case "answer":
+                stack.answer(command["status"])
+            case "hang-up":
+                stack.hang_up()
+            case "media":
+                _emit(event_to_json(stack.count_media()))
     except StackError as exc:
         _emit({"event": "refused", "reason": str(exc)})
 
@@ -128,6 +140,16 @@ def event_to_json(event: StackEvent) -> dict[str, Any]:
             name = "message-received"
         case MessageSent():
             name = "message-sent"
+        case CallReceived():
+            name = "call-received"
+        case CallAnswered():
+            name = "call-answered"
+        case CallEnded():
+            name = "call-ended"
+        case MediaCounted():
+            name = "media"
+        case MediaStarted():
+            name = "media-started"
     return {"event": name, **dataclasses.asdict(event)}
 
 

@@ -15,13 +15,15 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from ue_agent.challenge import Answer, ChallengeResponder, DigestQuestion
-from ue_agent.errors import MessageError, RegistrationError, StackError
+from ue_agent.errors import CallError, MessageError, RegistrationError, StackError
 from ue_agent.stack_settings import StackSettings
 
 LINE_OCTETS_MAX: Final = 1 << 20
 START_TIMEOUT_S: Final = 30.0
 STOP_TIMEOUT_S: Final = 3.0
 CHILD: Final = "ue_agent.stack_child"
+
+CALL_OUTCOMES: Final = ("call-answered", "call-ended")
 
 EventHandler = Callable[[dict[str, Any]], None]
 
@@ -36,6 +38,18 @@ class Registration:
     public_user_identities: tuple[str, ...]
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Media:
+    """RTP packets of a call."""
+
+    rtp_sent: int
+    rtp_received: int
+
+
+class NoEnd(StackError):
+    """What was asked for has had no end in time."""
+
+
 class StackProcess:
     """One running stack; make it with ``start``."""
 
@@ -48,7 +62,7 @@ class StackProcess:
         self._process: asyncio.subprocess.Process | None = None
         self._isim: asyncio.StreamWriter | None = None
         self._tasks: list[asyncio.Task[None]] = []
-        self._waiting: tuple[str, asyncio.Future[dict[str, Any]]] | None = None
+        self._waiting: tuple[tuple[str, ...], asyncio.Future[dict[str, Any]]] | None = None
         self._stopping = False
 
     async def start(self) -> None:
@@ -74,7 +88,7 @@ class StackProcess:
         reader, self._isim = await asyncio.open_connection(sock=ours, limit=LINE_OCTETS_MAX)
         self._tasks = [asyncio.create_task(self._serve_isim(reader)), asyncio.create_task(self._read_events())]
         try:
-            ready = await self._ask("ready", self.settings.to_json(), START_TIMEOUT_S)
+            ready = await self._ask(("ready",), self.settings.to_json(), START_TIMEOUT_S)
         except BaseException:
             await self.stop()
             raise
@@ -112,10 +126,53 @@ class StackProcess:
             StackError: it cannot be sent, or the stack ended.
         """
         command = {"command": "message", "to": to, "text": text}
-        event = await self._ask("message-sent", json.dumps(command), timeout_s)
+        event = await self._ask(("message-sent",), json.dumps(command), timeout_s)
         if not 200 <= event["status"] <= 299:
             raise MessageError(event["status"], event["reason"])
         return event["status"], event["reason"]
+
+    async def call(self, to: str, ring_s: float, timeout_s: float) -> None:
+        """Call ``to`` and return when it has answered; who has not after ``ring_s`` is called off.
+
+        Raises:
+            CallError: the call did not come to be.
+            StackError: it cannot be made, or the stack ended.
+        """
+        try:
+            event = await self._ask(CALL_OUTCOMES, json.dumps({"command": "call", "to": to}), ring_s)
+        except NoEnd:
+            event = await self._ask(("call-ended",), json.dumps({"command": "hang-up"}), timeout_s)
+        if event["event"] == "call-ended":
+            raise CallError(event["status"], event["reason"])
+
+    async def answer(self, status: int, timeout_s: float) -> None:
+        """Answer the call that rings; return when it is there, or ended as answered.
+
+        Raises:
+            CallError: the caller was gone.
+            StackError: none rings, or the stack ended.
+        """
+        event = await self._ask(CALL_OUTCOMES, json.dumps({"command": "answer", "status": status}), timeout_s)
+        if event["event"] == "call-ended" and event["status"] != status:
+            raise CallError(event["status"], event["reason"])
+
+    async def hang_up(self, timeout_s: float) -> Media:
+        """End the call and return its RTP packets.
+
+        Raises:
+            StackError: there is none, or the stack ended.
+        """
+        event = await self._ask(("call-ended",), json.dumps({"command": "hang-up"}), timeout_s)
+        return Media(event["rtp_sent"], event["rtp_received"])
+
+    async def media(self, timeout_s: float) -> Media:
+        """Return the RTP packets of the call so far.
+
+        Raises:
+            StackError: there is none, or the stack ended.
+        """
+        event = await self._ask(("media",), json.dumps({"command": "media"}), timeout_s)
+        return Media(event["rtp_sent"], event["rtp_received"])
 
     async def stop(self) -> None:
         """End the process, without de-registration; it is gone when this returns."""
@@ -137,23 +194,23 @@ class StackProcess:
             self._isim.close()
 
     async def _registration(self, command: dict[str, str], timeout_s: float) -> Registration:
-        event = await self._ask("registration", json.dumps(command), timeout_s)
+        event = await self._ask(("registration",), json.dumps(command), timeout_s)
         return Registration(
             event["status"], event["reason"], event["expires_s"], tuple(event["public_user_identities"])
         )
 
-    async def _ask(self, answer: str, line: str, timeout_s: float) -> dict[str, Any]:
+    async def _ask(self, answers: tuple[str, ...], line: str, timeout_s: float) -> dict[str, Any]:
         assert self._process is not None
         assert self._process.stdin is not None
         if self._process.returncode is not None or self._stopping:
             raise StackError("the SIP stack has ended")
         future: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
-        self._waiting = (answer, future)
+        self._waiting = (answers, future)
         try:
             self._process.stdin.write(line.encode() + b"\n")
             return await asyncio.wait_for(future, timeout_s)
         except TimeoutError as exc:
-            raise StackError(f"no end after {timeout_s:g} s") from exc
+            raise NoEnd(f"no end after {timeout_s:g} s") from exc
         finally:
             self._waiting = None
 
@@ -176,10 +233,10 @@ class StackProcess:
     def _settle(self, event: dict[str, Any] | None, error: StackError | None) -> None:
         if self._waiting is None or self._waiting[1].done():
             return
-        answer, future = self._waiting
+        answers, future = self._waiting
         if error is not None:
             future.set_exception(error)
-        elif event is not None and event["event"] == answer:
+        elif event is not None and event["event"] in answers:
             future.set_result(event)
 
     async def _serve_isim(self, reader: asyncio.StreamReader) -> None:

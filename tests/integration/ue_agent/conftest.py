@@ -17,6 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -311,15 +312,12 @@ def registrar() -> Iterator[Registrar]:
     made.close()
 
 
-@pytest.fixture
-def write_config(tmp_path: Path, ca: trustme.CA) -> Callable[..., Path]:
+def write_ue_config(folder: Path, ca: trustme.CA, p_cscf: str, **settings: str) -> Path:
     """Write a ue.toml; settings by dotted name."""
-
-    def write(p_cscf: str, **settings: str) -> Path:
-        ca.cert_pem.write_to_path(tmp_path / "mc1-ca.pem")
-        path = tmp_path / "ue.toml"
-        path.write_text(
-            f"""
+    ca.cert_pem.write_to_path(folder / "mc1-ca.pem")
+    path = folder / "ue.toml"
+    path.write_text(
+        f"""
 [ue]
 name = "ue1"
 state_dir = "state"
@@ -344,10 +342,14 @@ ca = "mc1-ca.pem"
 [sip]
 {settings.get("sip", "")}
 """
-        )
-        return path
+    )
+    return path
 
-    return write
+
+@pytest.fixture
+def write_config(tmp_path: Path, ca: trustme.CA) -> Callable[..., Path]:
+    """Write a ue.toml; settings by dotted name."""
+    return partial(write_ue_config, tmp_path, ca)
 
 
 @pytest.fixture

@@ -2,24 +2,11 @@
 
 import pytest
 
-from mmserver.messages import ConnectionDetailsResponse
-from ue_agent.agent import Agent, default_sip_uri, partner_entry
+from ue_agent.agent import Agent
 from ue_agent.config import UeConfig
-from ue_agent.errors import HttpError, UsageError
+from ue_agent.errors import NoMedia, UsageError
+from ue_agent.stack_process import Media
 from ue_agent.store import Store
-
-DETAILS = {
-    "partner_mc_system": "mc2",
-    "partner_mc_system_sip_identities": {
-        "private_user_identity": "m@d2",
-        "public_user_identities": ["tel:+1", "sip:m@d2"],
-    },
-    "initial_ue_configuration": {
-        "mc_system": "mc2", "home_domain": "d2", "p_cscf": ["sip:10.0.0.1"], "plmn": "00102", "idms_issuer": "i",
-        "idms_auth_endpoint": "a", "idms_token_endpoint": "t", "cms": "c", "gms": "g", "kms": "k",
-    },
-    "valid_until": "2099-01-01T00:00:00Z",
-}  # fmt: skip
 
 
 @pytest.fixture
@@ -50,12 +37,6 @@ def agent(config, events):
     store.close()
 
 
-def details(**changes: object) -> ConnectionDetailsResponse:
-    return ConnectionDetailsResponse.model_validate(
-        {**DETAILS, "initial_ue_configuration": {**DETAILS["initial_ue_configuration"], **changes}}
-    )
-
-
 def test_knows_its_primary_from_the_start(agent) -> None:
     status = agent.status()
     assert [(entry["system"], entry["role"]) for entry in status["systems"]] == [("mc1", "primary")]
@@ -81,22 +62,6 @@ async def test_unknown_systems_are_told(agent) -> None:
         await agent.authenticate("mc2")
     with pytest.raises(UsageError, match="no location"):
         await agent.get_connection_details(None, None)
-
-
-def test_a_partners_entry_is_what_step_13_says() -> None:
-    entry = partner_entry(details())
-    assert (entry.mc_system, entry.role, entry.home_domain, entry.p_cscf) == ("mc2", "partner", "d2", ("sip:10.0.0.1",))
-    assert entry.identities.private_user_identity == "m@d2" and entry.valid_until is not None
-
-
-@pytest.mark.parametrize("p_cscf", ["sip:x>y", "http://x", "sip:h;evil=1"])
-def test_a_p_cscf_that_pjsip_may_not_see(p_cscf) -> None:
-    with pytest.raises(HttpError, match="p_cscf"):
-        partner_entry(details(p_cscf=[p_cscf]))
-
-
-def test_the_first_sip_uri_is_registered() -> None:
-    assert default_sip_uri(partner_entry(details())) == "sip:m@d2"
 
 
 class Stack:
@@ -142,3 +107,36 @@ async def test_a_refused_refresh_ends_the_stack_it_came_from_and_no_other(agent)
     assert agent.registered_at == ()
     await agent.stop()
     assert (old.ended, new.ended) == (False, True)
+
+
+class Talking:
+    """A stack in a call whose counts grow."""
+
+    def __init__(self, received: int) -> None:
+        self._counts = Media(0, 0)
+        self._received = received
+
+    async def media(self, timeout_s: float) -> Media:
+        self._counts = Media(self._counts.rtp_sent + 5, self._counts.rtp_received + self._received)
+        return self._counts
+
+
+async def test_media_is_awaited_both_ways(agent) -> None:
+    agent._stacks["mc1"] = Talking(received=5)
+    assert await agent.await_media("mc1", 10, 5.0) == Media(10, 10)
+    agent._stacks["mc1"] = Talking(received=0)
+    with pytest.raises(NoMedia, match=r"no media: .* 0 received"):
+        await agent.await_media("mc1", 10, 0.01)
+
+
+async def test_events_of_a_call_become_the_ues(agent, events) -> None:
+    stack = agent._stacks["mc1"] = Stack()
+    agent._on_stack_event("mc1", stack, {"event": "call-received", "caller": "sip:b@d"})
+    agent._on_stack_event("mc1", stack, {"event": "call-answered", "status": 200, "reason": "OK"})
+    ended = {"event": "call-ended", "status": 200, "reason": "Normal", "rtp_sent": 3, "rtp_received": 4}
+    agent._on_stack_event("mc1", stack, ended)
+    assert events == [
+        {"event": "call.received", "system": "mc1", "from": "sip:b@d"},
+        {"event": "call.answered", "system": "mc1"},
+        {**ended, "event": "call.ended", "system": "mc1"},
+    ]

@@ -33,6 +33,16 @@ from ue_agent.commands import BadCommand, parse_command
             {"command": "message", "system": "mc1", "to": "tel:+1-2", "text": "t"},
             commands.Message(command="message", system="mc1", to="tel:+1-2", text="t"),
         ),
+        (
+            {"command": "call", "system": "mc1", "to": "sip:a@b"},
+            commands.Call(command="call", system="mc1", to="sip:a@b", ring=30.0),
+        ),
+        (
+            {"command": "answer", "system": "mc1", "status": 486},
+            commands.Answer(command="answer", system="mc1", status=486),
+        ),
+        ({"command": "await-media", "system": "mc1"}, commands.AwaitMedia(command="await-media", system="mc1")),
+        ({"command": "hang-up", "system": "mc1"}, commands.HangUp(command="hang-up", system="mc1")),
     ],
     ids=str,
 )
@@ -50,6 +60,10 @@ def test_commands_are_read(line, command) -> None:
         (b'{"id": 1, "command": "get-connection-details", "location": {}}', 1, "location"),
         (b'{"id": 1, "command": "authenticate", "system": "mc1", "flow": "magic"}', 1, "flow"),
         (b'{"id": 1, "command": "message", "system": "mc1", "to": "sip:a@b", "text": ""}', 1, "text"),
+        (b'{"id": 1, "command": "call", "system": "mc1", "to": "http://a"}', 1, "to"),
+        (b'{"id": 1, "command": "call", "system": "mc1", "to": "sip:a@b", "ring": 0}', 1, "ring"),
+        (b'{"id": 1, "command": "answer", "system": "mc1", "status": 100}', 1, "status"),
+        (b'{"id": 1, "command": "await-media", "system": "mc1", "packets": 0}', 1, "packets"),
     ],
 )
 def test_what_is_no_command_says_why_and_keeps_the_id(line, id_, reason) -> None:

@@ -11,6 +11,9 @@ from ue_agent import errors
         (errors.UsageError("not so"), {"reason": "not so"}),
         (errors.RegistrationError(403, "Forbidden"), {"reason": "Forbidden", "status": 403}),
         (errors.MessageError(404, "Not Found"), {"reason": "Not Found", "status": 404}),
+        (errors.CallError(486, "Busy Here"), {"reason": "busy", "status": 486, "detail": "Busy Here"}),
+        (errors.CallError(499, "Odd"), {"reason": "refused", "status": 499, "detail": "Odd"}),
+        (errors.NoMedia("no media"), {"reason": "no media"}),
         (errors.TokenRefused(400, "invalid_grant", "d"), {"reason": "invalid_grant", "status": 400, "detail": "d"}),
         (
             errors.StepRefused(403, "urn:t", "Title", "d", "10.1.X.1-2"),

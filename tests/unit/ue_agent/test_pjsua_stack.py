@@ -8,6 +8,8 @@ from ue_agent import pjsua_stack as s
 from ue_agent.stack_settings import StackSettings
 settings = StackSettings("u@d", "sip:u@d", "d", "sip:10.0.0.1", "10.0.0.2", 0, "tcp", 600, "urn:uuid:1", "3GPP-NR")
 c = s._account_config(settings, 7)
+t = c.mediaConfig.transportConfig
+assert (t.boundAddress, t.port) == ("10.0.0.2", 0)
 cr = c.sipConfig.authCreds[0]
 assert (c.idUri, c.regConfig.registrarUri, c.regConfig.timeoutSec) == ("sip:u@d", "sip:d", 600)
 assert not c.regConfig.registerOnAdd and c.regConfig.retryIntervalSec == 0
@@ -18,6 +20,7 @@ assert not (c.natConfig.contactRewriteUse or c.natConfig.viaRewriteUse or c.natC
 assert (cr.scheme, cr.realm, cr.username, cr.dataType) == ("Digest", "d", "u@d", s.pj.PJSIP_CRED_DATA_EXT_AKA)
 assert cr.data == "" and cr.akaK == ""
 e = s._endpoint_config()
+assert e.medConfig.noVad
 assert (e.logConfig.level, e.logConfig.consoleLevel, e.uaConfig.threadCnt) == (0, 0, 1)
 assert s._port_of("10.0.0.2:5062") == 5062 and s._port_of("[::1]:5062") == 5062
 class Prm: pass

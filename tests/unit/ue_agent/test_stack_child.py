@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from ue_agent.challenge import Answer, DigestQuestion
+from ue_agent.pjsua_call import CallAnswered, CallEnded, CallReceived, MediaCounted, MediaStarted
 from ue_agent.pjsua_stack import MessageReceived, MessageSent, RegistrationChanged
 from ue_agent.stack_child import IsimChannel, Mailbox, _LineReader, event_to_json
 
@@ -26,9 +27,17 @@ QUESTION = DigestQuestion("u@d", "d", "n", "sip:d", "REGISTER", "auth", "0000000
             MessageReceived("sip:u@d", "text/plain", "hello"),
             {"event": "message-received", "sender": "sip:u@d", "content_type": "text/plain", "text": "hello"},
         ),
+        (CallReceived("sip:u@d"), {"event": "call-received", "caller": "sip:u@d"}),
+        (CallAnswered(200, "OK"), {"event": "call-answered", "status": 200, "reason": "OK"}),
+        (
+            CallEnded(486, "Busy Here", 1, 2),
+            {"event": "call-ended", "status": 486, "reason": "Busy Here", "rtp_sent": 1, "rtp_received": 2},
+        ),
+        (MediaCounted(1, 2), {"event": "media", "rtp_sent": 1, "rtp_received": 2}),
+        (MediaStarted(), {"event": "media-started"}),
         (MessageSent(202, "Accepted"), {"event": "message-sent", "status": 202, "reason": "Accepted"}),
     ],
-    ids=["registration", "received", "sent"],
+    ids=lambda value: value.get("event") if isinstance(value, dict) else "",
 )  # fmt: skip
 def test_events_as_the_parent_reads_them(event, expected) -> None:
     assert event_to_json(event) == expected

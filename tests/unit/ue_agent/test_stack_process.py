@@ -33,7 +33,7 @@ def test_what_is_no_question_is_refused(stack, line) -> None:
 
 async def test_only_the_awaited_event_settles(stack) -> None:
     future: asyncio.Future[dict[str, object]] = asyncio.get_running_loop().create_future()
-    stack._waiting = ("registration", future)
+    stack._waiting = (("registration",), future)
     stack._settle({"event": "message-received"}, None)
     assert not future.done()
     stack._settle({"event": "registration"}, None)
@@ -43,7 +43,7 @@ async def test_only_the_awaited_event_settles(stack) -> None:
 
 async def test_an_end_settles_whatever_is_awaited(stack) -> None:
     future: asyncio.Future[dict[str, object]] = asyncio.get_running_loop().create_future()
-    stack._waiting = ("registration", future)
+    stack._waiting = (("registration",), future)
     stack._settle(None, StackError("gone"))
     with pytest.raises(StackError, match="gone"):
         await future
