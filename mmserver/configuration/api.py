@@ -1,7 +1,7 @@
 """HTTP of the configuration management server: CSC-4 for UEs, CSC-17 for partners' servers."""
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated, Final
@@ -25,6 +25,7 @@ from mmserver.http.app import create_app, no_content
 from mmserver.http.limits import RateLimit
 from mmserver.http.metrics import Metrics
 from mmserver.http.problems import ProblemFound, install_translation
+from mmserver.http.readiness import ReadinessCheck
 from mmserver.http.tokens import AccessToken, KeysUnavailable, TokenRefused, TokenVerifier
 from mmserver.messages import (
     Body,
@@ -67,7 +68,7 @@ class Parts:
     trial: Trial
     tellings: TellingReader
     withdrawals: WithdrawalsAtMms
-    readiness: Callable[[], Awaitable[str | None]]
+    readiness: ReadinessCheck
     audit: AuditReader | None = None
     metrics: Metrics = field(default_factory=Metrics)
     clock: Clock = time.time

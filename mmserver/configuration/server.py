@@ -23,6 +23,7 @@ from mmserver.configuration.withdrawals import Withdrawals
 from mmserver.http.app import create_metrics_app
 from mmserver.http.logs import configure_logs
 from mmserver.http.metrics import Metrics
+from mmserver.http.readiness import MMS, STORE, Missing, WriteProbe
 from mmserver.http.server import HttpServer, announce_ready, reload_signal, stop_signals
 from mmserver.http.tls import client_context, server_context
 from mmserver.http.tokens import IssuerKeys, KeysUnavailable, TokenRules, TokenVerifier
@@ -43,6 +44,7 @@ class Server:
         self._tls = TlsFiles(config, make_catalogue(config))
         self._clients = self._tls.partners
         self._store = _open_store(config)
+        self._probe = None if self._store is None else WriteProbe(self._store.touch, (StoreUnavailable,))
         self.directory = Directory(
             config,
             store=self._store,
@@ -73,6 +75,8 @@ class Server:
             stack.push_async_callback(self._tls.close)
             if self._store is not None:
                 stack.push_async_callback(self._store.close)
+                assert self._probe is not None
+                stack.push_async_callback(self._probe.close)
                 await self._store.require_schema()
             await self.directory.start()
             await self._withdrawals.start()
@@ -96,17 +100,14 @@ class Server:
         with contextlib.suppress(ReloadRefused):
             await self.directory.reload("SIGHUP")
 
-    async def missing(self) -> str | None:
+    async def missing(self) -> Missing | None:
         """Return what keeps the server from serving, or None."""
         try:
             await self._tls.mms.get_json(f"{self._config.mms.url}/health")
-            if self._store is not None:
-                await self._store.version()
         except PeerFailure as exc:
-            return f"the migration management server does not answer: {exc}"
-        except StoreUnavailable as exc:
-            return f"the store cannot be used: {exc.detail}"
-        return None
+            return Missing(MMS, str(exc))
+        why = None if self._probe is None else await self._probe.missing()
+        return None if why is None else Missing(STORE, f"store: {why}: disk full, read-only, or the database gone?")
 
     def _listener(self) -> HttpServer:
         idms = self._config.idms
@@ -187,7 +188,7 @@ def openapi_document() -> dict[str, Any]:
     """Return the OpenAPI description; nothing behind it runs."""
     nothing: Any = None
 
-    async def ready() -> str | None:
+    async def ready() -> Missing | None:
         return None
 
     parts = Parts(nothing, nothing, nothing, nothing, nothing, nothing, nothing, ready)

@@ -4,7 +4,7 @@ A program adds its routers, its own readiness check and what it counts.  Routes 
 ``/metrics`` is for the clients that the configuration names: nobody, unless told.
 """
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from fastapi import FastAPI
@@ -16,17 +16,14 @@ from mmserver.http.access import BODY_OCTETS_MAX, AccessControl, RouteGroup
 from mmserver.http.metrics import Metrics
 from mmserver.http.observation import Observation
 from mmserver.http.problems import (
-    NOT_READY,
     OF_EVERY_OPERATION,
     ProblemFound,
     install_problem_handlers,
     problem_responses,
 )
+from mmserver.http.readiness import KINDS, ReadinessCheck
 from mmserver.http.trace import TraceContext
 from mmserver.messages import Problem
-
-ReadinessCheck = Callable[[], Awaitable[str | None]]
-"""Returns what is missing, or None when the program can serve."""
 
 
 class _Application(FastAPI):
@@ -94,12 +91,13 @@ def _add_operation_routes(app: FastAPI, readiness: ReadinessCheck, metrics: Metr
         """Say that the process runs its loop."""
         return {"status": "up"}
 
-    @app.get("/ready", operation_id="ready", tags=["operation"], responses=problem_responses(NOT_READY))
+    @app.get("/ready", operation_id="ready", tags=["operation"], responses=problem_responses(*KINDS))
     async def ready() -> dict[str, Any]:
         """Say whether the program can serve now; 503 names what is missing."""
         missing = await readiness()
         if missing is not None:
-            raise ProblemFound(503, "not-ready", "Not ready", missing, headers={"Retry-After": "1"})
+            kind = missing.kind
+            raise ProblemFound(kind.status, kind.name, kind.title, missing.detail, headers={"Retry-After": "1"})
         return {"status": "ready"}
 
     text: dict[int | str, dict[str, Any]] = {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}}

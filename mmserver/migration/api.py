@@ -3,7 +3,6 @@
 Only HTTP lives here: bodies in, bodies out, refusals as problem details.  ``api_feed`` is the proxies' part.
 """
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -16,6 +15,7 @@ from mmserver.http.problems import (
     TYPE_PREFIX,
     install_translation,
 )
+from mmserver.http.readiness import ReadinessCheck
 from mmserver.messages import (
     Binding,
     BindingEntry,
@@ -70,7 +70,7 @@ class Parts:
     feed: Feed
     store: BindingStore
     metrics: MmsMetrics
-    readiness: Callable[[], Awaitable[str | None]]
+    readiness: ReadinessCheck
     agreements: Agreements
     reload: Reloading
 

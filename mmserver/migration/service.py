@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import structlog
 from mmserver.http.app import create_metrics_app
 from mmserver.http.logs import configure_logs
 from mmserver.http.metrics import Metrics
+from mmserver.http.readiness import PROXIES, SCHEMA, STORE, Missing, ReadinessCheck, WriteProbe
 from mmserver.http.server import HttpServer, announce_ready, reload_signal, stop_signals
 from mmserver.http.settings import MetricsTable
 from mmserver.http.tls import ExchangeableContext, server_context
@@ -22,7 +22,7 @@ from mmserver.migration.api import Parts, create_api
 from mmserver.migration.config import ClientsTable, MmsConfig
 from mmserver.migration.cx import CxServer
 from mmserver.migration.cx_node import CxNode
-from mmserver.migration.errors import MigrationError
+from mmserver.migration.errors import MigrationError, SchemaOutdated
 from mmserver.migration.feed import Feed
 from mmserver.migration.metrics import MmsMetrics
 from mmserver.migration.pools import load_pools
@@ -49,6 +49,7 @@ class Service:
         self.store = BindingStore(config.store.url, config.store.busy_timeout_s)
         lent_range = LentRange(domain=config.system.home_domain, prefix=config.allocation.partner.prefix)
         self.feed = Feed(self.store, lent_range, clock=time.time)
+        self._probe = WriteProbe(self.store.touch, (MigrationError,))
         agreements = Agreements(config.partners)
         self.cx = CxNode(config, CxServer(config, self.store, clock=time.time, agreements=agreements))
         pools = load_pools(config)
@@ -138,14 +139,19 @@ class Service:
         own = [] if self._own_metrics is None else [self._own_metrics.listen]
         return [self.http.listen, *self.cx.listen, *own]
 
-    async def missing(self) -> str | None:
-        """Return what keeps the server from serving, or None: the store, its schema, a proxy that is connected."""
+    async def missing(self) -> Missing | None:
+        """Return what keeps the server from serving, or None: a write to the store, its schema, a connected proxy."""
         try:
             await self.store.require_schema()
+        except SchemaOutdated as exc:
+            return Missing(SCHEMA, f"store: {exc}")
         except MigrationError as exc:
-            return f"store: {exc}"
+            return Missing(STORE, f"store: {exc}")
+        why = await self._probe.missing()
+        if why is not None:
+            return Missing(STORE, f"store: {why}: disk full, read-only, or the database gone?")
         if not self.cx.open_peers():
-            return f"diameter: none of {', '.join(self._config.diameter.peers)} is connected"
+            return Missing(PROXIES, f"diameter: none of {', '.join(self._config.diameter.peers)} is connected")
         return None
 
     async def __aenter__(self) -> "Service":
@@ -156,6 +162,7 @@ class Service:
         """
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(self.store.close)
+            stack.push_async_callback(self._probe.close)
             await self.store.require_schema()
             if await self.store.begin_life(time.time()):
                 log.warning("store.restored", consequence="every reader of the feed starts again")
@@ -185,9 +192,7 @@ class Service:
         ]
 
 
-def _metrics_server(
-    table: MetricsTable, metrics: Metrics, readiness: Callable[[], Awaitable[str | None]]
-) -> HttpServer | None:
+def _metrics_server(table: MetricsTable, metrics: Metrics, readiness: ReadinessCheck) -> HttpServer | None:
     if table.address is None:
         return None
     return HttpServer(create_metrics_app(metrics, readiness), address=table.address, port=table.port, context=None)
@@ -218,7 +223,7 @@ def openapi_document() -> dict[str, Any]:
     clients = ClientsTable(csc_x=("cms.example.org",))
     nothing: Any = None
 
-    async def ready() -> str | None:
+    async def ready() -> Missing | None:
         return None
 
     return create_api(

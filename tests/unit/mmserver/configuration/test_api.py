@@ -17,6 +17,7 @@ from mmserver.configuration.errors import MmsUnreachable, PartnerUnreachable, St
 from mmserver.configuration.procedure import PartnerSide, PrimarySide
 from mmserver.configuration.ue_configuration import MEDIA_TYPE
 from mmserver.http.metrics import Metrics
+from mmserver.http.readiness import MMS, Missing
 from mmserver.http.tokens import IssuerKeys, KeysUnavailable, TokenRules, TokenVerifier
 from mmserver.http.trace import current_traceparent
 
@@ -55,7 +56,7 @@ class Servers:
         self.partner = direct_partner(side2[1], self.directory2.current, "mc1", trial2)
         self.metrics: dict[str, Metrics] = {}
         self.idms_down = False
-        self.missing: str | None = None
+        self.missing: Missing | None = None
         side1, trial1 = self._sides(self.directory1, self.mms1, {"mc2": self.partner})
         self.mc1 = self._application(self.directory1, side1, trial1, self.mms1)
         self.mc2 = self._application(self.directory2, side2, trial2, self.mms2)
@@ -339,7 +340,7 @@ def test_a_caller_who_asks_too_often_learns_when_to_come_back(ue: TestClient) ->
 
 def test_readiness_and_the_operations_names(ue: TestClient, servers: Servers) -> None:
     assert ue.get("/ready").json() == {"status": "ready"}
-    servers.missing = "the migration management server does not answer"
+    servers.missing = Missing(MMS, "no answer in 2.0 s")
     assert ue.get("/ready").status_code == 503
     paths = ue.get("/openapi.json").json()["paths"]
     operations = {operation["operationId"] for path in paths.values() for operation in path.values()}

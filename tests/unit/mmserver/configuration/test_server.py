@@ -8,6 +8,7 @@ import pytest
 from mmserver.configuration.catalogue import make_catalogue
 from mmserver.configuration.server import Server, check, openapi_document
 from mmserver.configuration.tls_files import client_trust
+from mmserver.http.readiness import MMS
 from mmserver.http.settings import ConfigError
 from mmserver.http.tls import TlsError
 
@@ -44,7 +45,9 @@ def test_check_reads_certificates_and_areas(make_config, partner, files: Path) -
 async def test_parts_are_joined_without_asking_anybody(make_config, partner) -> None:
     server = Server(make_config("mc1", partner("mc2")))
     assert list(server.directory.current.partners) == ["mc2"]
-    assert "does not answer" in (await server.missing() or "")
+    missing = await server.missing()
+    assert missing is not None
+    assert missing.kind is MMS
 
 
 def test_the_document_names_every_part_of_the_api() -> None:

@@ -5,11 +5,12 @@ from starlette.testclient import TestClient
 from mmserver.http.access import RouteGroup
 from mmserver.http.app import create_app, create_metrics_app, no_content
 from mmserver.http.metrics import Metrics
+from mmserver.http.readiness import STORE, Missing
 
 
 def client(missing: str | None) -> TestClient:
-    async def readiness() -> str | None:
-        return missing
+    async def readiness() -> Missing | None:
+        return None if missing is None else Missing(STORE, missing)
 
     app = create_app(title="T", description="D", groups=(RouteGroup.for_clients("/csc-x", ["x"]),), readiness=readiness)
     return TestClient(app)
@@ -23,6 +24,7 @@ def test_health_and_readiness_ask_for_no_name() -> None:
 def test_readiness_names_what_is_missing() -> None:
     response = client("store: locked").get("/ready")
     assert (response.status_code, response.json()["detail"]) == (503, "store: locked")
+    assert response.json()["type"] == "urn:mc-migration:problem:store-unavailable"
 
 
 def test_the_openapi_document_has_problem_details() -> None:
@@ -40,7 +42,7 @@ def test_no_content_is_empty() -> None:
 
 
 def as_client(name: str) -> TestClient:
-    async def readiness() -> str | None:
+    async def readiness() -> Missing | None:
         return None
 
     app = create_app(title="T", description="D", groups=(), readiness=readiness, metrics_clients=["prometheus.mc1.lab"])
@@ -65,8 +67,8 @@ def test_metrics_are_for_those_who_are_named() -> None:
 
 
 def test_a_listener_of_its_own_serves_metrics_and_nothing_of_the_api() -> None:
-    async def readiness() -> str | None:
-        return "store"
+    async def readiness() -> Missing | None:
+        return Missing(STORE, "store")
 
     metrics = Metrics()
     metrics.counter("things", "Things.").add()
