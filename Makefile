@@ -6,27 +6,31 @@ SETUP  := bash packaging/set-up.sh
 PYTEST := $(PY) -m pytest -q
 # Most of these tests wait for a timer or a peer, so more of them run at once than there are processors.
 SIDE_BY_SIDE := -n 4 --dist loadfile
+# Where the lab's hosts are: netns, or containers.
+RUNTIME := netns
 # The lab's tools are in /usr/sbin, which is not in a user's PATH.  Under sudo no file of root's is left in the source
 # tree: set-up has compiled it already.
 ROOT   := $(if $(filter 0,$(shell id -u)),env,sudo env PYTHONDONTWRITEBYTECODE=1) \
           PATH=$(CURDIR)/.venv/bin:$(PATH):/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check unit conformance integration lab drill bench fuzz set-up set-up-python set-up-tests set-up-bench clean
+.PHONY: help demo test test-all check unit conformance integration lab drill bench fuzz set-up set-up-python set-up-tests set-up-bench set-up-containers clean
 
 help: ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
 
-demo: set-up ## two IMS cores up, one user migrated, every step proved from the capture
-	@$(ROOT) .venv/bin/mclab run migration
+demo: set-up ## two IMS cores up, one user migrated, every step proved from the capture; RUNTIME=containers: in podman
+	@$(ROOT) .venv/bin/mclab run migration --runtime $(RUNTIME)
 
 test: set-up-tests ## everything that CI runs: check, unit, conformance, integration, each scenario once
 	@$(MAKE) --no-print-directory check
 	$(PYTEST) $(SIDE_BY_SIDE) tests/unit tests/conformance tests/integration
-	$(ROOT) $(PYTEST) -p no:cacheprovider tests/lab
+	$(ROOT) $(PYTEST) -p no:cacheprovider tests/lab -m "not containers"
 
-test-all: test ## the same, then every scenario ten times with a look at what was left behind
+test-all: test set-up-containers ## the same, then every scenario ten times with a look at what was left, and once in containers
 	$(ROOT) .venv/bin/mclab run --all --repeat 10 --check-clean
+	$(ROOT) $(PYTEST) -p no:cacheprovider tests/lab -m containers
+	$(ROOT) .venv/bin/mclab run --all --runtime containers --check-clean
 
 check: set-up-python ## format, lint, types, architecture
 	.venv/bin/ruff format --check .
@@ -44,7 +48,7 @@ integration: set-up-tests ## real sockets on loopback, real databases, tshark
 	$(PYTEST) $(SIDE_BY_SIDE) tests/integration
 
 lab: set-up ## the lab's tests alone: real Kamailio, every scenario once, mutations
-	$(ROOT) $(PYTEST) -p no:cacheprovider tests/lab
+	$(ROOT) $(PYTEST) -p no:cacheprovider tests/lab -m "not containers"
 
 drill: set-up ## all scenarios ten times over, namespaces, processes and files the same before and after
 	$(ROOT) .venv/bin/mclab run --all --repeat 10 --check-clean
@@ -63,7 +67,10 @@ fuzz: set-up-tests ## long runs of the property tests
 	$(PYTEST) --timeout 3600 tests/fuzz -m slow
 
 set-up: ## install what is missing, nothing else
-	@$(SETUP) python lab
+	@$(SETUP) python lab $(filter containers,$(RUNTIME))
+
+set-up-containers:
+	@$(SETUP) python lab containers
 
 set-up-python:
 	@$(SETUP) python

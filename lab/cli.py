@@ -28,7 +28,7 @@ app.add_typer(fault_cli.app, name="fault")
 LabId = Annotated[str | None, typer.Argument(help="Which lab; needed only when there are several.")]
 AsJson = Annotated[bool, typer.Option("--json", help="The result as JSON on standard output.")]
 TopologyFile = Annotated[Path | None, typer.Option("--topology", help="Another topology than the lab's own.")]
-Runtime = Annotated[str, typer.Option("--runtime", help="netns: network namespaces of this machine.")]
+Runtime = Annotated[str, typer.Option("--runtime", help="netns: namespaces of this machine; containers: podman.")]
 
 
 @app.command()
@@ -47,9 +47,9 @@ def up(
     from lab.commands.labs import up as bring_up
 
     _need_root()
-    _need_netns(runtime)
+    _need_runtime(runtime)
     with _errors():
-        result = bring_up(topology, tuple(system or ()), directory, _say)
+        result = bring_up(topology, tuple(system or ()), directory, _say, runtime)
     if as_json:
         _print_json(result)
     else:
@@ -65,7 +65,7 @@ def down(
     every: Annotated[bool, typer.Option("--all", help="Take every lab down.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Take a lab down: programs, capture, namespaces; a lab whose supervisor is dead too."""
+    """Take a lab down: programs, capture, namespaces, containers; a lab whose supervisor is dead too."""
     from lab.commands.labs import down as take_down
 
     _need_root()
@@ -116,7 +116,7 @@ def run(
     every: Annotated[bool, typer.Option("--all", help="Every scenario.")] = False,
     repeat: Annotated[int, typer.Option("--repeat", min=1, help="So many times each.")] = 1,
     check_clean: Annotated[
-        bool, typer.Option("--check-clean", help="Compare namespaces, processes and files before and after.")
+        bool, typer.Option("--check-clean", help="Compare namespaces, containers, processes, files before and after.")
     ] = False,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the lab up afterwards.")] = False,
     topology: TopologyFile = None,
@@ -129,7 +129,7 @@ def run(
     from lab.commands.runs import run as run_scenarios
 
     _need_root()
-    _need_netns(runtime)
+    _need_runtime(runtime)
     with _errors():
         order = RunOrder(
             names=tuple(scenario or ()),
@@ -139,6 +139,7 @@ def run(
             keep=keep,
             topology=topology,
             directory=directory,
+            runtime=runtime,
         )
         outcomes = run_scenarios(order, _say, show=not as_json)
     if as_json:
@@ -340,14 +341,31 @@ def move(
     typer.echo(f"{ue} is in {system}")
 
 
+@app.command(name="base-image")
+def base_image(
+    mirror: Annotated[
+        str, typer.Option("--mirror", help="A mirror of Debian packages; debootstrap's own if none.")
+    ] = "",
+    again: Annotated[bool, typer.Option("--again", help="Make it anew although it is there.")] = False,
+) -> None:
+    """Make the base image of the containers, debian:bookworm-slim, by debootstrap: where no registry is reached."""
+    from lab.commands.images import make_base
+
+    _need_root()
+    with _errors():
+        typer.echo(make_base(mirror, _say, again=again))
+
+
 def main() -> None:
     """Run the command line."""
     app(prog_name="mclab")
 
 
-def _need_netns(runtime: str) -> None:
-    if runtime != "netns":
-        _fail(f"no runtime {runtime}; there is netns", 2)
+def _need_runtime(runtime: str) -> None:
+    from lab.runtime.choice import RUNTIMES
+
+    if runtime not in RUNTIMES:
+        _fail(f"no runtime {runtime}; there are {', '.join(RUNTIMES)}", 2)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from lab.render.files import SOCKETS
+from lab.runtime.engine import containers_of
 from lab.runtime.marks import MARK, NETNS_FOLDER, PREFIX, disks_of
 
 ETC_FILES: Final = ("/etc/hosts", "/etc/resolv.conf", "/etc/nsswitch.conf", "/etc/hostname")
@@ -16,6 +17,7 @@ class Traces:
     """Names of what is there."""
 
     namespaces: frozenset[str]
+    containers: frozenset[str]
     processes: frozenset[str]
     mounts: frozenset[str]
     interfaces: frozenset[str]
@@ -26,6 +28,7 @@ def look(lab_id: str) -> Traces:
     """Return what one lab, and what no lab may touch, has on this machine now."""
     return Traces(
         namespaces=frozenset(name for name in _names(NETNS_FOLDER) if _is_of(lab_id, name)),
+        containers=frozenset(containers_of(lab_id)),
         processes=frozenset(_marked_processes(lab_id)),
         mounts=frozenset(_mounts(lab_id)),
         interfaces=_names(Path("/sys/class/net")),

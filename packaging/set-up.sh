@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Install what is missing: Debian packages by group, and the Python environment in .venv.
 #
-#   packaging/set-up.sh [--packages-only] GROUP...     groups: python lab browser database judges compiler
+#   packaging/set-up.sh [--packages-only] GROUP...     groups: python lab containers browser database judges compiler
 #
 # Idempotent: a second run finds everything and takes well under a second.  Services that a package
 # brings are neither started nor left enabled.  Root, or a user who may sudo.
@@ -18,6 +18,8 @@ declare -A GROUPS_OF=(
             /usr/share/doc/erlang-diameter:erlang-diameter openssl:openssl tshark:tshark ip:iproute2 faketime:faketime"
   [compiler]="cc:gcc /usr/include/stdlib.h:libc6-dev /usr/include/openssl/ssl.h:libssl-dev /usr/include/python3.11/Python.h:python3-dev"
   [database]="pg_virtualenv:postgresql-common /usr/lib/postgresql/15/bin/postgres:postgresql-15"
+  [containers]="podman:podman runc:runc conmon:conmon /usr/lib/podman/netavark:netavark /usr/lib/podman/aardvark-dns:aardvark-dns
+         iptables:iptables debootstrap:debootstrap"
   [browser]="chromium:chromium /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf:fonts-dejavu-core"
 )
 

@@ -8,7 +8,13 @@ from typing import Any
 
 from lab.commands.errors import Failure, Misuse
 from lab.commands.progress import Say, show_event
-from lab.commands.starting import check_topology, start_supervisor, supervisor_log, supervisor_options
+from lab.commands.starting import (
+    check_topology,
+    prepare_runtime,
+    start_supervisor,
+    supervisor_log,
+    supervisor_options,
+)
 from lab.render.files import SOCKETS
 from lab.run_directory import new_lab_id, new_run_path
 from lab.runtime.marks import lab_ids, namespaces_of
@@ -16,7 +22,9 @@ from lab.supervisor import client
 from lab.supervisor.client import NoSupervisor
 
 
-def up(topology: Path | None, systems: tuple[str, ...], directory: Path | None, say: Say) -> dict[str, Any]:
+def up(
+    topology: Path | None, systems: tuple[str, ...], directory: Path | None, say: Say, runtime: str = "netns"
+) -> dict[str, Any]:
     """Bring a lab up and leave it; return its id and run directory.
 
     Raises:
@@ -25,9 +33,10 @@ def up(topology: Path | None, systems: tuple[str, ...], directory: Path | None, 
     """
     if topology is not None or systems:  # the lab's own, whole, is known to be good
         check_topology(topology, systems)
+    prepare_runtime(runtime, say)
     lab_id = new_lab_id()
     run = (directory or new_run_path("up", lab_id)).absolute()
-    options = supervisor_options(lab_id, run, topology)
+    options = supervisor_options(lab_id, run, topology, runtime)
     for system in systems:
         options += ["--system", system]
     supervisor = start_supervisor(options, run, tied=False)
@@ -139,11 +148,16 @@ def _take_down(lab_id: str, say: Say) -> None:
             return
     say(f"lab {lab_id}: its supervisor is dead, removing what it left")
     from lab import traces
+    from lab.runtime.engine import remove_containers
     from lab.runtime.netns import remove_lab
     from lab.runtime.runtime import RuntimeFailure
 
+    async def remove() -> None:
+        await remove_containers(lab_id)
+        await remove_lab(lab_id)
+
     try:
-        asyncio.run(remove_lab(lab_id))
+        asyncio.run(remove())
     except RuntimeFailure as exc:
         raise Failure(str(exc)) from exc
     for left in traces.processes_of_lab(lab_id):

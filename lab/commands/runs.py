@@ -8,7 +8,13 @@ from lab import traces
 from lab.commands.errors import Failure, Misuse
 from lab.commands.outcome import RunOutcome
 from lab.commands.progress import Say, show_event
-from lab.commands.starting import check_topology, start_supervisor, supervisor_log, supervisor_options
+from lab.commands.starting import (
+    check_topology,
+    prepare_runtime,
+    start_supervisor,
+    supervisor_log,
+    supervisor_options,
+)
 from lab.run_directory import RunDirectory, new_lab_id, new_run_path
 from lab.scenarios.library import SCENARIOS, UnknownScenario, scenario_named
 from lab.scenarios.model import Scenario
@@ -25,6 +31,7 @@ class RunOrder:
     keep: bool = False
     topology: Path | None = None
     directory: Path | None = None
+    runtime: str = "netns"
 
 
 def scenarios() -> list[dict[str, Any]]:
@@ -48,6 +55,7 @@ def run(order: RunOrder, say: Say, *, show: bool) -> list[RunOutcome]:
 
     Raises:
         Misuse: no scenario is named, one is unknown, or the topology cannot be used.
+        Failure: the runtime cannot be made ready.
     """
     if order.every and order.names:
         raise Misuse(f"either --all or names of scenarios, not both: {', '.join(order.names)}")
@@ -63,6 +71,7 @@ def run(order: RunOrder, say: Say, *, show: bool) -> list[RunOutcome]:
             check_topology(order.topology, scenario.systems)
     if order.directory is not None and len(chosen) * order.repeat > 1:
         raise Misuse("--directory is for one run only")
+    prepare_runtime(order.runtime, say)
     outcomes = []
     for _ in range(order.repeat):
         for scenario in chosen:
@@ -87,7 +96,8 @@ def _run_once(scenario: Scenario, order: RunOrder, say: Say, *, show: bool) -> R
 
 def _live(outcome: RunOutcome, lab_id: str, order: RunOrder, say: Say, *, show: bool) -> bool:
     """Have a supervisor run the scenario, judge the run, and return whether the lab was kept."""
-    options = [*supervisor_options(lab_id, outcome.run, order.topology), "--scenario", outcome.scenario]
+    options = [*supervisor_options(lab_id, outcome.run, order.topology, order.runtime)]
+    options += ["--scenario", outcome.scenario]
     supervisor = start_supervisor([*options, *(["--keep"] if order.keep else [])], outcome.run, tied=not order.keep)
     say(f"{outcome.scenario}: {outcome.run}")
     kept = came_up = judged = False

@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Final
 
-from lab.commands.errors import Misuse
+from lab.commands.errors import Failure, Misuse
+from lab.commands.progress import Say
 from lab.run_directory import last_lines
 from lab.supervisor.client import Supervisor
 
@@ -25,9 +26,26 @@ def check_topology(topology: Path | None, systems: tuple[str, ...]) -> None:
         raise Misuse(str(exc)) from exc
 
 
-def supervisor_options(lab_id: str, run: Path, topology: Path | None) -> list[str]:
+def prepare_runtime(runtime: str, say: Say) -> None:
+    """Make what a runtime needs before the first lab: the images of containers, where they are not up to date.
+
+    Raises:
+        Failure: it cannot be made.
+    """
+    if runtime != "containers":
+        return
+    from lab.runtime.images import make_images
+    from lab.runtime.runtime import RuntimeFailure
+
+    try:
+        make_images(say)
+    except RuntimeFailure as exc:
+        raise Failure(str(exc)) from exc
+
+
+def supervisor_options(lab_id: str, run: Path, topology: Path | None, runtime: str = "netns") -> list[str]:
     """Return what every supervisor is told."""
-    options = ["--lab-id", lab_id, "--directory", str(run)]
+    options = ["--lab-id", lab_id, "--directory", str(run), "--runtime", runtime]
     return [*options, "--topology", str(topology.absolute())] if topology else options
 
 

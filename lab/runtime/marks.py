@@ -46,6 +46,24 @@ def disks_of(lab_id: str, mounts: Path = Path("/proc/self/mounts")) -> list[str]
     return [words[1].replace("\\040", " ") for words in lines if words[0] == disk_name(lab_id)]
 
 
+def programs_in(namespace: str) -> list[int]:
+    """Return the programs that run in one namespace: what carries a lab's mark, errands not."""
+    try:
+        inside = (NETNS_FOLDER / namespace).stat().st_ino
+    except OSError:
+        return []
+    numbers = (entry for entry in Path("/proc").iterdir() if entry.name.isdecimal())
+    return sorted(int(entry.name) for entry in numbers if _network_of(entry) == inside and _is_marked(entry))
+
+
+def _is_marked(process: Path) -> bool:
+    try:
+        settings = (process / "environ").read_bytes().split(b"\0")
+    except OSError:
+        return False  # it has ended
+    return any(setting.startswith(f"{MARK}=".encode()) for setting in settings)
+
+
 def _network_of(process: Path) -> int | None:
     try:
         return (process / "ns" / "net").stat().st_ino

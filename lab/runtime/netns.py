@@ -6,6 +6,7 @@ nothing is written in the machine's /etc.
 """
 
 import asyncio
+import contextlib
 import os
 import signal
 from collections.abc import Mapping, Sequence
@@ -30,6 +31,10 @@ _ENTER: Final = (
 
 class NetnsRuntime:
     """The namespaces of one lab."""
+
+    name = "netns"
+    tools: tuple[str, ...] = ("ip", "nft", "nsenter", "unshare", "dumpcap", "reordercap")
+    brings_programs = False
 
     def __init__(self, lab_id: str, topology: Topology, hosts_file: Path) -> None:
         self._lab_id = lab_id
@@ -80,6 +85,11 @@ class NetnsRuntime:
             *(["env", *settings] if settings else []),
             *argv,
         ]
+
+    def signal(self, host: str, pid: int, number: signal.Signals) -> None:
+        """Send a signal to the group of a program, which has its own."""
+        with contextlib.suppress(ProcessLookupError):  # it has ended, and nobody has taken note yet
+            os.killpg(pid, number)
 
     async def move(self, ue: str, system: str) -> None:
         """Take the UE's interface from one bridge to another and give it an address there.

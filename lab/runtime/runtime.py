@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -16,6 +17,13 @@ class RuntimeFailure(RuntimeError):
 class Runtime(Protocol):
     """Hosts of one lab on this machine."""
 
+    name: str
+    """As ``--runtime`` has it."""
+    tools: tuple[str, ...]
+    """Programs of this machine without which it does not work."""
+    brings_programs: bool
+    """What hosts run comes with it, and need not be installed on this machine."""
+
     async def create(self) -> None:
         """Make every host of the topology and connect them.
 
@@ -27,7 +35,10 @@ class Runtime(Protocol):
         """Remove all of it, with whatever still runs inside."""
 
     def command(self, host: str, argv: Sequence[str], environment: Mapping[str, str]) -> list[str]:
-        """Return the command of this machine that runs ``argv`` on a host."""
+        """Return the command of this machine that runs ``argv`` on a host, and ends when that does."""
+
+    def signal(self, host: str, pid: int, number: signal.Signals) -> None:
+        """Send a signal to what ``command`` runs on a host, children and all; ``pid`` leads the command's group."""
 
     async def move(self, ue: str, system: str) -> None:
         """Take the UE's interface out of its network and put it into another system's."""

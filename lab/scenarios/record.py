@@ -39,12 +39,12 @@ def run_facts(topology: Topology, scenario: Scenario, files: Files) -> dict[str,
     }
 
 
-def environment() -> dict[str, str]:
+def environment(runtime: str) -> dict[str, str]:
     """Return what the run was made with."""
     return {
         "python": platform.python_version(),
         "kernel": platform.release(),
-        "runtime": "netns",
+        "runtime": runtime,
         "kamailio": _first_line("kamailio", "-v"),
         "tshark": _first_line("tshark", "-v"),
     }

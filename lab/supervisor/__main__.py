@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from lab.render.files import Files
 from lab.run_directory import RunDirectory
-from lab.runtime.netns import NetnsRuntime
+from lab.runtime.choice import RUNTIMES, runtime_named
 from lab.scenarios.library import UnknownScenario, scenario_named
 from lab.scenarios.model import Scenario
 from lab.scenarios.orders import scenario_of_order
@@ -49,7 +49,7 @@ def main() -> None:
 
 async def _supervise(options: argparse.Namespace, scenario: Scenario, topology: Topology, files: Files) -> int:
     timeline = Timeline(files.run.timeline, _tell)
-    runtime = NetnsRuntime(files.lab_id, topology, files.run.hosts_file)
+    runtime = runtime_named(options.runtime, topology, files)
     lab = Lab(topology, runtime, files, timeline)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -88,7 +88,7 @@ async def _work(options: argparse.Namespace, scenario: Scenario, lab: Lab, stop:
         if scenario is not NO_SCENARIO:
             status = await _run_scenario(scenario, lab, facts)
         else:
-            lab.files.run.write_run(facts | {"environment": await asyncio.to_thread(environment)})
+            lab.files.run.write_run(facts | {"environment": await asyncio.to_thread(environment, lab.runtime.name)})
         if options.keep or scenario is NO_SCENARIO:
             await lab.faults.end_all()
             _tell({"event": "kept", "lab": lab.files.lab_id})
@@ -105,7 +105,7 @@ async def _run_scenario(scenario: Scenario, lab: Lab, facts: dict[str, Any]) -> 
         failure = str(exc)
     await lab.finish_capture()
     ending = {"completed": failure is None, "failure": failure, "ended_programs": lab.unexpected}
-    lab.files.run.write_run(facts | ending | {"environment": await asyncio.to_thread(environment)})
+    lab.files.run.write_run(facts | ending | {"environment": await asyncio.to_thread(environment, lab.runtime.name)})
     if failure is not None:
         _tell({"event": "failed", "reason": failure})
         return 1
@@ -150,6 +150,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--directory", type=Path, required=True)
     parser.add_argument("--topology", type=Path, default=DEFAULT_FILE)
     parser.add_argument("--system", action="append", default=[])
+    parser.add_argument("--runtime", choices=RUNTIMES, default=RUNTIMES[0])
     parser.add_argument("--scenario", default="")
     parser.add_argument("--order", default="", help="a storm or a drill as JSON, in place of a scenario")
     parser.add_argument("--keep", action="store_true", help="stay up when the scenario is through")

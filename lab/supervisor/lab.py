@@ -19,7 +19,6 @@ from lab.topology import Topology
 
 READY_S: Final = 45.0
 OTHERS_SHOWN_LINES: Final = 3
-TOOLS: Final = ("ip", "nft", "nsenter", "unshare", "dumpcap", "reordercap", "kamailio")
 
 
 class UpFailed(RuntimeError):
@@ -48,7 +47,7 @@ class Lab:
         Raises:
             UpFailed: a tool is missing, a name is taken, or programs ended or did not get ready.
         """
-        missing = [tool for tool in _tools(self.topology) if shutil.which(tool) is None]
+        missing = [tool for tool in _tools(self.runtime, self.topology) if shutil.which(tool) is None]
         if missing:
             raise UpFailed(f"{', '.join(missing)} not installed: make set-up")
         try:
@@ -229,9 +228,11 @@ class Lab:
         self.timeline.note("program.ended", host=process.host, status=process.exit_status)
 
 
-def _tools(topology: Topology) -> tuple[str, ...]:
+def _tools(runtime: Runtime, topology: Topology) -> tuple[str, ...]:
+    if runtime.brings_programs:
+        return runtime.tools
     has_agents = any(system.agents == "freediameter" for system in topology.systems.values())
-    return (*TOOLS, "freeDiameterd") if has_agents else TOOLS
+    return (*runtime.tools, "kamailio", *(("freeDiameterd",) if has_agents else ()))
 
 
 def _rendered(topology: Topology, files: Files) -> tuple[Program, ...]:

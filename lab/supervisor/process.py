@@ -6,7 +6,6 @@ log file, so that it survives the supervisor; standard output comes here.
 """
 
 import asyncio
-import contextlib
 import json
 import os
 import signal
@@ -182,8 +181,7 @@ class HostProcess:
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the program and its children."""
         if self.pid is not None:
-            with contextlib.suppress(ProcessLookupError):  # it has ended, and nobody has taken note yet
-                os.killpg(self.pid, number)
+            self._runtime.signal(self.host, self.pid, number)
 
     async def _spawn(self, log: Path) -> None:
         environment = {"SSLKEYLOGFILE": str(self._files.run.keys(self.host)), MARK: self._files.lab_id}

@@ -53,6 +53,6 @@ def test_a_user_whose_path_has_no_sbin_finds_the_labs_tools() -> None:
     )  # fmt: skip
     command = shown.stdout.splitlines()[-1].split()
     (path,) = [word.removeprefix("PATH=").split(":") for word in command if word.startswith("PATH=")]
-    assert command[-3:] == [".venv/bin/mclab", "run", "migration"]
+    assert command[-5:] == [".venv/bin/mclab", "run", "migration", "--runtime", "netns"]
     assert path[0] == str(SET_UP.parents[1] / ".venv" / "bin")
     assert "/usr/sbin" in path

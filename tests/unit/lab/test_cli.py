@@ -12,7 +12,8 @@ RUNNER = CliRunner()
 
 
 @pytest.mark.parametrize(
-    "command", ["up", "down", "status", "scenarios", "run", "verify", "report", "tell", "move", "doctor", "compare"]
+    "command",
+    ["up", "down", "status", "scenarios", "run", "verify", "report", "tell", "move", "doctor", "compare", "base-image"],
 )
 def test_every_command_explains_itself(command: str) -> None:
     assert RUNNER.invoke(app, [command, "--help"]).exit_code == 0

@@ -9,7 +9,7 @@ from lab.runtime.marks import MARK
 from lab.traces import Traces
 
 NOTHING: frozenset[str] = frozenset()
-BEFORE = Traces(NOTHING, NOTHING, NOTHING, frozenset({"lo"}), frozenset({"/etc/hosts as of 1"}))
+BEFORE = Traces(NOTHING, NOTHING, NOTHING, NOTHING, frozenset({"lo"}), frozenset({"/etc/hosts as of 1"}))
 
 
 def test_nothing_new_is_nothing_left() -> None:
@@ -18,9 +18,18 @@ def test_nothing_new_is_nothing_left() -> None:
 
 def test_each_new_thing_is_a_line() -> None:
     after = Traces(
-        frozenset({"mclab-ab12-ue1"}), NOTHING, NOTHING, frozenset({"lo"}), frozenset({"/etc/hosts as of 2"})
+        frozenset({"mclab-ab12-ue1"}),
+        frozenset({"mclab-ab12-ue1"}),
+        NOTHING,
+        NOTHING,
+        frozenset({"lo"}),
+        frozenset({"/etc/hosts as of 2"}),
     )
-    assert traces.left_behind(BEFORE, after) == ["namespaces: mclab-ab12-ue1", "files: /etc/hosts as of 2"]
+    assert traces.left_behind(BEFORE, after) == [
+        "namespaces: mclab-ab12-ue1",
+        "containers: mclab-ab12-ue1",
+        "files: /etc/hosts as of 2",
+    ]
 
 
 def test_a_process_is_found_by_its_mark_and_no_other() -> None:

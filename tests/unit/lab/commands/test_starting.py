@@ -4,8 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from lab.commands.errors import Misuse
-from lab.commands.starting import check_topology, start_supervisor, supervisor_log, supervisor_options
+from lab.commands.errors import Failure, Misuse
+from lab.commands.starting import (
+    check_topology,
+    prepare_runtime,
+    start_supervisor,
+    supervisor_log,
+    supervisor_options,
+)
 
 
 def test_a_topology_is_read_as_the_lab_will(tmp_path: Path) -> None:
@@ -17,8 +23,18 @@ def test_a_topology_is_read_as_the_lab_will(tmp_path: Path) -> None:
 
 
 def test_a_topology_of_ones_own_is_passed_on_whole(tmp_path: Path) -> None:
-    assert supervisor_options("ab12", tmp_path, None) == ["--lab-id", "ab12", "--directory", str(tmp_path)]
+    told = supervisor_options("ab12", tmp_path, None, "containers")
+    assert told == ["--lab-id", "ab12", "--directory", str(tmp_path), "--runtime", "containers"]
     assert supervisor_options("ab12", tmp_path, Path("own.toml"))[-1] == str(Path.cwd() / "own.toml")
+
+
+def test_containers_without_an_engine_fail_before_a_lab_is_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    prepare_runtime("netns", lambda _: None)
+    with pytest.raises(Failure, match=r"^no container engine: podman is not installed; .* installs it$"):
+        prepare_runtime("containers", lambda _: None)
 
 
 def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:

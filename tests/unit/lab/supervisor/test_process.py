@@ -1,6 +1,8 @@
 """A program on a host: ready by its line only, commanded, seen when it ends, ended with its children."""
 
 import asyncio
+import contextlib
+import os
 import signal
 import sys
 from collections.abc import Mapping, Sequence
@@ -26,6 +28,10 @@ UE = (
 class ThisMachine:
     """A runtime whose every host is this machine."""
 
+    name = "this machine"
+    tools: tuple[str, ...] = ()
+    brings_programs = False
+
     async def create(self) -> None: ...
     async def remove(self) -> None: ...
     async def move(self, ue: str, system: str) -> None: ...
@@ -35,6 +41,10 @@ class ThisMachine:
 
     async def processes(self) -> list[int]:
         return []
+
+    def signal(self, host: str, pid: int, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(pid, number)
 
     def command(self, host: str, argv: Sequence[str], environment: Mapping[str, str]) -> list[str]:
         return ["env", *(f"{key}={value}" for key, value in environment.items()), *argv]

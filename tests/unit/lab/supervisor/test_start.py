@@ -1,5 +1,8 @@
 """The order in which programs start: needs first, by their listening; what goes before once; a failure stops it."""
 
+import contextlib
+import os
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,6 +24,10 @@ DEADLINE_S = 20.0
 class ThisMachine:
     """A runtime whose every host is this machine."""
 
+    name = "this machine"
+    tools: tuple[str, ...] = ()
+    brings_programs = False
+
     async def create(self) -> None: ...
     async def remove(self) -> None: ...
     async def move(self, ue: str, system: str) -> None: ...
@@ -30,6 +37,10 @@ class ThisMachine:
 
     async def processes(self) -> list[int]:
         return []
+
+    def signal(self, host: str, pid: int, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(pid, number)
 
     def command(self, host: str, argv: Sequence[str], environment: Mapping[str, str]) -> list[str]:
         return ["env", *(f"{key}={value}" for key, value in environment.items()), *argv]
