@@ -6,6 +6,7 @@ in, octets out: the node is somebody else's.
 
 import hashlib
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Final
 
 import structlog
@@ -111,8 +112,7 @@ class CxServer:
         request.require(d.VISITED_NETWORK_IDENTIFIER)
         kind = request.get(d.USER_AUTHORIZATION_TYPE) or Authorization.REGISTRATION
         now = self._clock()
-        async with self._store.reading() as transaction:
-            binding = await _resolve(transaction, impi, [impu])
+        binding = await _resolve(self._store, impi, [impu])
         server = binding.registration.server_name if binding.registration and binding.is_registered(now) else None
         if kind is Authorization.DE_REGISTRATION:
             if server is None:
@@ -147,17 +147,30 @@ class CxServer:
     async def _register(self, request: Message, impi: str | None, impus: list[str], server: str) -> bytes:
         now = self._clock()
         origin_host, origin_realm = request.require(d.ORIGIN_HOST), request.require(d.ORIGIN_REALM)
-        async with self._store.writing() as transaction:
-            old = await _resolve(transaction, impi, impus)
-            _require_served(old, now)
-            if old.registration and old.is_registered(now) and old.registration.server_name != server:
-                raise CxRefusal(Experimental.ERROR_IDENTITY_ALREADY_REGISTERED)
-            registration = Registration(server, origin_host, origin_realm, now + self._registration_s)
-            binding = await transaction.save(
-                old, register(old, registration), Change("registration.stored", origin_host, now)
-            )
+        asked = Registration(server, origin_host, origin_realm, now + self._registration_s)
+        known = await _resolve(self._store, impi, impus)
+        binding = None
+        if _only_renews(known, register(known, asked), now):
+            binding = await self._store_registration(impi, impus, asked, now, is_renewal=True)
+        if binding is None:
+            binding = await self._store_registration(impi, impus, asked, now, is_renewal=False)
+            assert binding is not None
         log.info("registration.stored", binding=binding.handle, scscf=origin_host)
         return self._with_profile(request, binding)
+
+    async def _store_registration(
+        self, impi: str | None, impus: list[str], asked: Registration, now: float, *, is_renewal: bool
+    ) -> IdentityBinding | None:
+        """Store where a set is registered; None, and nothing stored, when more than a renewal has become of it."""
+        async with self._store.writing(is_renewal=is_renewal) as transaction:
+            old = await _resolve(transaction, impi, impus)
+            _require_served(old, now)
+            if old.registration and old.is_registered(now) and old.registration.server_name != asked.server_name:
+                raise CxRefusal(Experimental.ERROR_IDENTITY_ALREADY_REGISTERED)
+            new = register(old, asked)
+            if is_renewal and not _only_renews(old, new, now):
+                return None
+            return await transaction.save(old, new, Change("registration.stored", asked.origin_host, now))
 
     async def _deregister(
         self, request: Message, impi: str | None, impus: list[str], server: str, kind: Assignment
@@ -178,8 +191,7 @@ class CxServer:
 
     async def _profile(self, request: Message, impi: str | None, impus: list[str], server: str) -> bytes:
         now = self._clock()
-        async with self._store.reading() as transaction:
-            binding = await _resolve(transaction, impi, impus)
+        binding = await _resolve(self._store, impi, impus)
         _require_served(binding, now)
         if not (binding.registration and binding.is_registered(now) and binding.registration.server_name == server):
             return self._result(request, ResultCode.UNABLE_TO_COMPLY)
@@ -190,8 +202,7 @@ class CxServer:
         impu = request.require(d.PUBLIC_IDENTITY)
         kind = request.get(d.USER_AUTHORIZATION_TYPE)
         now = self._clock()
-        async with self._store.reading() as transaction:
-            binding = await _resolve(transaction, None, [impu])
+        binding = await _resolve(self._store, None, [impu])
         if _reason_not_served(binding, now) is Experimental.ERROR_USER_UNKNOWN:
             raise CxRefusal(Experimental.ERROR_USER_UNKNOWN)
         if kind is Authorization.REGISTRATION_AND_CAPABILITIES:
@@ -221,7 +232,7 @@ class CxServer:
         )
 
 
-async def _resolve(transaction: Transaction, impi: str | None, impus: list[str]) -> IdentityBinding:
+async def _resolve(source: Transaction | BindingStore, impi: str | None, impus: list[str]) -> IdentityBinding:
     """Return the one binding whose set holds all these identities.
 
     Raises:
@@ -233,7 +244,7 @@ async def _resolve(transaction: Transaction, impi: str | None, impus: list[str])
         if first is not None and identity in first.identities.public_user_identities:
             found.append(first)  # as almost always: one query has answered for the whole set
             continue
-        holders = [] if identity is None else await transaction.find_by_identity(identity)
+        holders = [] if identity is None else await source.find_by_identity(identity)
         found.append(next((binding for binding in holders if binding.role is Role.PARTNER), None))
     known = [binding for binding in found if binding is not None]
     if not known:
@@ -265,6 +276,13 @@ def _require_served(binding: IdentityBinding, now: float) -> None:
     if reason is not None:
         log.info("binding.refused", binding=binding.handle, state=binding.state.value, enabled=binding.enabled)
         raise CxRefusal(reason)
+
+
+def _only_renews(old: IdentityBinding, new: IdentityBinding, now: float) -> bool:
+    """Say whether the set is registered already, and only until when changes."""
+    if old.registration is None or new.registration is None or not old.is_registered(now):
+        return False
+    return replace(new, registration=replace(new.registration, until=old.registration.until)) == old
 
 
 def _capabilities(servers: Iterable[str]) -> bytes:

@@ -123,8 +123,7 @@ class Feed:
 
     async def look_up(self, identity: str) -> FeedEntry | None:
         """Return the entry of the served binding that lends ``identity``."""
-        async with self._store.reading() as transaction:
-            found = await transaction.find_by_identity(identity)
+        found = await self._store.find_by_identity(identity)
         now = self._clock()
         return next((to_entry(binding) for binding in found if binding.is_in_feed and now < binding.valid_until), None)
 

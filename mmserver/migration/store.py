@@ -4,8 +4,6 @@ A change, its audit row and the feed version that it takes are one transaction. 
 """
 
 import asyncio
-import hashlib
-import json
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
@@ -16,9 +14,8 @@ from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from mmserver.identity import Impi, Impu, SipIdentities
-from mmserver.messages import BindingState, Deregistration, Role
-from mmserver.migration.bindings import PENDING_DUE_AT, SERVED, IdentityBinding, Registration
+from mmserver.messages import BindingState, Role
+from mmserver.migration.bindings import PENDING_DUE_AT, SERVED, IdentityBinding
 from mmserver.migration.errors import IdentityTaken, NotStorable, SchemaOutdated, StoreUnavailable
 from mmserver.migration.schema import (
     HEAD,
@@ -30,23 +27,21 @@ from mmserver.migration.schema import (
 )
 from mmserver.migration.store_audit import AuditQuery, AuditTable, Change
 from mmserver.migration.store_claims import ClaimTable
-from mmserver.migration.store_engine import begin_writing, create_store_engine, read_options
+from mmserver.migration.store_engine import begin_writing, create_store_engine, read_options, renewals_engine
 from mmserver.migration.store_feed import FeedRow, find_feed_rows
 from mmserver.migration.store_life import begin_life, is_own_life
 from mmserver.migration.store_listener import WAKE, listen_for_ever
+from mmserver.migration.store_look_up import LookUp
+from mmserver.migration.store_rows import LENDERS, from_row, stored_key, to_row
 from mmserver.migration.store_uses import UseTable
 from mmserver.migration.store_withdrawals import WithdrawalTable
 
 __all__ = ["BindingStore", "Change", "Transaction"]
 
 ROWS_MAX: Final = 1000
-KEY_MAX: Final = 1000
-"""A longer key is stored as its digest: PostgreSQL's index holds 2,704 octets a row."""
 # Written once: SQLAlchemy takes longer to put such a statement together than SQLite to carry it out, and a registration
 # at the partner waits for several of them.
 _OVERWRITE: Final = update(bindings).where(bindings.c.handle == bindparam("of_handle"))
-_HELD: Final = select(lent_identities.c.binding_id).where(lent_identities.c.identity == bindparam("wanted"))
-_LENDERS: Final = select(bindings).where(bindings.c.id.in_(_HELD)).order_by(bindings.c.id)
 LIVE: Final = bindings.c.state != BindingState.QUARANTINED.value
 
 
@@ -78,11 +73,11 @@ class Transaction:
 
     async def find_live(self, role: Role, key: str) -> IdentityBinding | None:
         """Return the binding of that key that is not quarantined."""
-        return await self._one((bindings.c.role == role.value) & (bindings.c.key == _stored_key(key)) & LIVE)
+        return await self._one((bindings.c.role == role.value) & (bindings.c.key == stored_key(key)) & LIVE)
 
     async def find_by_identity(self, identity: str) -> list[IdentityBinding]:
         """Return the bindings that lend this identity (several only where a default set is lent as it is)."""
-        return await self._many(_LENDERS, {"wanted": identity})
+        return await self._many(LENDERS, {"wanted": identity})
 
     async def find_by_private_identity(self, role: Role, impi: str) -> list[IdentityBinding]:
         """Return the live bindings whose lent set or counterpart has this IMPI."""
@@ -181,7 +176,7 @@ class Transaction:
             IdentityTaken: its key has a live binding, or one of its identities a holder.
         """
         binding = await self._versioned(binding, binding.is_in_feed)
-        result = await self._connection.execute(insert(bindings).values(_to_row(binding)))
+        result = await self._connection.execute(insert(bindings).values(to_row(binding)))
         key = result.inserted_primary_key
         assert key is not None
         lent = (binding.identities.private_user_identity, *binding.identities.public_user_identities)
@@ -194,7 +189,7 @@ class Transaction:
     async def save(self, old: IdentityBinding, new: IdentityBinding, change: Change) -> IdentityBinding:
         """Write ``new`` over ``old``; what the proxies see of it takes a new feed version."""
         new = await self._versioned(new, _seen_by_proxies(old) != _seen_by_proxies(new))
-        await self._connection.execute(_OVERWRITE, {**_to_row(new), "of_handle": new.handle})
+        await self._connection.execute(_OVERWRITE, {**to_row(new), "of_handle": new.handle})
         await self.audits.record(new, change)
         return new
 
@@ -257,7 +252,7 @@ class Transaction:
         return found[0] if found else None
 
     async def _many(self, query: Any, values: Mapping[str, Any] | None = None) -> list[IdentityBinding]:
-        return [_from_row(row) for row in (await self._connection.execute(query, values)).mappings()]
+        return [from_row(row) for row in (await self._connection.execute(query, values)).mappings()]
 
     async def _versioned(self, binding: IdentityBinding, takes_version: bool) -> IdentityBinding:
         if not takes_version:
@@ -273,13 +268,18 @@ class BindingStore:
 
     def __init__(self, url: str, busy_timeout_s: float = 5.0) -> None:
         self._engine: AsyncEngine = create_store_engine(url, busy_timeout_s)
+        self._renewals = renewals_engine(self._engine, busy_timeout_s)
+        self._look_up = LookUp(url) if self._engine.dialect.name == "sqlite" else None
         self._busy_timeout_s = busy_timeout_s
         # One writer of this process at a time: the others wait here in turn, and hold no connection meanwhile.
         self._turn = asyncio.Lock()
 
     @asynccontextmanager
-    async def writing(self) -> AsyncIterator[Transaction]:
+    async def writing(self, *, is_renewal: bool = False) -> AsyncIterator[Transaction]:
         """Yield a transaction that commits at the end, or leaves no trace; there is one at a time over all instances.
+
+        Args:
+            is_renewal: only for how much longer something holds; a loss of power may bring the earlier time back.
 
         Raises:
             IdentityTaken: a uniqueness constraint said no.
@@ -289,8 +289,8 @@ class BindingStore:
         with _translated():
             await self._take_turn()
             try:
-                async with self._engine.begin() as connection:
-                    await begin_writing(connection)
+                async with (self._renewals if is_renewal else self._engine).begin() as connection:
+                    await begin_writing(connection, is_renewal=is_renewal)
                     transaction = Transaction(connection)
                     yield transaction
                     if transaction.changed_feed and connection.dialect.name == "postgresql":
@@ -311,6 +311,20 @@ class BindingStore:
                 await connection.execution_options(**read_options(self._engine))
                 async with connection.begin():
                     yield Transaction(connection)
+
+    async def find_by_identity(self, identity: str) -> list[IdentityBinding]:
+        """Return the bindings that lend this identity, as last committed; at once where the database allows it.
+
+        Raises:
+            NotStorable: the identity cannot be in a store.
+            StoreUnavailable: the store said no.
+        """
+        with _translated():
+            found = self._look_up.find_by_identity(identity) if self._look_up else None
+        if found is not None:
+            return found
+        async with self.reading() as transaction:
+            return await transaction.find_by_identity(identity)
 
     async def require_schema(self) -> None:
         """Make sure that the schema is the one of this program.
@@ -355,6 +369,9 @@ class BindingStore:
 
     async def close(self) -> None:
         """Close all connections."""
+        if self._look_up is not None:
+            self._look_up.close()
+        await self._renewals.dispose()
         await self._engine.dispose()
 
     async def _take_turn(self) -> None:
@@ -380,10 +397,6 @@ class _translated:  # noqa: N801 - a context manager, read as a function
             raise StoreUnavailable(str(getattr(exc, "orig", None) or exc)) from exc
 
 
-def _stored_key(key: str) -> str:
-    return key if len(key) <= KEY_MAX else "sha256:" + hashlib.sha256(key.encode()).hexdigest()
-
-
 def _schema_revision(connection: Any) -> str | None:
     if not connection.dialect.has_table(connection, "alembic_version"):
         return None
@@ -395,72 +408,3 @@ def _seen_by_proxies(binding: IdentityBinding) -> tuple[object, ...]:
     if not binding.is_in_feed:
         return (False,)
     return (True, binding.enabled, binding.releasing, binding.valid_until, binding.provisioned)
-
-
-def _to_row(binding: IdentityBinding) -> dict[str, Any]:
-    registration = binding.registration
-    return {
-        "handle": binding.handle,
-        "role": binding.role.value,
-        "state": binding.state.value,
-        "key": _stored_key(binding.key),
-        "enabled": binding.enabled,
-        "releasing": binding.releasing,
-        "provisioned": binding.provisioned,
-        "other_mc_system": binding.other_mc_system,
-        "migration_management_server": binding.migration_management_server,
-        "mc_service_ids": json.dumps(binding.mc_service_ids),
-        "private_user_identity": binding.identities.private_user_identity,
-        "public_user_identities": json.dumps(binding.identities.public_user_identities),
-        "counterpart_private_user_identity": binding.counterpart.private_user_identity,
-        "counterpart_public_user_identities": json.dumps(binding.counterpart.public_user_identities),
-        "scope": binding.scope,
-        "valid_until": binding.valid_until,
-        "held_until": binding.held_until,
-        "quarantined_until": binding.quarantined_until,
-        "server_name": registration.server_name if registration else None,
-        "scscf_host": registration.origin_host if registration else None,
-        "scscf_realm": registration.origin_realm if registration else None,
-        "registered_until": registration.until if registration else None,
-        "deregistration": binding.deregistration.value,
-        "due_at": binding.due_at,
-        "version": binding.version,
-        "withdrawal": binding.withdrawal,
-        "unused_until": binding.unused_until,
-        "unused_since": binding.unused_since,
-    }
-
-
-def _from_row(row: Mapping[Any, Any]) -> IdentityBinding:
-    registration = None
-    if row["server_name"] is not None:
-        registration = Registration(row["server_name"], row["scscf_host"], row["scscf_realm"], row["registered_until"])
-    return IdentityBinding(
-        handle=row["handle"],
-        role=Role(row["role"]),
-        key=row["key"],
-        other_mc_system=row["other_mc_system"],
-        migration_management_server=row["migration_management_server"],
-        mc_service_ids=tuple(json.loads(row["mc_service_ids"])),
-        identities=_identities(row["private_user_identity"], row["public_user_identities"]),
-        counterpart=_identities(row["counterpart_private_user_identity"], row["counterpart_public_user_identities"]),
-        valid_until=row["valid_until"],
-        state=BindingState(row["state"]),
-        enabled=row["enabled"],
-        provisioned=row["provisioned"],
-        scope=row["scope"],
-        held_until=row["held_until"],
-        quarantined_until=row["quarantined_until"],
-        registration=registration,
-        deregistration=Deregistration(row["deregistration"]),
-        releasing=row["releasing"],
-        version=row["version"],
-        withdrawal=row["withdrawal"],
-        unused_until=row["unused_until"],
-        unused_since=row["unused_since"],
-    )
-
-
-def _identities(impi: str, impus: str) -> SipIdentities:
-    # They were parsed when they came in.
-    return SipIdentities(Impi(impi), tuple(Impu(impu) for impu in json.loads(impus)))

@@ -22,6 +22,7 @@ SILENCE_MS: Final = 10_000
 IDLE_IN_TRANSACTION_MS: Final = 10_000
 """An instance that stops in the middle of a transaction (paused, cut off) loses it, and the lock with it."""
 LOCK_WRITER: Final = "SELECT v FROM feed_version FOR NO KEY UPDATE"
+NO_WAIT_FOR_DISK: Final = "SET LOCAL synchronous_commit TO off"
 
 
 def create_store_engine(url: str, busy_timeout_s: float) -> AsyncEngine:
@@ -51,9 +52,23 @@ def create_store_engine(url: str, busy_timeout_s: float) -> AsyncEngine:
     )
 
 
-async def begin_writing(connection: AsyncConnection) -> None:
+def renewals_engine(engine: AsyncEngine, busy_timeout_s: float) -> AsyncEngine:
+    """Return the engine of renewals: on SQLite one that does not wait for the disk, else ``engine`` itself.
+
+    With synchronous=normal the write-ahead log stays whole, and the next durable commit makes all before it durable.
+    """
+    if engine.dialect.name != "sqlite":
+        return engine
+    renewals = create_async_engine(engine.url, pool_timeout=POOL_WAIT_S)
+    serialise_writers(renewals.sync_engine, busy_timeout_s, synchronous="normal")
+    return renewals
+
+
+async def begin_writing(connection: AsyncConnection, *, is_renewal: bool = False) -> None:
     """Become the one writer; SQLite did it with BEGIN IMMEDIATE."""
     if connection.dialect.name == "postgresql":
+        if is_renewal:
+            await connection.exec_driver_sql(NO_WAIT_FOR_DISK)
         await connection.exec_driver_sql(LOCK_WRITER)
 
 
@@ -64,11 +79,11 @@ def read_options(engine: AsyncEngine) -> dict[str, Any]:
     return {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 
 
-def serialise_writers(engine: sqlalchemy.Engine, busy_timeout_s: float) -> None:
+def serialise_writers(engine: sqlalchemy.Engine, busy_timeout_s: float, *, synchronous: str = "full") -> None:
     """Make every transaction of this SQLite engine BEGIN IMMEDIATE, unless it is marked read-only."""
     pragmas = (
         "journal_mode=wal",
-        "synchronous=full",
+        f"synchronous={synchronous}",
         "foreign_keys=on",
         f"busy_timeout={int(busy_timeout_s * 1000)}",
     )

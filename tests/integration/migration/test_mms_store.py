@@ -236,6 +236,18 @@ async def test_what_no_column_holds_is_refused_or_found_nowhere(lab: Any) -> Non
 
 
 @POSTGRESQL
+async def test_only_a_renewal_does_not_wait_for_the_disk(lab: Any) -> None:
+    upgrade(lab.database.url)
+    store = BindingStore(lab.database.url)
+    found = []
+    for is_renewal in (True, False):  # in this order: nothing of the first is left on the connection
+        async with store.writing(is_renewal=is_renewal) as transaction:
+            found.append((await transaction._connection.exec_driver_sql("SHOW synchronous_commit")).scalar())
+    await store.close()
+    assert found == ["off", "on"]
+
+
+@POSTGRESQL
 async def test_an_instance_that_stops_in_a_transaction_loses_it(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Paused or cut off with the lock in its hands: the others wait a bounded time, and what it had begun is undone."""
     monkeypatch.setattr(store_engine, "IDLE_IN_TRANSACTION_MS", 500)

@@ -277,3 +277,50 @@ async def test_filter_criteria_of_a_service_follow_the_services_of_the_agreement
     assert await servers() == ["all", *services]
     agreements.replace([table.model_copy(update={"services": ("mcptt", "mcdata")})])
     assert await servers() == ["all", "mcptt", "mcdata"]
+
+
+async def test_only_a_registration_that_changes_nothing_but_its_time_is_a_renewal(
+    mms: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a loss of power may undo: the later time, never where a set is registered."""
+    asked: list[bool] = []
+    real = mms.store.writing
+    monkeypatch.setattr(
+        mms.store, "writing", lambda *, is_renewal=False: asked.append(is_renewal) or real(is_renewal=is_renewal)
+    )
+    binding = await mms.allocated()
+    asked.clear()
+    for kind, later_s in (
+        (Assignment.REGISTRATION, 0),
+        (Assignment.RE_REGISTRATION, 60),
+        (Assignment.REGISTRATION, 60),
+    ):
+        mms.now += later_s
+        assert (await ask(mms, sar(binding, kind))).result() == (BASE, 2001)
+    assert asked == [False, True, True]
+    shown = await mms.server.get(binding.handle)
+    assert shown.registration is not None and shown.registration.until > mms.now
+    # Lapsed: whoever comes now registers anew, perhaps elsewhere.
+    for server in (SERVER, "sip:other.mc2.lab:6060"):
+        mms.now = (await mms.server.get(binding.handle)).registration.until
+        assert (await ask(mms, sar(binding, Assignment.REGISTRATION, server))).result() == (BASE, 2001)
+    assert asked[3:] == [False, False]
+
+
+async def test_a_registration_cleared_in_between_is_stored_durably(mms: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    binding = await registered(mms)
+    real, asked = mms.store.find_by_identity, []
+
+    async def clears_after(identity: str) -> list[IdentityBinding]:
+        found: list[IdentityBinding] = await real(identity)
+        if not asked:
+            asked.append(identity)
+            assert (await ask(mms, sar(binding, Assignment.USER_DEREGISTRATION))).result() == (BASE, 2001)
+        return found
+
+    monkeypatch.setattr(mms.store, "find_by_identity", clears_after)
+    assert (await ask(mms, sar(binding, Assignment.RE_REGISTRATION))).result() == (BASE, 2001)
+    async with mms.store.reading() as transaction:
+        trail = [row["event"] for row in await transaction.audit_trail(binding.handle)]
+    assert trail[-3:] == ["registration.stored", "registration.cleared", "registration.stored"]
+    assert (await mms.server.get(binding.handle)).state is BindingState.REGISTERED

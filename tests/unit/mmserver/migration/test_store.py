@@ -10,7 +10,8 @@ import sqlalchemy
 from mmserver.messages import BindingState, Deregistration, Role
 from mmserver.migration.bindings import IdentityBinding, Registration, finish_release, primary_key, register
 from mmserver.migration.errors import IdentityTaken, SchemaOutdated, StoreUnavailable
-from mmserver.migration.store import KEY_MAX, BindingStore, Change
+from mmserver.migration.store import BindingStore, Change
+from mmserver.migration.store_rows import KEY_MAX
 
 
 def change(mms: Any, event: str = "test") -> Change:
@@ -169,3 +170,25 @@ async def test_a_task_cancelled_at_any_statement_leaves_no_lock(make_mms: Any, s
     await asyncio.gather(cancelled, return_exceptions=True)
     async with asyncio.timeout(2):
         await other.allocated("b")
+
+
+async def test_an_identity_is_found_at_once_or_the_ordinary_way(mms: Any) -> None:
+    binding = await mms.allocated()
+    impi = binding.identities.private_user_identity
+    assert await mms.store.find_by_identity(impi) == [binding]
+    mms.store._look_up.close()
+    mms.store._look_up = None  # as on PostgreSQL
+    assert await mms.store.find_by_identity(impi) == [binding]
+
+
+async def test_a_renewal_is_one_writer_among_the_others(mms: Any) -> None:
+    binding = await mms.allocated()
+    async with mms.store.writing(is_renewal=True) as transaction:
+        saved = await transaction.save(binding, replace(binding, unused_until=mms.now), change(mms))
+    assert await read(mms, binding.handle) == saved
+    narrow = BindingStore(mms.config.store.url, 0.05)
+    async with mms.store.writing(is_renewal=True):
+        with pytest.raises(StoreUnavailable, match="locked"):
+            async with narrow.writing():
+                pass
+    await narrow.close()

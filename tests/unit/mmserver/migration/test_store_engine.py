@@ -6,7 +6,13 @@ import pytest
 import sqlalchemy
 from sqlalchemy.exc import OperationalError
 
-from mmserver.migration.store_engine import READ_ONLY, create_store_engine, read_options, serialise_writers
+from mmserver.migration.store_engine import (
+    READ_ONLY,
+    create_store_engine,
+    read_options,
+    renewals_engine,
+    serialise_writers,
+)
 
 
 def test_a_second_writer_waits_and_a_reader_does_not(tmp_path: Any) -> None:
@@ -42,3 +48,18 @@ async def test_postgresql_waits_a_bounded_time_for_everything() -> None:
     sqlite = create_store_engine("sqlite+aiosqlite:///never-opened.sqlite", 2.5)
     assert read_options(sqlite) == READ_ONLY
     await sqlite.dispose()
+
+
+async def test_a_renewal_does_not_wait_for_the_disk(tmp_path: Any) -> None:
+    durable = create_store_engine(f"sqlite+aiosqlite:///{tmp_path}/x.sqlite", 2.5)
+    renewals = renewals_engine(durable, 2.5)
+    async with renewals.begin() as connection:
+        found = [
+            (await connection.exec_driver_sql(f"PRAGMA {name}")).scalar() for name in ("journal_mode", "synchronous")
+        ]
+    await renewals.dispose()
+    await durable.dispose()
+    assert found == ["wal", 1]
+    elsewhere = create_store_engine("postgresql+psycopg://mms@db.invalid/mms", 2.5)
+    assert renewals_engine(elsewhere, 2.5) is elsewhere
+    await elsewhere.dispose()
