@@ -125,11 +125,19 @@ class HttpMessage:
         return value if isinstance(value, dict) else {}
 
 
+class Rtp(NamedTuple):
+    """A packet of RTP (RFC 3550 §5.1), which tshark knows from the SDP before it: its source and sequence number."""
+
+    ssrc: int
+    sequence: int
+
+
 class Payload(NamedTuple):
     """What one frame carried over TCP or UDP, as it was on the wire: ciphertext where it was TLS."""
 
     frame: Frame
     octets: bytes
+    rtp: Rtp | None = None
 
 
 class Certificate(NamedTuple):

@@ -7,7 +7,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, Final, TypeVar
 
-from lab.evidence.messages import Avp, Capture, Certificate, DiameterMessage, Frame, HttpMessage, Payload, SipMessage
+from lab.evidence.messages import (
+    Avp,
+    Capture,
+    Certificate,
+    DiameterMessage,
+    Frame,
+    HttpMessage,
+    Payload,
+    Rtp,
+    SipMessage,
+)
 
 Layer = Mapping[str, Any]
 M = TypeVar("M")
@@ -16,6 +26,7 @@ Given = TypeVar("Given")
 PAYLOAD_FIELDS: Final = (
     "frame.number", "frame.time_epoch", "ip.src", "ip.dst", "tcp.stream",
     "tcp.srcport", "tcp.dstport", "udp.srcport", "udp.dstport", "tcp.payload", "udp.payload",
+    "rtp.ssrc", "rtp.seq",
 )  # fmt: skip
 _COMPACT: Final = {"i": "call-id", "f": "from", "t": "to", "m": "contact", "v": "via", "l": "content-length"}
 
@@ -49,7 +60,7 @@ def read_payloads(lines: Iterable[str]) -> Iterator[Payload]:
 
 
 def _payload(fields: list[str]) -> Payload | None:
-    number, time_s, source, destination, stream, *ports, tcp, udp = fields
+    number, time_s, source, destination, stream, *ports, tcp, udp, ssrc, sequence = fields
     octets = bytes.fromhex(_octets(tcp or udp))
     if not octets or not source:
         return None
@@ -58,7 +69,7 @@ def _payload(fields: list[str]) -> Payload | None:
         int(number), float(time_s), source, destination, int(source_port or 0), int(destination_port or 0),
         int(stream) if stream else -1,
     )  # fmt: skip
-    return Payload(frame, octets)
+    return Payload(frame, octets, Rtp(int(ssrc, 16), int(sequence)) if ssrc else None)
 
 
 def _messages(layers: Layer, name: str, read: Callable[[Layer], M | None]) -> list[M]:

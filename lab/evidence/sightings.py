@@ -88,7 +88,7 @@ def everything(capture: Capture, facts: RunFacts) -> Iterator[Seen]:
     for frame, text in texts:
         yield Seen(frame, wire_of(frame, facts), _systems(frame, facts), text)
     tails: dict[tuple[str, int, str, int], bytes] = {}
-    for frame, octets in capture.payloads:
+    for frame, octets, _ in capture.payloads:
         direction = (frame.source, frame.source_port, frame.destination, frame.destination_port)
         whole = tails.get(direction, b"") + octets if frame.stream >= 0 else octets
         tails[direction] = whole[-CARRIED_OCTETS:]

@@ -12,9 +12,21 @@ from lab.scenarios.outages import OUTAGES
 from lab.scenarios.profiles import PROFILES
 from lab.scenarios.provisioning import PROVISIONING
 from lab.scenarios.refusals import REFUSALS
+from lab.scenarios.services import SERVICES
 from lab.scenarios.tokens import TOKENS
 
-_ALL: Final = (*NATIVE, *MIGRATIONS, *PROFILES, *AGENTS, *PROVISIONING, *REFUSALS, *TOKENS, *ENDINGS, *OUTAGES)
+_ALL: Final = (
+    *NATIVE,
+    *MIGRATIONS,
+    *SERVICES,
+    *PROFILES,
+    *AGENTS,
+    *PROVISIONING,
+    *REFUSALS,
+    *TOKENS,
+    *ENDINGS,
+    *OUTAGES,
+)
 SCENARIOS: Final[dict[str, Scenario]] = {scenario.name: scenario for scenario in _ALL}
 
 

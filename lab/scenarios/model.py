@@ -20,6 +20,8 @@ aaa-2, csc-y, hss, mms, csc-4, csc-x, csc-17, csc-1):
                                                 challenge, 200
     challenge-unanswered(ue, system)            after the 401 no REGISTER with a response followed
     message-delivered(ue, system)               a MESSAGE reached the UE through that system's S-CSCF and got 200
+    called(caller, callee, system, packets)     INVITE, LIR, LIA, the S-CSCF, 200, ACK, so much RTP each way, BYE
+    call-refused(caller, callee, system, status)  an INVITE that reached the callee got this status, and no RTP flowed
     distinct-sets(ues)                          no identity of one UE's migration and partner sets is another's
     partner-chosen(ue, system)                  step 13 names this partner and its area holds the location of step 1
     hss-asked-for(ue, identities)               the MAR at the HSS names the `lent` or the `default` set
@@ -155,6 +157,22 @@ class Message:
     text: str = "hello"
     status: int | tuple[int, ...] = 200
     patience_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call from one UE to another, answered, with RTP both ways, hung up; ``status`` other than 200: refused so.
+
+    Each is known by its identity in the system named.  ``packets``: of RTP, each way, before anybody hangs up.
+    """
+
+    caller: str
+    caller_system: str
+    callee: str
+    callee_system: str
+    status: int = 200
+    packets: int = 25
+    ended_by: Literal["caller", "callee"] = "caller"
 
 
 @dataclass(frozen=True, slots=True)
@@ -396,6 +414,7 @@ Step = (
     | Refresh
     | Deregister
     | Message
+    | Call
     | Isim
     | EnterConnectionDetails
     | ChangeBindings

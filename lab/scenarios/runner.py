@@ -13,6 +13,7 @@ from lab.faults.fault import FaultError
 from lab.faults.sighting import Sighting
 from lab.runtime.runtime import RuntimeFailure
 from lab.scenarios import model
+from lab.scenarios.calls import call
 from lab.scenarios.chaos_runs import drill
 from lab.scenarios.errands import (
     await_bindings,
@@ -81,6 +82,8 @@ class Runner:
                 return await self._with_status(step.ue, {"command": "deregister", "system": step.system}, step.status)
             case model.Message():
                 return await self._message(step)
+            case model.Call():
+                return await call(self._lab, step, self._identities(f"{step.callee}.{step.callee_system}")[1])
             case model.Isim():
                 return await self._done(step.ue, {"command": "isim", "sqn": step.sqn})
             case model.EnterConnectionDetails():

@@ -43,6 +43,7 @@ class Case:
 
 UE1 = {"ue": "ue1", "system": "mc2"}
 REGISTER = {**UE1, "method": "REGISTER"}
+CALL = {"caller": "ue3", "callee": "ue1", "system": "mc2"}
 
 # fmt: off
 CASES = (
@@ -58,6 +59,11 @@ CASES = (
     Case("challenge-unanswered", UE1, "wrong-key", "migration", "ue1 answered in frame"),
     Case("challenge-unanswered", UE1, "wrong-key", "unbound-identity", "never challenged"),
     Case("message-delivered", UE1, "migration", "refresh", "no MESSAGE reached ue1"),
+    Case("called", {**CALL, "packets": 25}, "services", "migration", "no call of ue3 to ue1"),
+    Case("called", {**CALL, "caller": "ue1", "callee": "ue3", "packets": 25}, "services", "services", "wanted 100000",
+         {"packets": 100_000}),
+    Case("call-refused", {**CALL, "status": 486}, "services", "services", "RTP flowed all the same", {"status": 200}),
+    Case("call-refused", {**CALL, "status": 486}, "services", "migration", "no call of ue3 to ue1"),
     Case("time-between", {"ue": "ue1", "first": "10.6.2-2", "last": "10.6.2-13", "at_most_s": 60.0}, "migration",
          "migration", "passed, wanted", {"at_most_s": 1e-6}),
     Case("both-orders", {}, "both-orders", "migration", "orders seen"),

@@ -6,7 +6,7 @@ A name or a parameter that is not there is a mistake of the scenario and makes t
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
-from lab.evidence.checks import lifecycle, sets, sip, tokens, wires
+from lab.evidence.checks import calls, lifecycle, sets, sip, tokens, wires
 from lab.evidence.checks.finding import Finding
 from lab.evidence.story import Evidence
 
@@ -31,6 +31,8 @@ REGISTRY: Final[dict[str, Callable[..., Finding]]] = {
     "resynchronised":         sip.resynchronised,
     "challenge-unanswered":   sip.challenge_unanswered,
     "message-delivered":      sip.message_delivered,
+    "called":                 calls.called,
+    "call-refused":           calls.call_refused,
     "time-between":           sip.time_between,
     "both-orders":            sip.both_orders,
     "diameter-answer":        wires.diameter_answer,

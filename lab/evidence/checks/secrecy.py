@@ -78,7 +78,7 @@ def between_systems_is_tls(evidence: Evidence) -> Finding:
     faults: dict[int, str] = {}
     begun: set[tuple[str, int, str, int]] = set()
     streams = set()
-    for frame, octets in evidence.capture.payloads:
+    for frame, octets, _ in evidence.capture.payloads:
         ends = {evidence.facts.system_of(frame.source), evidence.facts.system_of(frame.destination)}
         direction = (frame.source, frame.source_port, frame.destination, frame.destination_port)
         if len(ends) < 2 or "" in ends or direction in begun:
@@ -103,7 +103,7 @@ def tls_was_readable(evidence: Evidence) -> Finding:
     """
     talked: dict[int, set[tuple[str, int]]] = {}
     first: dict[int, int] = {}
-    for frame, octets in evidence.capture.payloads:
+    for frame, octets, _ in evidence.capture.payloads:
         if frame.stream >= 0 and {HTTPS, DIAMETER_TLS} & {frame.source_port, frame.destination_port}:
             if octets[0] == _APPLICATION_DATA:
                 talked.setdefault(frame.stream, set()).add((frame.source, frame.source_port))

@@ -53,6 +53,7 @@ WANTED = [
     "idms-key-rotation",
     "token-exchange-refused",
     "token-replayed",
+    "services",
 ]
 
 
