@@ -175,7 +175,7 @@ def instance_lost(evidence: Evidence, *, ue: str, system: str) -> Finding:
     asked = story.primary_set if system == story.ue.system else story.partner_set
     server = asked.request.frame.destination if asked else ""
     last: dict[str, int] = {}
-    for frame, _ in evidence.capture.payloads:
+    for frame, _, _ in evidence.capture.payloads:
         if facts.role(frame.source) == "mms" and facts.system_of(frame.source) == system:
             last[frame.source] = frame.number
     others = {address: number for address, number in last.items() if address != server}
