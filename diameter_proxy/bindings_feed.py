@@ -147,9 +147,9 @@ class BindingsFeed:
         """Read one large page; the garbage collector rests meanwhile, for it would walk through all that is there."""
         gc.disable()
         reading = self._fresh if self._fresh is not None else self._proxy.identities
-        page = parse_rows(await self._rows_after(reading.version))
+        page = parse_rows(await self._rows_after(reading.version, reading.began))
         if not page.complete:  # the MMS makes the next page while this one is applied
-            self._next_rows = page.version, asyncio.ensure_future(self._get_rows(page.version))
+            self._next_rows = page.version, asyncio.ensure_future(self._get_rows(page.version, page.began))
         if page.reset:
             self._fresh = reading = self._begun_anew(reading.version)
         await apply_rows(reading, page)
@@ -166,7 +166,7 @@ class BindingsFeed:
         self._is_loaded.set()
         self._log.info("feed.loaded", mms=self._client.followed, **self._proxy.identities.counts())
 
-    async def _rows_after(self, version: int) -> bytes:
+    async def _rows_after(self, version: int, began: int) -> bytes:
         """Return the page after a version: the one that was asked for ahead, if it is that."""
         (ahead, page), self._next_rows = self._next_rows, (-1, None)
         if page is not None and ahead == version:
@@ -174,15 +174,16 @@ class BindingsFeed:
         if page is not None:
             page.cancel()
             await asyncio.gather(page, return_exceptions=True)
-        return await self._get_rows(version)
+        return await self._get_rows(version, began)
 
-    async def _get_rows(self, version: int) -> bytes:
-        return await self._client.get("/rows", {"after": str(version), "limit": str(ROWS_MAX)})
+    async def _get_rows(self, version: int, began: int) -> bytes:
+        return await self._client.get("/rows", {"after": str(version), "began": str(began), "limit": str(ROWS_MAX)})
 
     async def _poll(self) -> None:
         reading = self._proxy.identities
         parameters = {
             "after": str(reading.version),
+            "began": str(reading.began),
             "wait_s": "0" if self.status.is_failing else f"{self._wait_s:g}",
             "limit": str(PAGE_ENTRIES_MAX),
         }
@@ -264,7 +265,7 @@ def apply_page(identities: IdentityMap, page: FeedPage, now_s: float) -> None:
         identities.delete(binding, version)
     for change in page.changes:
         identities.apply(change)
-    identities.version = page.version
+    identities.version, identities.began = page.version, page.began
     if page.complete:
         identities.refreshed(now_s)
 
@@ -283,7 +284,7 @@ async def apply_rows(identities: IdentityMap, page: FeedRows) -> None:
         for change in changes:
             identities.apply(change)
         await asyncio.sleep(0)
-    identities.version = page.version
+    identities.version, identities.began = page.version, page.began
     if page.complete:
         identities.refreshed(time.monotonic())
 

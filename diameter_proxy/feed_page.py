@@ -27,6 +27,7 @@ class FeedPage(NamedTuple):
     version: int
     reset: bool
     complete: bool
+    began: int
     changes: tuple[LentSet, ...]
     deletions: tuple[tuple[str, int], ...]
 
@@ -47,6 +48,7 @@ def parse_page(octets: bytes) -> FeedPage:
             _integer(body["version"]),
             body["reset"] is True,
             body["complete"] is True,
+            _integer(body.get("began", 0)),
             tuple(_lent_set(entry) for _, entry in entries if not entry.get("deleted")),
             tuple((binding, _integer(entry["version"])) for binding, entry in entries if entry.get("deleted")),
         )
@@ -62,6 +64,7 @@ class FeedRows(NamedTuple):
     version: int
     reset: bool
     complete: bool
+    began: int
     rows: list[Any]
 
 
@@ -78,7 +81,13 @@ def parse_rows(octets: bytes) -> FeedRows:
             raise TypeError("rows: wanted a list")
         domain, prefix = _text(lent_range["domain"]), _text(lent_range["prefix"])
         return FeedRows(
-            domain, prefix, _integer(body["version"]), body["reset"] is True, body["complete"] is True, rows
+            domain,
+            prefix,
+            _integer(body["version"]),
+            body["reset"] is True,
+            body["complete"] is True,
+            _integer(body.get("began", 0)),
+            rows,
         )
     except (ValueError, KeyError, TypeError, AttributeError) as exc:
         raise FeedError(f"feed rows: {type(exc).__name__}: {exc}") from exc

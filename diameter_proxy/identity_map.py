@@ -66,6 +66,8 @@ class IdentityMap:
     range_domain: bytes = b""
     range_prefix: bytes = b""
     version: int = 0
+    began: int = 0
+    """The version at which the reading of everything began that this map comes from."""
     bindings: dict[str, LentSet] = field(default_factory=dict)
     lent_to_users: dict[bytes, LentSet] = field(default_factory=dict)
     lent_to_systems: dict[str, dict[bytes, LentSet]] = field(default_factory=dict)
@@ -112,7 +114,7 @@ class IdentityMap:
     def replace_by(self, other: "IdentityMap") -> list[dict[Any, Any]]:
         """Take over everything of a map that was built anew (a full reload); return the old tables, to be emptied."""
         old: list[dict[Any, Any]] = [self.lent_to_users, *self.lent_to_systems.values(), self._at_home, self.bindings]
-        for name in ("range_domain", "range_prefix", "version", "bindings", "lent_to_users", "lent_to_systems",
+        for name in ("range_domain", "range_prefix", "version", "began", "bindings", "lent_to_users", "lent_to_systems",
                      "_at_home", "_refreshed_s"):  # fmt: skip
             setattr(self, name, getattr(other, name))
         self._negatives.clear()

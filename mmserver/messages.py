@@ -327,6 +327,7 @@ class BindingPage(Body):
     version: Annotated[int, Field(description="Ask for what comes after this one next.")]
     reset: Annotated[bool, Field(description="The page starts anew: the version asked for is not of this store.")]
     complete: bool
+    began: Annotated[int, Field(description="Ask with it too: a reading of everything goes on at any instance.")] = 0
     bindings: tuple[Binding, ...]
 
 
@@ -454,6 +455,7 @@ class FeedPage(Body):
     version: Annotated[int, Field(description="Ask for what comes after this one next.")]
     reset: Annotated[bool, Field(description="Forget all entries first: the version asked for is not of this feed.")]
     complete: bool
+    began: Annotated[int, Field(description="Ask with it too: a reading of everything goes on at any instance.")] = 0
     entries: tuple[FeedEntry, ...]
 
 
@@ -480,6 +482,7 @@ class FeedRows(Body):
     version: int
     reset: bool
     complete: bool
+    began: int = 0
     rows: tuple[FeedRow, ...]
 
 

@@ -140,7 +140,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.ended: dict[str, tuple[str, float]] = {}
         self.holders: dict[str, str] = {}
         self.map: dict[str, FeedEntry] = {}
-        self.version = 0
+        self.version = self.began = 0
 
     @rule(user=users, at=instances)
     def hold(self, user: int, at: int) -> None:
@@ -320,7 +320,7 @@ class StoreMachine(RuleBasedStateMachine):
     async def _follow(self) -> None:
         complete = False
         while not complete:
-            page = await self.instances[self.version % 2].feed.page("proxy", self.version, 2, 0.0)
+            page = await self.instances[self.version % 2].feed.page(self.version, 2, 0.0, began=self.began)
             if page.reset:
                 self.map.clear()
             for entry in page.entries:
@@ -328,7 +328,7 @@ class StoreMachine(RuleBasedStateMachine):
                     self.map.pop(entry.binding, None)
                 else:
                     self.map[entry.binding] = entry
-            self.version, complete = page.version, page.complete
+            self.version, self.began, complete = page.version, page.began, page.complete
 
     async def _replace(self, at: int) -> None:
         await self._end(at)

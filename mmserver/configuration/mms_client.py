@@ -121,13 +121,13 @@ class MmsClient:
         async with refusing(lambda: MmsUnreachable(step=9), answer_step=11, by=_BY):
             return await self._peer.ask("GET", "/csc-x/v1/bindings", list[Binding], query=query)
 
-    async def changes(self, after: int, wait_s: float) -> BindingPage:
-        """Return the bindings that changed after a version, waiting for some.
+    async def changes(self, after: int, began: int, wait_s: float) -> BindingPage:
+        """Return the bindings that changed after a version, waiting for some; ``began`` is that of the last page.
 
         Raises:
             PeerFailure: not now.
         """
-        query = {"after": str(after), "wait_s": str(wait_s)}
+        query = {"after": str(after), "began": str(began), "wait_s": str(wait_s)}
         return await self._peer.ask("GET", "/csc-x/v1/bindings/changes", BindingPage, query=query, wait_s=wait_s)
 
     async def withdraw(self, request: BaseModel) -> StandingWithdrawal:

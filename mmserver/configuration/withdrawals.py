@@ -34,7 +34,7 @@ log = structlog.get_logger()
 class BindingChanges(Protocol):
     """The part of CSC-X that is followed."""
 
-    async def changes(self, after: int, wait_s: float) -> BindingPage:
+    async def changes(self, after: int, began: int, wait_s: float) -> BindingPage:
         """Return bindings that changed after a version."""
 
     async def find(self, role: Role, other_mc_system: str, private_user_identity: str) -> list[Binding]:
@@ -73,7 +73,7 @@ class Withdrawals:
         self._keep_s = keep_s
         self._clock = clock
         self._chance = chance
-        self._after = 0
+        self._after = self._began = 0
         self._tellings: dict[str, Telling] = {}
         self._unsaved: set[str] = set()
         self._due: dict[str, float] = {}
@@ -136,11 +136,11 @@ class Withdrawals:
         Raises:
             PeerFailure: the migration management server does not answer.
         """
-        page = await self._mms.changes(self._after, wait_s)
+        page = await self._mms.changes(self._after, self._began, wait_s)
         for binding in page.bindings:
             if binding.role is Role.PRIMARY:
                 self._take_in(binding)
-        self._after = page.version
+        self._after, self._began = page.version, page.began
         await self._save_or_say()
         self._wake.set()
         return page.complete

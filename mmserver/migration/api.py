@@ -189,13 +189,13 @@ def _bindings_router(server: MigrationManagementServer, feed: Feed) -> APIRouter
 
     @router.get("/changes", operation_id="get_binding_changes", responses=responses_of("get_binding_changes"))
     async def changes(
-        request: Request,
         after: Annotated[int, Query(ge=0)] = 0,
+        began: Annotated[int, Query(ge=0)] = 0,
         wait_s: Annotated[float, Query(ge=0, le=60)] = 0,
         limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
     ) -> BindingPage:
         """Return the bindings that changed after a version, waiting while there are none."""
-        return await feed.binding_page(f"csc-x {actor_of(request)}", after, limit, wait_s)
+        return await feed.binding_page(after, limit, wait_s, began=began)
 
     @router.get("/{binding}", operation_id="get_binding", responses=responses_of("get_binding"))
     async def get(binding: Handle) -> Binding:

@@ -26,13 +26,13 @@ def feed_router(feed: Feed, withdrawal: Withdrawal) -> APIRouter:
 
     @router.get("/changes", operation_id="get_feed_changes", responses=responses_of("get_feed_changes"))
     async def changes(
-        request: Request,
         after: Annotated[int, Query(ge=0, description="The version of the last page; 0 for everything.")] = 0,
+        began: Annotated[int, Query(ge=0, description="``began`` of the last page; 0 at the start.")] = 0,
         wait_s: Annotated[float, Query(ge=0, le=60, description="Wait this long while there is nothing.")] = 0,
         limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
     ) -> FeedPage:
         """Return binding changes after a version, waiting while there are none (long poll)."""
-        return await feed.page(_proxy(request), after, limit, wait_s)
+        return await feed.page(after, limit, wait_s, began=began)
 
     @router.get(
         "/rows",
@@ -41,12 +41,12 @@ def feed_router(feed: Feed, withdrawal: Withdrawal) -> APIRouter:
         response_class=Response,
     )
     async def rows(
-        request: Request,
         after: Annotated[int, Query(ge=0, description="The version of the last page; 0 for everything.")] = 0,
+        began: Annotated[int, Query(ge=0, description="``began`` of the last page; 0 at the start.")] = 0,
         limit: Annotated[int, Query(ge=1, le=10_000)] = 10_000,
     ) -> Response:
         """Return everything after a version, in large pages without waiting: for a proxy that starts."""
-        octets = await feed.rows(_proxy(request), after, limit)
+        octets = await feed.rows(after, limit, began=began)
         return Response(octets, media_type="application/json")
 
     @router.get(

@@ -1,12 +1,12 @@
 """The feed: changes of bindings after a version, for the Diameter proxies and, as whole bindings, for the CMS.
 
 A reader starts at 0 and asks again with the version it got; the answer waits until there is something.  Deletions are
-shown while the quarantine lasts; whoever is older than that (``horizon``) is told to start again.
+shown while the quarantine lasts; whoever is older than that (``horizon``) is told to start again.  A reading of
+everything passes old versions and is not: the reader brings along at which version it ``began``, to any instance.
 """
 
 import asyncio
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -39,6 +39,7 @@ class Changes:
     version: int
     reset: bool
     complete: bool
+    began: int
     bindings: tuple[IdentityBinding, ...]
 
 
@@ -51,7 +52,6 @@ class Feed:
         self._clock = clock
         self._changed = asyncio.Event()
         self._closed = False
-        self._starts: dict[str, int] = {}
 
     def notify(self) -> None:
         """Wake every waiting reader: something was committed."""
@@ -63,7 +63,9 @@ class Feed:
         self._closed = True
         self.notify()
 
-    async def changes(self, reader: str, after: int, limit: int, wait_s: float, *, with_ended: bool = False) -> Changes:
+    async def changes(
+        self, after: int, limit: int, wait_s: float, *, began: int = 0, with_ended: bool = False
+    ) -> Changes:
         """Return what changed after version ``after``, waiting ``wait_s`` seconds at most while nothing did.
 
         A reader that starts is shown what is served; ``with_ended`` shows it what is quarantined too.
@@ -75,7 +77,7 @@ class Feed:
         until = loop.time() + wait_s
         while True:
             changed = self._changed
-            found = await self._read(reader, after, limit, with_ended=with_ended)
+            found = await self._read(after, limit, began, with_ended=with_ended)
             remaining = until - loop.time()
             if found.bindings or found.reset or remaining <= 0 or self._closed:
                 return found
@@ -84,40 +86,47 @@ class Feed:
             except TimeoutError:
                 continue
 
-    async def page(self, reader: str, after: int, limit: int, wait_s: float) -> FeedPage:
+    async def page(self, after: int, limit: int, wait_s: float, *, began: int = 0) -> FeedPage:
         """Return a page for a Diameter proxy."""
-        found = await self.changes(reader, after, limit, wait_s)
+        found = await self.changes(after, limit, wait_s, began=began)
         return FeedPage(
             lent_range=self._lent_range,
             version=found.version,
             reset=found.reset,
             complete=found.complete,
+            began=found.began,
             entries=tuple(to_entry(binding) for binding in found.bindings),
         )
 
-    async def rows(self, reader: str, after: int, limit: int) -> bytes:
+    async def rows(self, after: int, limit: int, *, began: int = 0) -> bytes:
         """Return what is there after a version for a proxy that reads everything: ``FeedRows``, encoded.
 
         Raises:
             StoreUnavailable: the store cannot be read.
         """
         async with self._store.reading() as transaction:
-            newest, start, reset = await self._begin(transaction, reader, after)
+            newest, start, reset = await _begin(transaction, after, began)
             found = await transaction.find_feed_rows(start, limit + 1, served_only=start == 0)
-        complete = self._is_complete(reader, found, limit)
+        complete = len(found) <= limit
         del found[limit:]
-        version = newest if complete else found[-1].version
-        head = {"lent_range": self._lent_range.model_dump(), "version": version, "reset": reset, "complete": complete}
+        head = {
+            "lent_range": self._lent_range.model_dump(),
+            "version": newest if complete else found[-1].version,
+            "reset": reset,
+            "complete": complete,
+            "began": newest if start == 0 else began,
+        }
         rows = ",".join([row.text for row in found])
         return f'{json.dumps(head)[:-1]}, "rows": [{rows}]}}'.encode()
 
-    async def binding_page(self, reader: str, after: int, limit: int, wait_s: float) -> BindingPage:
+    async def binding_page(self, after: int, limit: int, wait_s: float, *, began: int = 0) -> BindingPage:
         """Return a page of whole bindings for the CMS."""
-        found = await self.changes(reader, after, limit, wait_s, with_ended=True)
+        found = await self.changes(after, limit, wait_s, began=began, with_ended=True)
         return BindingPage(
             version=found.version,
             reset=found.reset,
             complete=found.complete,
+            began=found.began,
             bindings=tuple(to_body(binding) for binding in found.bindings),
         )
 
@@ -144,31 +153,24 @@ class Feed:
             since = None if report.complete_for_s is None else now - report.complete_for_s
             await transaction.uses.record(report.proxy, uses.UseReport(since, now))
 
-    async def _read(self, reader: str, after: int, limit: int, *, with_ended: bool) -> Changes:
+    async def _read(self, after: int, limit: int, began: int, *, with_ended: bool) -> Changes:
         async with self._store.reading() as transaction:
-            newest, start, reset = await self._begin(transaction, reader, after)
+            newest, start, reset = await _begin(transaction, after, began)
             served_only = start == 0 and not with_ended
             found = await transaction.find_changes(start, limit + 1, served_only=served_only)
-        complete = self._is_complete(reader, found, limit)
-        page = found[:limit]
-        return Changes(newest if complete else page[-1].version, reset, complete, tuple(page))
+        complete, page = len(found) <= limit, found[:limit]
+        version = newest if complete else page[-1].version
+        return Changes(version, reset, complete, newest if start == 0 else began, tuple(page))
 
-    async def _begin(self, transaction: Transaction, reader: str, after: int) -> tuple[int, int, bool]:
-        """Return the newest version, where to read from, and whether the reader must forget what it has."""
-        newest, horizon = await transaction.feed_position()
-        # A full read passes versions below the horizon; it began after the last forgotten deletion, or begins anew.
-        is_reading_all = self._starts.get(reader, -1) >= horizon
-        reset = after > newest or (0 < after < horizon and not is_reading_all)
-        start = 0 if reset else after
-        if start == 0:
-            self._starts[reader] = newest
-        return newest, start, reset
 
-    def _is_complete(self, reader: str, found: Sequence[object], limit: int) -> bool:
-        complete = len(found) <= limit
-        if complete:
-            self._starts.pop(reader, None)
-        return complete
+async def _begin(transaction: Transaction, after: int, began: int) -> tuple[int, int, bool]:
+    """Return the newest version, where to read from, and whether the reader must forget what it has."""
+    newest, horizon = await transaction.feed_position()
+    # A reading of everything passes versions below the horizon; it began after the last forgotten deletion, or begins
+    # anew.  One that has ended is beyond the version at which it began, and gains nothing by naming that.
+    is_forgotten = 0 < after < horizon and began < horizon
+    reset = after > newest or began > newest or is_forgotten
+    return newest, 0 if reset else after, reset
 
 
 def to_entry(binding: IdentityBinding) -> FeedEntry:

@@ -82,7 +82,7 @@ class Side:
 
     async def catch_up(self) -> None:
         """Read the newest changes, as a proxy does that was away for a moment."""
-        await self.feed.rows("bench", self.first + self.bindings - 1 - CATCH_UP, CATCH_UP)
+        await self.feed.rows(self.first + self.bindings - 1 - CATCH_UP, CATCH_UP)
 
 
 def settings(url: str) -> dict[str, object]:

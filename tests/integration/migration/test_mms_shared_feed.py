@@ -167,6 +167,29 @@ async def test_two_instances_that_sweep_at_once_do_each_thing_once(lab: Any, two
     require_consistent(lab.database)
 
 
+@pytest.mark.parametrize(("path", "member"), [("/feed/v1/rows", "rows"), (CHANGES, "entries")])
+async def test_a_full_read_goes_on_at_another_instance_with_every_page(
+    lab: Any, two: tuple[Instance, Instance], path: str, member: str
+) -> None:
+    """A load balancer chooses anew for each request; a deletion was forgotten before, so old versions are below it."""
+    cms = await two[0].client("cms.mc2.lab")
+    handles = [(await lend(cms, user))["binding"] for user in "abcde"]
+    await cms.post(f"/csc-x/v1/bindings/{handles.pop()}/release", json={})
+    past = time.time() - 1
+    lab.database.execute("UPDATE bindings SET quarantined_until = :p, due_at = :p WHERE state = 'quarantined'", p=past)
+    await two[0].service.withdrawal.sweep()
+    proxies = [await one.client("proxy1.mc2.lab") for one in two]
+    page, seen, asked_for = {"version": 0, "began": 0, "complete": False}, 0, 0
+    while not page["complete"]:
+        query = {"after": page["version"], "began": page["began"], "limit": 1}
+        page = (await proxies[asked_for % 2].get(path, params=query)).json()
+        assert not page["reset"]
+        seen, asked_for = seen + len(page[member]), asked_for + 1
+    assert (seen, asked_for) == (len(handles), len(handles))
+    forgetful = {"after": 1, "limit": 1}  # who does not say when its reading began is not trusted
+    assert (await proxies[0].get(path, params=forgetful)).json()["reset"]
+
+
 @pytest.fixture
 def own_server() -> Iterator[PostgreSql]:
     """A server that this test may stop."""

@@ -199,7 +199,7 @@ async def test_a_hold_lapses_by_itself(lab: Any, cms: httpx2.AsyncClient, servic
         )
     async with asyncio.timeout(5):
         while (await cms.get(f"/csc-x/v1/bindings/{held['binding']}")).status_code != 404:
-            await service.feed.changes("test", 0, 1, 0.05)
+            await service.feed.changes(0, 1, 0.05)
 
 
 async def test_many_at_once_in_one_process(lab: Any) -> None:

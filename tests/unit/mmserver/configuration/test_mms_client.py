@@ -107,6 +107,6 @@ async def test_bindings_are_found_by_a_private_identity() -> None:
 
 async def test_changes_are_followed_and_failures_stay_what_they_are() -> None:
     page = {"version": 7, "reset": False, "complete": True, "bindings": []}
-    assert (await Mms(page).client().changes(3, 0.0)).version == 7
+    assert (await Mms(page).client().changes(3, 1, 0.0)).version == 7
     with pytest.raises(PeerRefused):
-        await Mms(problem("store-unavailable", 503), 503).client().changes(3, 0.0)
+        await Mms(problem("store-unavailable", 503), 503).client().changes(3, 1, 0.0)

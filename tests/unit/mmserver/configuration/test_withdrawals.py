@@ -43,7 +43,7 @@ class Changes:
         self.found: list[Binding] = []
         self.asked: list[tuple[int, float]] = []
 
-    async def changes(self, after: int, wait_s: float) -> BindingPage:
+    async def changes(self, after: int, began: int, wait_s: float) -> BindingPage:
         self.asked.append((after, wait_s))
         if not self.pages:
             await asyncio.Event().wait()

@@ -5,11 +5,9 @@ from typing import Any
 
 from mmserver.messages import FeedAcknowledgement
 
-READER = "proxy1.mc2.lab"
 
-
-async def page(mms: Any, after: int = 0, limit: int = 1000, wait_s: float = 0.0, reader: str = READER) -> Any:
-    return await mms.feed.page(reader, after, limit, wait_s)
+async def page(mms: Any, after: int = 0, limit: int = 1000, wait_s: float = 0.0, began: int = 0) -> Any:
+    return await mms.feed.page(after, limit, wait_s, began=began)
 
 
 async def test_a_held_binding_is_not_in_the_feed(mms: Any) -> None:
@@ -62,7 +60,7 @@ async def test_who_starts_is_not_told_of_what_has_ended_but_the_cms_is(mms: Any)
     binding = await mms.allocated()
     await mms.withdrawal.release(binding.handle, "", "admin")
     assert (await page(mms)).entries == ()
-    whole = await mms.feed.binding_page("cms.mc2.lab", 0, 1000, 0.0)
+    whole = await mms.feed.binding_page(0, 1000, 0.0)
     assert [entry.binding for entry in whole.bindings] == [binding.handle]
 
 
@@ -85,12 +83,36 @@ async def test_a_full_read_passes_old_versions_without_starting_again(mms: Any) 
     await mms.withdrawal.release(ended.handle, "", "admin")
     mms.now += 3600
     await mms.withdrawal.sweep()
-    version, seen = 0, 0
+    version, began, seen = 0, 0, 0
     for _ in range(3):
-        found = await page(mms, version, limit=1, reader="proxy2.mc2.lab")
+        found = await page(mms, version, limit=1, began=began)
         assert not found.reset
-        version, seen = found.version, seen + len(found.entries)
+        version, began, seen = found.version, found.began, seen + len(found.entries)
     assert (seen, found.complete) == (3, True)
+
+
+async def test_a_full_read_that_a_deletion_overtook_starts_again(mms: Any) -> None:
+    """The binding was read on the first page; its deletion was forgotten before the second."""
+    read, other = await mms.allocated("a"), await mms.allocated("b")
+    first = await page(mms, limit=1)
+    assert ([entry.binding for entry in first.entries], first.complete) == ([read.handle], False)
+    await mms.withdrawal.release(read.handle, "", "admin")
+    mms.now += 3600
+    await mms.withdrawal.sweep()
+    again = await page(mms, first.version, limit=1, began=first.began)
+    assert (again.reset, [entry.binding for entry in again.entries]) == (True, [other.handle])
+
+
+async def test_a_reader_below_the_horizon_gains_nothing_by_a_reading_that_has_ended(mms: Any) -> None:
+    kept, ended = await mms.allocated("a"), await mms.allocated("b")
+    whole = await page(mms)
+    assert (whole.began, whole.complete) == (whole.version, True)
+    await mms.withdrawal.release(ended.handle, "", "admin")
+    mms.now += 3600
+    await mms.withdrawal.sweep()
+    found = await page(mms, whole.version, began=whole.began)
+    assert (found.reset, [entry.binding for entry in found.entries]) == (True, [kept.handle])
+    assert (await page(mms, 0, began=1 << 62)).reset  # of another life
 
 
 async def test_a_version_of_another_store_is_reset(mms: Any) -> None:

@@ -5,11 +5,9 @@ from typing import Any
 
 from mmserver.messages import FeedEntry, FeedRows
 
-READER = "proxy1.mc2.lab"
-
 
 async def rows(mms: Any, after: int = 0, limit: int = 1000) -> FeedRows:
-    return FeedRows.model_validate_json(await mms.feed.rows(READER, after, limit))
+    return FeedRows.model_validate_json(await mms.feed.rows(after, limit))
 
 
 def as_row(entry: FeedEntry) -> list[Any]:
@@ -35,8 +33,8 @@ async def test_rows_are_the_entries_of_the_same_page(mms: Any) -> None:
     await mms.withdrawal.disable(disabled.handle, "", "admin")
     await mms.withdrawal.release(gone.handle, "", "admin")
     for after in (0, 1, start):
-        entries = (await mms.feed.page(READER, after, 1000, 0.0)).entries
-        found = json.loads(await mms.feed.rows(READER, after, 1000))
+        entries = (await mms.feed.page(after, 1000, 0.0)).entries
+        found = json.loads(await mms.feed.rows(after, 1000))
         assert found["rows"] == [as_row(entry) for entry in entries]
         assert found["rows"]
 

@@ -27,14 +27,14 @@ async def test_a_new_store_ends_no_life(mms: Any) -> None:
 async def test_a_restored_store_begins_a_life_beyond_every_version_of_the_lost_one(mms: Any) -> None:
     await mms.store.begin_life(mms.now)
     binding = await mms.allocated("a")
-    newest = (await mms.feed.page("proxy1.mc2.lab", 0, 10, 0.0)).version
+    newest = (await mms.feed.page(0, 10, 0.0)).version
     await mms.feed.acknowledge(FeedAcknowledgement(proxy="proxy1.mc2.lab", version=newest))
     await mark(mms, BACKUP)
     assert await mms.store.begin_life(mms.now + 60)
     assert await position(mms) == (int((mms.now + 60) * 1_000_000),) * 2
     # As many changes as were lost, and more: the reader must not take them for the ones that it has.
     changed = await mms.allocated("b")
-    found = await mms.feed.page("proxy1.mc2.lab", newest, 10, 0.0)
+    found = await mms.feed.page(newest, 10, 0.0)
     assert found.reset
     assert [entry.binding for entry in found.entries] == [binding.handle, changed.handle]
     assert await mms.server.proxies_behind(binding) == ("proxy1.mc2.lab", "proxy2.mc2.lab")
