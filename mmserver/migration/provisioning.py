@@ -1,14 +1,16 @@
 """Bindings that do not come from 10.1.X.1: entered by hand, imported as JSON lines, exported (pre-provisioned mode).
 
-An import is a few lines a transaction, so that it never keeps other writers waiting, and each line may be refused
-alone.  A dry run is one transaction, taken back at the end: it sees what its own lines would do to each other.
+An import is some lines a transaction, so that it never keeps other writers waiting, and each line may be refused
+alone.  Lines that are new or change nothing, nearly all of them, cost a few statements together; the others go one by
+one, and no line goes before an earlier one that names the same.  A dry run is one transaction, taken back at the end:
+it sees what its own lines would do to each other.
 """
 
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 import structlog
 from pydantic import ValidationError
@@ -24,14 +26,16 @@ from mmserver.migration.errors import (
     BindingNotPaired,
     IdentitiesAlreadyLent,
     IdentityTaken,
+    NotStorable,
     Refusal,
     ValidityOver,
 )
 from mmserver.migration.feed import to_datetime
 from mmserver.migration.server import Clock, new_handle
 from mmserver.migration.store import BindingStore, Change, Transaction
+from mmserver.migration.store_bulk import lent_by
 
-LINES_AT_ONCE: Final = 50
+LINES_AT_ONCE: Final = 100
 """Lines of one transaction: a registration that waits for the store waits for so many at the most."""
 
 LINES_MAX: Final = 1000
@@ -70,6 +74,13 @@ class ImportReport:
 
 class _TakenBack(Exception):
     """A dry run ends its transaction by this."""
+
+
+class _Line(NamedTuple):
+    """A line that can be read."""
+
+    number: int
+    wanted: IdentityBinding
 
 
 class Provisioning:
@@ -134,13 +145,12 @@ class Provisioning:
         self, numbered: list[tuple[int, str]], change: Change, report: ImportReport, *, dry_run: bool
     ) -> None:
         async with self._store.writing() as transaction:
-            for number, text in numbered:
-                try:
-                    report.outcomes[await self._import_line(transaction, text, change)] += 1
-                except Refusal as exc:
-                    report.refused.append(RefusedLine(number, exc.code, exc.detail))
-                except ValidationError as exc:
-                    report.refused.append(RefusedLine(number, "invalid-request", _first_fault(exc)))
+            lines = self._read(numbered, report)
+            alone = await self._import_together(transaction, lines, change, report)
+            for line in alone:
+                with _refusing(report, line.number):
+                    report.outcomes[await self._import_line(transaction, line.wanted, change)] += 1
+            report.refused.sort(key=lambda refused: refused.line)
             if dry_run:
                 raise _TakenBack
         if transaction.changed_feed:
@@ -165,8 +175,40 @@ class Provisioning:
                 return
             after = page[-1].handle
 
-    async def _import_line(self, transaction: Transaction, text: str, change: Change) -> Outcome:
-        wanted = self._wanted(BindingEntry.model_validate_json(text))
+    def _read(self, numbered: list[tuple[int, str]], report: ImportReport) -> "list[_Line]":
+        lines = []
+        for number, text in numbered:
+            with _refusing(report, number):
+                lines.append(_Line(number, self._wanted(BindingEntry.model_validate_json(text))))
+        return lines
+
+    async def _import_together(
+        self, transaction: Transaction, lines: "list[_Line]", change: Change, report: ImportReport
+    ) -> "list[_Line]":
+        """Take in what is new or changes nothing; return the other lines."""
+        known = await transaction.bulk.find_known([line.wanted for line in lines])
+        new: list[_Line] = []
+        alone: list[_Line] = []
+        touched: set[tuple[str, ...]] = set()
+        for line in lines:
+            touches = _touched_by(line.wanted)
+            is_first, old = touched.isdisjoint(touches), known.live_like(line.wanted)
+            touched |= touches
+            named = known.named.get(line.wanted.handle)
+            if not is_first or known.is_withdrawn(line.wanted):
+                alone.append(line)
+            elif old is None and named is None and not known.has_holder(line.wanted):
+                new.append(line)
+            elif old is not None and named == old and self._decided(line.wanted, old, may_enable=False) == old:
+                report.outcomes[Outcome.UNCHANGED] += 1
+            else:
+                alone.append(line)
+        if not await _add_all(transaction, [line.wanted for line in new], change):
+            return sorted([*new, *alone], key=lambda line: line.number)  # one of them is at fault, and is found alone
+        report.outcomes[Outcome.ENTERED] += len(new)
+        return alone
+
+    async def _import_line(self, transaction: Transaction, wanted: IdentityBinding, change: Change) -> Outcome:
         try:
             async with transaction.savepoint():
                 _binding, outcome = await self._enter(transaction, wanted, change, may_enable=False)
@@ -184,12 +226,18 @@ class Provisioning:
             raise BindingExists(f"binding {wanted.handle} is another one")
         if old is None:
             return await transaction.add(wanted, change), Outcome.ENTERED
-        if old.identities != wanted.identities or old.releasing:
+        new = self._decided(wanted, old, may_enable=may_enable)
+        if new is None:
             raise BindingExists(f"binding {old.handle} of the same key has other identities or is being released")
-        new = self._renewed(old, wanted, may_enable=may_enable)
         if new == old:
             return old, Outcome.UNCHANGED
         return await transaction.save(old, new, change), Outcome.CHANGED
+
+    def _decided(self, wanted: IdentityBinding, old: IdentityBinding, *, may_enable: bool) -> IdentityBinding | None:
+        """Return what the live binding of the same key becomes; None if it is another one."""
+        if old.identities != wanted.identities or old.releasing:
+            return None
+        return self._renewed(old, wanted, may_enable=may_enable)
 
     def _renewed(self, old: IdentityBinding, wanted: IdentityBinding, *, may_enable: bool) -> IdentityBinding:
         # What was exported is as exact as a moment of JSON: a difference below that is none.
@@ -262,6 +310,35 @@ async def _as_withdrawn(transaction: Transaction, wanted: IdentityBinding) -> Id
     """Return it disabled if migration is withdrawn for its user: an import restores nothing."""
     standing = await transaction.withdrawals.find(wanted.role, wanted.other_mc_system, wanted.mc_service_ids)
     return replace(wanted, enabled=False, withdrawal=standing[0].id) if standing else wanted
+
+
+@contextlib.contextmanager
+def _refusing(report: ImportReport, number: int) -> Iterator[None]:
+    """Note what is refused within, and go on."""
+    try:
+        yield
+    except Refusal as exc:
+        report.refused.append(RefusedLine(number, exc.code, exc.detail))
+    except ValidationError as exc:
+        report.refused.append(RefusedLine(number, "invalid-request", _first_fault(exc)))
+
+
+def _touched_by(wanted: IdentityBinding) -> set[tuple[str, ...]]:
+    """Return the names that a line claims: two lines with one in common keep their order."""
+    identities = {("identity", identity) for identity in lent_by(wanted)}
+    return {("handle", wanted.handle), ("key", wanted.role.value, wanted.key), *identities}
+
+
+async def _add_all(transaction: Transaction, new: list[IdentityBinding], change: Change) -> bool:
+    """Add new bindings together; return False, and leave none, if one of them cannot be added."""
+    if not new:
+        return True
+    try:
+        async with transaction.savepoint():
+            await transaction.add_all(new, change)
+    except (IdentityTaken, NotStorable):
+        return False
+    return True
 
 
 def _first_fault(exc: ValidationError) -> str:

@@ -5,7 +5,7 @@ A change, its audit row and the feed version that it takes are one transaction. 
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, Final
@@ -26,6 +26,7 @@ from mmserver.migration.schema import (
     lent_identities,
 )
 from mmserver.migration.store_audit import AuditQuery, AuditTable, Change
+from mmserver.migration.store_bulk import BulkTable
 from mmserver.migration.store_claims import ClaimTable
 from mmserver.migration.store_engine import begin_writing, create_store_engine, read_options, renewals_engine
 from mmserver.migration.store_feed import FeedRow, find_feed_rows
@@ -52,6 +53,7 @@ class Transaction:
         self._connection = connection
         self.changed_feed = False
         self.audits = AuditTable(connection)
+        self.bulk = BulkTable(connection, self.audits)
         self.claims = ClaimTable(connection)
         self.withdrawals = WithdrawalTable(connection)
         self.uses = UseTable(connection)
@@ -185,6 +187,18 @@ class Transaction:
         await self.audits.remember_users(binding.handle, binding.mc_service_ids)
         await self.audits.record(binding, change)
         return binding
+
+    async def add_all(self, new: Sequence[IdentityBinding], change: Change) -> None:
+        """Insert bindings that proxies see, a few statements for all of them.
+
+        Raises:
+            IdentityTaken: at the end of the savepoint, as ``add``.
+        """
+        self.changed_feed = True
+        query = update(feed_version).values(v=feed_version.c.v + len(new)).returning(feed_version.c.v)
+        first = (await self._connection.execute(query)).scalar_one() - len(new) + 1
+        versioned = [replace(binding, version=first + at) for at, binding in enumerate(new)]
+        await self.bulk.insert(versioned, change)
 
     async def save(self, old: IdentityBinding, new: IdentityBinding, change: Change) -> IdentityBinding:
         """Write ``new`` over ``old``; what the proxies see of it takes a new feed version."""

@@ -3,7 +3,7 @@
 Nothing here changes a row: the schema's triggers would not let it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -50,22 +50,17 @@ class AuditTable:
 
     async def record(self, binding: IdentityBinding, change: Change) -> None:
         """Add what happened to a binding."""
-        await self._insert(
-            change,
-            handle=binding.handle,
-            state=binding.state.value,
-            enabled=binding.enabled,
-            deregistration=binding.deregistration.value,
-            version=binding.version,
-            role=binding.role.value,
-            other_mc_system=binding.other_mc_system,
-        )
+        await self._connection.execute(insert(audit), _row(change, **_of(binding)))
+
+    async def record_all(self, changed: Sequence[IdentityBinding], change: Change) -> None:
+        """Add the same for each of these bindings."""
+        await self._connection.execute(insert(audit), [_row(change, **_of(binding)) for binding in changed])
 
     async def record_withdrawal(
         self, withdrawal: str, role: str, other_mc_system: str, change: Change, *, lifted: bool
     ) -> None:
         """Add what was decided about a user or a whole agreement."""
-        await self._insert(
+        row = _row(
             change,
             handle=withdrawal,
             state="restored" if lifted else "withdrawn",
@@ -75,14 +70,20 @@ class AuditTable:
             role=role,
             other_mc_system=other_mc_system,
         )
+        await self._connection.execute(insert(audit), row)
 
     async def remember_users(self, handle: str, mc_service_ids: tuple[str, ...]) -> None:
         """Note whose binding or withdrawal this is, for good."""
+        await self.remember_all_users({handle: mc_service_ids})
+
+    async def remember_all_users(self, users: Mapping[str, tuple[str, ...]]) -> None:
+        """Note the users of many bindings, by handle."""
         # A name may come back, by an import: the users of its former life are there already.
-        users = binding_users.c.mc_service_id
-        query = select(users).where(users.in_(sorted(set(mc_service_ids))), binding_users.c.handle == handle)
-        noted = set((await self._connection.execute(query)).scalars())
-        rows = [{"mc_service_id": user, "handle": handle} for user in sorted(set(mc_service_ids) - noted)]
+        columns = (binding_users.c.handle, binding_users.c.mc_service_id)
+        found = await self._connection.execute(select(*columns).where(columns[0].in_(sorted(users))))
+        noted = {(row[0], row[1]) for row in found}
+        wanted = {(handle, user) for handle, theirs in users.items() for user in theirs}
+        rows = [{"handle": handle, "mc_service_id": user} for handle, user in sorted(wanted - noted)]
         if rows:
             await self._connection.execute(insert(binding_users), rows)
 
@@ -102,15 +103,25 @@ class AuditTable:
             query = query.where(audit.c.at < wanted.until)
         return [dict(row) for row in (await self._connection.execute(query)).mappings()]
 
-    async def _insert(self, change: Change, **values: object) -> None:
-        await self._connection.execute(
-            insert(audit),
-            {
-                "at": round(change.at, 6),  # as exact as what is shown, so that a moment read can be asked for
-                "event": change.event,
-                "actor": change.actor[:255],
-                "reason": change.reason[:200],
-                "traceparent": change.traceparent,
-                **values,
-            },
-        )
+
+def _row(change: Change, **values: object) -> dict[str, object]:
+    return {
+        "at": round(change.at, 6),  # as exact as what is shown, so that a moment read can be asked for
+        "event": change.event,
+        "actor": change.actor[:255],
+        "reason": change.reason[:200],
+        "traceparent": change.traceparent,
+        **values,
+    }
+
+
+def _of(binding: IdentityBinding) -> dict[str, object]:
+    return {
+        "handle": binding.handle,
+        "state": binding.state.value,
+        "enabled": binding.enabled,
+        "deregistration": binding.deregistration.value,
+        "version": binding.version,
+        "role": binding.role.value,
+        "other_mc_system": binding.other_mc_system,
+    }

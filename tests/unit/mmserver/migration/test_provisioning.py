@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from mmserver.messages import BindingEntry, BindingState, Deregistration, Role
 from mmserver.migration.errors import (
@@ -217,3 +218,33 @@ async def test_a_moment_finer_than_json_is_no_change(mms: Any) -> None:
     mms.now += 0.000_000_4
     await mms.lent()
     assert (await imported(mms, *await exported(mms))).outcomes[Outcome.UNCHANGED] == 1
+
+
+async def test_lines_that_name_the_same_keep_their_order(mms: Any) -> None:
+    """A binding, then another validity for it, then its identities for somebody else, among lines that are new."""
+    later = "2031-01-01T00:00:00Z"
+    counterpart = {"private_user_identity": "q@ims.mc1.lab", "public_user_identities": ["sip:q@ims.mc1.lab"]}
+    thief = entry(binding="thief", identities=pool_set("a"), counterpart=counterpart).model_dump_json(exclude_none=True)
+    report = await imported(mms, line("a"), line("b"), line("a", valid_until=later), thief, line("c"), line("b"))
+    assert [report.outcomes[one] for one in (Outcome.ENTERED, Outcome.CHANGED, Outcome.UNCHANGED)] == [3, 1, 1]
+    assert [(one.line, one.code) for one in report.refused] == [(4, "identities-already-lent")]
+
+
+async def test_a_line_that_cannot_be_stored_hinders_no_other(mms: Any) -> None:
+    """One set names an IMPU twice: together with it none can be added, alone all others can."""
+    twice = {"private_user_identity": "mig-x@ims.mc2.lab", "public_user_identities": ["sip:mig-x@ims.mc2.lab"] * 2}
+    theirs = {"private_user_identity": "p-x@ims.mc1.lab", "public_user_identities": ["sip:p@ims.mc1.lab"] * 2}
+    body = entry(binding="x").model_dump(mode="json", exclude_none=True) | {"identities": twice, "counterpart": theirs}
+    report = await imported(mms, line("a"), json.dumps(body), line("b"))
+    assert report.outcomes[Outcome.ENTERED] == 2
+    assert [one.line for one in report.refused] == [2]
+
+
+async def test_a_thousand_new_lines_are_few_statements(mms: Any) -> None:
+    statements: list[str] = []
+    event.listen(mms.store._engine.sync_engine, "before_cursor_execute", lambda *at: statements.append(at[2]))
+    report = await imported(mms, *(line(f"n{number}") for number in range(1000)))
+    assert report.outcomes[Outcome.ENTERED] == 1000
+    entered = len(statements)
+    await imported(mms, *(line(f"n{number}") for number in range(1000)))
+    assert (entered / 1000 < 0.25, (len(statements) - entered) / 1000 < 0.1) == (True, True)
