@@ -13,6 +13,9 @@ RUNTIME := netns
 ROOT   := $(if $(filter 0,$(shell id -u)),env,sudo env PYTHONDONTWRITEBYTECODE=1) \
           PATH=$(CURDIR)/.venv/bin:$(PATH):/usr/sbin:/sbin
 
+SOAK_S    := 1200
+SOAK_RATE := 5000
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-all check unit conformance integration lab drill bench fuzz set-up set-up-python set-up-tests set-up-bench set-up-containers clean
 
@@ -50,8 +53,9 @@ integration: set-up-tests ## real sockets on loopback, real databases, tshark
 lab: set-up ## the lab's tests alone: real Kamailio, every scenario once, mutations
 	$(ROOT) $(PYTEST) -p no:cacheprovider tests/lab -m "not containers"
 
-drill: set-up ## all scenarios ten times over, namespaces, processes and files the same before and after
+drill: set-up ## all scenarios ten times over, nothing left behind; then two proxies under load for SOAK_S seconds
 	$(ROOT) .venv/bin/mclab run --all --repeat 10 --check-clean
+	$(PY) -m tests.bench.soak --for $(SOAK_S) --rate $(SOAK_RATE)
 
 bench: set-up-bench ## figures; relays against each other (exit 1 on a missed ratio), the splice, start-up, the map of a million bindings, CSC-4 at 50/s, migrated against native registration, one by one and at 50/s, the highest rates
 	$(PY) tests/bench/bench_splice.py

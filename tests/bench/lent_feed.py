@@ -4,6 +4,7 @@ Rows and pages as ``mmserver.messages`` describes them, over plain HTTP on loopb
 held for a second.
 """
 
+import contextlib
 import json
 import threading
 import time
@@ -69,7 +70,8 @@ class _Handler(BaseHTTPRequestHandler):
             "complete": version >= self.server.users,
         }
         kind = "rows" if url.path.endswith("/rows") else "entries"  # all is read as rows; nothing changes later
-        self._answer(json.dumps({**page, kind: rows}).encode())
+        with contextlib.suppress(ConnectionError):  # the proxy has ended, or reads its file again
+            self._answer(json.dumps({**page, kind: rows}).encode())
 
     def do_PUT(self) -> None:
         self.rfile.read(int(self.headers["content-length"]))
