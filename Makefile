@@ -15,6 +15,7 @@ ROOT   := $(if $(filter 0,$(shell id -u)),env,sudo env PYTHONDONTWRITEBYTECODE=1
 
 SOAK_S    := 1200
 SOAK_RATE := 5000
+FUZZ_S    := 600
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-all check unit conformance integration lab drill bench fuzz set-up set-up-python set-up-tests set-up-bench set-up-containers clean
@@ -67,7 +68,9 @@ bench: set-up-bench ## figures; relays against each other (exit 1 on a missed ra
 	$(ROOT) $(PY) tests/bench/bench_storm.py
 	$(ROOT) $(PY) -m tests.bench.bench_relays
 
-fuzz: set-up-tests ## long runs of the property tests
+fuzz: set-up-tests ## wire, peer, mapping and XML for FUZZ_S seconds each with atheris and with hypothesis, then the property tests
+	for target in wire peer mapping xml; do $(PY) -m tests.fuzz.run atheris $$target --for $(FUZZ_S) || exit 1; done
+	for target in wire peer mapping xml; do $(PY) -m tests.fuzz.run hypothesis $$target --for $(FUZZ_S) || exit 1; done
 	$(PYTEST) --timeout 3600 tests/fuzz -m slow
 
 set-up: ## install what is missing, nothing else

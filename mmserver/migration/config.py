@@ -24,7 +24,17 @@ from mmserver.messages import (
 
 Prefix = Annotated[str, Field(min_length=1, max_length=32, pattern=r"^[a-z0-9\-]+$")]
 HostName = DomainText
-ServerName = Annotated[str, Field(pattern=r"^sips?:\S+$", max_length=255)]
+_NOT_IN_XML: Final = re.compile("[\x00-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+
+
+def _xml_text(text: str) -> str:
+    if _NOT_IN_XML.search(text):
+        raise ValueError("has a character that a document in XML cannot hold")
+    return text
+
+
+XmlText = Annotated[str, Field(max_length=255), AfterValidator(_xml_text)]
+ServerName = Annotated[str, Field(pattern=r"^sips?:\S+$", max_length=255), AfterValidator(_xml_text)]
 
 
 NUMBER: Final = re.compile(r"\{number(:0[1-9])?\}")
@@ -218,9 +228,9 @@ class FilterCriterion(Table):
     priority: Annotated[int, Field(ge=0)] = 0
     application_server: ServerName
     default_handling: Literal["continued", "terminated"] = "continued"
-    methods: Annotated[tuple[str, ...], Field(description="SIP methods; none: every request.")] = ()
-    header: str | None = None
-    header_content: str | None = None
+    methods: Annotated[tuple[XmlText, ...], Field(description="SIP methods; none: every request.")] = ()
+    header: XmlText | None = None
+    header_content: XmlText | None = None
     session_case: Annotated[int | None, Field(ge=0, le=3)] = None
     include_register_request: bool = False
     include_register_response: bool = False
