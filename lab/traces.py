@@ -9,6 +9,7 @@ from lab.render.files import SOCKETS
 from lab.runtime.engine import containers_of
 from lab.runtime.marks import MARK, NETNS_FOLDER, PREFIX, disks_of
 
+NETWORK_INTERFACES: Final = Path("/sys/class/net")
 ETC_FILES: Final = ("/etc/hosts", "/etc/resolv.conf", "/etc/nsswitch.conf", "/etc/hostname")
 
 
@@ -24,14 +25,18 @@ class Traces:
     files: frozenset[str]
 
 
-def look(lab_id: str) -> Traces:
-    """Return what one lab, and what no lab may touch, has on this machine now."""
+def look(lab_id: str, interfaces: frozenset[str]) -> Traces:
+    """Return what one lab, and what no lab may touch, has on this machine now.
+
+    Of the machine's own interfaces only those with a name that a lab gives (``interfaces``) count: containers, virtual
+    machines and VPNs of others come and go meanwhile.
+    """
     return Traces(
         namespaces=frozenset(name for name in _names(NETNS_FOLDER) if _is_of(lab_id, name)),
         containers=frozenset(containers_of(lab_id)),
         processes=frozenset(_marked_processes(lab_id)),
         mounts=frozenset(_mounts(lab_id)),
-        interfaces=_names(Path("/sys/class/net")),
+        interfaces=_names(NETWORK_INTERFACES) & interfaces,
         files=frozenset(name for name in _names(SOCKETS) if name == lab_id) | _names(Path("/etc/netns")) | _etc(),
     )
 

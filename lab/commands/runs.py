@@ -81,17 +81,25 @@ def run(order: RunOrder, say: Say, *, show: bool) -> list[RunOutcome]:
 
 def _run_once(scenario: Scenario, order: RunOrder, say: Say, *, show: bool) -> RunOutcome:
     lab_id = new_lab_id()
-    before = traces.look(lab_id) if order.check_clean else None
+    names = _interface_names(order) if order.check_clean else frozenset()
+    before = traces.look(lab_id, names) if order.check_clean else None
     outcome = RunOutcome(scenario.name, (order.directory or new_run_path(scenario.name, lab_id)).absolute())
     kept = _live(outcome, lab_id, order, say, show=show)
     if outcome.reason:
         say(f"error: {outcome.reason}")
     if before is not None and not kept:
-        outcome.left_behind = traces.left_behind(before, traces.look(lab_id))
+        outcome.left_behind = traces.left_behind(before, traces.look(lab_id, names))
         for line in outcome.left_behind:
             say(f"left behind: {line}")
     RunDirectory(outcome.run).give_to_caller()
     return outcome
+
+
+def _interface_names(order: RunOrder) -> frozenset[str]:
+    from lab.runtime.plan import interfaces
+    from lab.topology import load_topology
+
+    return interfaces(load_topology(order.topology) if order.topology is not None else load_topology())
 
 
 def _live(outcome: RunOutcome, lab_id: str, order: RunOrder, say: Say, *, show: bool) -> bool:

@@ -24,6 +24,13 @@ def bridge(system: str) -> str:
     return f"br-{system}"
 
 
+def interfaces(topology: Topology) -> frozenset[str]:
+    """Return the names that a lab gives to interfaces of its switch; none of them is ever one of this machine."""
+    bridges = {bridge(system) for system in topology.systems}
+    routers = {f"{ROUTER}.{system}" for system in topology.systems}
+    return frozenset(bridges | routers | {host.key for host in topology.hosts()})
+
+
 def namespaces(topology: Topology, lab_id: str) -> list[str]:
     """Return all namespaces of the lab."""
     return [namespace(lab_id, name) for name in (SWITCH, ROUTER, *(host.key for host in topology.hosts()))]
@@ -36,7 +43,7 @@ def switch_batch(topology: Topology, lab_id: str) -> str:
         lines += [
             f"link add {bridge(system)} type bridge mcast_snooping 0",
             f"link set {bridge(system)} addrgenmode none up",
-            *_cable(f"router.{system}", system, namespace(lab_id, ROUTER), bridge(system)),
+            *_cable(f"{ROUTER}.{system}", system, namespace(lab_id, ROUTER), bridge(system)),
         ]
     for host in topology.hosts():
         lines += _cable(host.key, host.system, namespace(lab_id, host.key), "eth0")
