@@ -32,11 +32,13 @@ from diameter_proxy.hot_path import (
 )
 from diameter_proxy.identity_map import IdentityMap
 from diameter_proxy.migration import Migration, Returning
+from diameter_proxy.redirects import REDIRECTS_MAX, hosts_named_by
 from diameter_proxy.routing import RTR, UAR, Refusal
 from diameter_proxy.server_names import ServerNames
 from diameter_proxy.topology_hiding import proxy_infos
 
 _RESULT: Final = d.EXPERIMENTAL_RESULT_CODE.code
+_NOWHERE: Final = Refusal("redirected to no peer of ours", result_code=ResultCode.UNABLE_TO_DELIVER, step="10.6.2-5")
 DEREGISTRATIONS: Final = frozenset({4, 5, 8, 9, 10, 11})
 """Server-Assignment-Types after which no S-CSCF is stored (TS 29.229 §6.3.15)."""
 
@@ -56,8 +58,12 @@ class AnswerPath:
         wall_clock: Callable[[], float],
         starts_again: Callable[[Pending, bytes], bool] | None = None,
         used: Callable[[str], None] = lambda binding: None,
+        fellows: Callable[[str, tuple[str, ...]], tuple[str, ...]] = lambda peer, hosts: (),
     ) -> None:
-        """Take what a MAA may be for besides an answer: a reason to ask the HSS anew (``priming``), a first use."""
+        """Take what a MAA may be for besides an answer: a reason to ask the HSS anew (``priming``), a first use.
+
+        ``fellows`` returns which of some hosts are peers of ours that may stand for a peer.
+        """
         self._forwarder: Final = forwarder
         self._migration: Final = migration
         self._identities: Final = identities
@@ -68,6 +74,7 @@ class AnswerPath:
         self._wall_clock: Final = wall_clock
         self._starts_again: Final = starts_again
         self._used: Final = used
+        self._fellows: Final = fellows
 
     def receive(self, peer: str, data: bytes) -> None:
         """Handle an answer of an open peer; what waits for nothing is discarded (RFC 6733 §3, Hop-by-Hop)."""
@@ -87,7 +94,7 @@ class AnswerPath:
                 self._forwarder.refuse_pending(pending, FAULT)
 
     def _answer(self, peer: str, pending: Pending, data: bytes) -> None:
-        if data[4] & ERROR and self._goes_elsewhere(pending, data):
+        if data[4] & ERROR and self._goes_elsewhere(peer, pending, data):
             return
         if pending.own is not None:
             self._forwarder.settle(pending, None)
@@ -129,15 +136,31 @@ class AnswerPath:
                 self._used(pending.lent.binding)
         self._counters.answered(self._clock() - pending.started_s)
 
-    def _goes_elsewhere(self, pending: Pending, data: bytes) -> bool:
-        """Say whether a peer was too busy and an alternate has got the request instead, once."""
+    def _goes_elsewhere(self, peer: str, pending: Pending, data: bytes) -> bool:
+        """Say whether another peer has got the request instead: this one was too busy, or has named others."""
         try:
             start = locate(data)[RESULT_CODE]
         except Unreadable:
             return False
-        if not start or int.from_bytes(value_at(data, start), "big") != ResultCode.TOO_BUSY:
+        code = int.from_bytes(value_at(data, start), "big") if start else 0
+        if code == ResultCode.TOO_BUSY:
+            return len(pending.tried) == 1 and self._forwarder.forward(pending, retransmitted=False)
+        return code == ResultCode.REDIRECT_INDICATION and self._is_redirected(peer, pending, data)
+
+    def _is_redirected(self, peer: str, pending: Pending, data: bytes) -> bool:
+        """Send a request to a host that a redirect agent names, if it is a peer of ours of the same kind (§6.1.8).
+
+        Else the indication is passed on, but for migrated users: it would name hosts of one system to another.
+        """
+        pending.candidates = self._fellows(peer, hosts_named_by(data))
+        if len(pending.tried) <= REDIRECTS_MAX and self._forwarder.forward(pending, retransmitted=False):
+            described = self._forwarder.described(pending, "redirect indication")
+            self._forwarder.limited_log.warning("request.redirected", **described, by=peer)
+            return True
+        if pending.lent is None:
             return False
-        return len(pending.tried) == 1 and self._forwarder.forward(pending, retransmitted=False)
+        self._forwarder.refuse_pending(pending, _NOWHERE)
+        return True
 
     def _learn(self, pending: Pending, data: bytes) -> None:
         """Learn from a relayed SAA or UAA which S-CSCF the HSS has stored (TS 29.228 §6.1)."""

@@ -98,6 +98,16 @@ class Neighbours:
         """Return the realms that a request of this class may name (RFC 6733 §6.1.6)."""
         return self._agents_realms if source is Source.AGENT else self.served_realms
 
+    def fellows(self, host: str, hosts: Iterable[str]) -> tuple[str, ...]:
+        """Return which of these are peers that may stand for one of ours: of its class and its system."""
+        one = self.by_host.get(host)
+        others = (self.by_host.get(other) for other in hosts)
+        return tuple(
+            other.host
+            for other in others
+            if one is not None and other is not None and (other.source, other.system) == (one.source, one.system)
+        )
+
     def toward(self, realm: bytes) -> tuple[str, ...]:
         """Return the agents that lead to a realm, in the order for the next request."""
         turns = self._toward.get(realm.lower())

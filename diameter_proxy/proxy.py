@@ -106,6 +106,7 @@ class Proxy:
             wall_clock,
             self._starts_again,
             used,
+            self._fellows,
         )
         self.relaying: Final = Relaying(
             settings, neighbours, wire, self.forwarder, self.server_names, home_deregistration, clock
@@ -168,6 +169,9 @@ class Proxy:
         neighbour = self.neighbours.by_host.get(peer)
         if neighbour is not None and neighbour.source is Source.HSS:
             self.priming.peer_opened(peer, origin_state_id)
+
+    def _fellows(self, peer: str, hosts: tuple[str, ...]) -> tuple[str, ...]:
+        return self.neighbours.fellows(peer, hosts)
 
     # --- what the feed tells us ------------------------------------------------------------------------------
 

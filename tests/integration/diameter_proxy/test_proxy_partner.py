@@ -152,6 +152,22 @@ async def test_a_busy_hss_is_tried_at_the_alternate_once_else_its_3004_passes(pr
     assert answer.get(d.USER_NAME) == LENT[0]
 
 
+async def test_a_redirect_of_the_hss_is_followed_and_never_told_to_the_other_system(primary):
+    """RFC 6733 §6.1.8; an indication that cannot be followed would name hosts of this core: 3002."""
+    named = [f"aaa://{primary.hss_b.host}:3868", "aaa://hss-c.mc1.lab"]
+
+    def answer(message):
+        return primary.hss.success(message, d.REDIRECT_HOST.encode(named[0]), result_code=3006)
+
+    primary.hss.answer = answer
+    assert (await ask(primary.mc2, *LENT[:2])).get(d.RESULT_CODE) == 2001
+    assert len(primary.hss_b.requests(MAR)) == 1
+    named.pop(0)
+    refused = await ask(primary.mc2, *LENT[:2])
+    assert refused.get(d.RESULT_CODE) == 3002
+    assert b"hss-c" not in refused.octets
+
+
 async def test_duplicates_are_joined_and_answered_from_memory_only_when_all_six_fields_are_equal(primary, tools):
     waiting = []
     primary.hss.answer = lambda message: waiting.append(message)

@@ -43,8 +43,8 @@ class Running:
         await self.tools.until(lambda: self.server.node.is_open("hss.mc1.lab"))
         return self
 
-    def write(self, *rows, node=NODE, listener=LISTENER, hss=None):
-        self.file.write_text(node + listener + (self.hss_row if hss is None else hss) + "".join(rows) + ADMIN)
+    def write(self, *rows, node=NODE, listener=LISTENER, hss=None, admin=ADMIN):
+        self.file.write_text(node + listener + (self.hss_row if hss is None else hss) + "".join(rows) + admin)
 
     async def relayed(self):
         answer = await self.scscf.ask(PROXY, self.scscf.mar(*BOB))
@@ -97,6 +97,11 @@ async def test_a_peer_whose_row_changed_is_connected_to_anew(running, lab, tools
         ({"listener": LISTENER + LISTENER}, "listeners: a change"),
         ({"node": NODE + "colour = 1\n"}, "proxy.toml: node.colour: no such setting"),
         ({"listener": '[metrics]\nlisten = "127.0.0.1:1"\n' + LISTENER}, "metrics: a change"),
+        ({"admin": ADMIN.replace("admin.sock", "other.sock")}, "admin: a change"),
+        (
+            {"listener": '[feed]\nurl = "http://127.0.0.1:1"\n[hss]\nserver_name = "sip:s:1"\n' + LISTENER},
+            "feed: a change",
+        ),
     ],
 )
 async def test_what_takes_a_restart_is_refused_and_all_stays(running, change, reason):

@@ -75,3 +75,18 @@ def test_agents_lead_to_their_realms_and_to_no_other():
     assert neighbours.toward(b"r3") == ()
     assert neighbours.realms_for(Source.AGENT) == {b"r", b"r2"}
     assert neighbours.realms_for(Source.CSCF) == {b"own", b"r3"}
+
+
+def test_a_fellow_is_of_the_same_class_and_system():
+    rows = [
+        Neighbour("hss", "r", Source.HSS),
+        Neighbour("hss-b", "r", Source.HSS),
+        Neighbour("mms", "r", Source.MMS),
+        Neighbour("p1", "r2", Source.PARTNER, "mc2"),
+        Neighbour("p2", "r2", Source.PARTNER, "mc2"),
+        Neighbour("p3", "r3", Source.PARTNER, "mc3"),
+    ]
+    neighbours = Neighbours(rows, "r")
+    assert neighbours.fellows("hss", ("mms", "hss-b", "stranger")) == ("hss-b",)
+    assert neighbours.fellows("p1", ("p3", "p2")) == ("p2",)
+    assert neighbours.fellows("stranger", ("hss",)) == ()
