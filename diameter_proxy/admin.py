@@ -64,13 +64,12 @@ class AdminSocket:
         }
 
     async def start(self) -> None:
-        """Listen; a socket that a dead process left is replaced.
+        """Listen; a socket that a dead process left is replaced, nothing else is.
 
         Raises:
-            OSError: the path cannot be bound.
+            OSError: the path cannot be bound, for one because another file or a living process has it.
         """
-        with contextlib.suppress(FileNotFoundError):
-            self._path.unlink()
+        _remove_stale_socket(self._path)
         listening = socket.socket(socket.AF_UNIX)
         mask = os.umask(0o177)
         try:
@@ -214,3 +213,17 @@ def ask(path: Path, command: str, **more: str) -> Any:
     if not answer.get("ok"):
         raise AdminError(f"{path}: {answer.get('reason')}")
     return answer[command]
+
+
+def _remove_stale_socket(path: Path) -> None:
+    """Take away a socket that nobody listens on any more; a file that is no socket stays, and bind refuses."""
+    if not path.is_socket():
+        return
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(0.5)
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            path.unlink(missing_ok=True)
+        except OSError:
+            return

@@ -62,9 +62,13 @@ def check_inbound_user(partner: Partner, mc_service_ids: McServiceIds, catalogue
     """
     if any(catalogue.is_ours(mc_service_id) for mc_service_id in mc_service_ids):
         raise OwnMcServiceId("a partner MC system may not name an MC service ID of this system")
-    covered = (_covered(one, partner.inbound_users, partner.inbound_groups, catalogue) for one in mc_service_ids)
-    if not all(covered):
+    if not covers_inbound(partner, mc_service_ids, catalogue):
         raise InboundUserRefused("the migration agreement does not cover that MC service user")
+
+
+def covers_inbound(partner: Partner, mc_service_ids: McServiceIds, catalogue: Catalogue) -> bool:
+    """Say whether the agreement covers all these MC service IDs of the partner's."""
+    return all(_covered(one, partner.inbound_users, partner.inbound_groups, catalogue) for one in mc_service_ids)
 
 
 def check_realms(partner: Partner, identities: IdentitySet) -> None:

@@ -1,5 +1,6 @@
 """CSC-X: our own migration management server (steps 4 to 6 and 9 to 11), over mutual TLS."""
 
+from collections.abc import Mapping
 from typing import Final
 from urllib.parse import quote
 
@@ -120,6 +121,16 @@ class MmsClient:
         }
         async with refusing(lambda: MmsUnreachable(step=9), answer_step=11, by=_BY):
             return await self._peer.ask("GET", "/csc-x/v1/bindings", list[Binding], query=query)
+
+    async def bindings(self, query: Mapping[str, str], after: str) -> list[Binding]:
+        """Return bindings that the query names, by handle, 1,000 at most.
+
+        Raises:
+            Refusal: the server cannot be reached or its answer not be used.
+        """
+        asked = {**query, **({"after": after} if after else {})}
+        async with refusing(MmsUnreachable, answer_step=None, by=_BY):
+            return await self._peer.ask("GET", "/csc-x/v1/bindings", list[Binding], query=asked)
 
     async def changes(self, after: int, began: int, wait_s: float) -> BindingPage:
         """Return the bindings that changed after a version, waiting for some; ``began`` is that of the last page.

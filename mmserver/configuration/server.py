@@ -14,6 +14,7 @@ from mmserver.configuration.catalogue import Catalogue, Kind, make_catalogue
 from mmserver.configuration.config import CmsConfig, load_config
 from mmserver.configuration.directory import Directory
 from mmserver.configuration.dry_run import Trial
+from mmserver.configuration.endings import Endings
 from mmserver.configuration.errors import ReloadRefused, StoreUnavailable
 from mmserver.configuration.mms_client import MmsClient
 from mmserver.configuration.peer import PeerFailure
@@ -50,10 +51,11 @@ class Server:
             store=self._store,
             load=None if path is None else lambda: load_config(path),
             clock=time.time,
-            on_change=self._tls.take_up,
+            on_change=self._take_up,
         )
         self._metrics = Metrics()
         self._mms = MmsClient(self._tls.mms)
+        self._endings = Endings(self._mms)
         keep_s = config.store.keep_s if config.store else 7 * 86400.0
         self._withdrawals = Withdrawals(self._mms, self._clients, store=self._store, keep_s=keep_s)
         self._https = self._listener()
@@ -86,6 +88,7 @@ class Server:
                 address, port = self._config.metrics.address, self._config.metrics.port
                 self._http = await stack.enter_async_context(HttpServer(app, address=address, port=port, context=None))
             await stack.enter_async_context(_background(self._withdrawals.run()))
+            await stack.enter_async_context(_background(self._endings.run()))
             if self._config.store is not None:
                 await stack.enter_async_context(_background(self.directory.watch(self._config.store.poll_s)))
             self._stack = stack.pop_all()
@@ -99,6 +102,10 @@ class Server:
         """Read the configuration file again (SIGHUP); what cannot be used changes nothing and has been logged."""
         with contextlib.suppress(ReloadRefused):
             await self.directory.reload("SIGHUP")
+
+    def _take_up(self, config: CmsConfig, catalogue: Catalogue) -> None:
+        self._tls.take_up(config, catalogue)  # may refuse
+        self._endings.changed(catalogue)
 
     async def missing(self) -> Missing | None:
         """Return what keeps the server from serving, or None."""

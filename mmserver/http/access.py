@@ -4,7 +4,8 @@ The client's names come from its TLS certificate (``server.PeerCertificateProtoc
 read, so a stranger costs one look at a table.  It also holds each body to a limit.
 """
 
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,10 +13,14 @@ import structlog
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from mmserver.http.limits import RateLimit
 from mmserver.http.problems import TYPE_PREFIX, ProblemFound, problem_response
 from mmserver.messages import Problem
 
 BODY_OCTETS_MAX: Final = 256 * 1024
+LOG_LINES_PER_S: Final = 10
+"""Lines a second about one caller who is refused at one group of routes, as the Diameter proxy has it."""
+LOG_CALLERS_MAX: Final = 1000
 
 log = structlog.get_logger()
 
@@ -51,10 +56,19 @@ def client_names(request: Request) -> frozenset[str]:
 class AccessControl:
     """ASGI middleware: route groups, body limit, and the one boundary where an unforeseen exception ends."""
 
-    def __init__(self, app: ASGIApp, *, groups: tuple[RouteGroup, ...], body_octets_max: int = BODY_OCTETS_MAX) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        groups: tuple[RouteGroup, ...],
+        body_octets_max: int = BODY_OCTETS_MAX,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._app = app
         self._groups = sorted(groups, key=lambda group: len(group.prefix), reverse=True)
         self._body_octets_max = body_octets_max
+        self._clock = clock
+        self._log_limit = RateLimit(LOG_LINES_PER_S, LOG_LINES_PER_S, LOG_CALLERS_MAX)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer it with a problem."""
@@ -75,7 +89,10 @@ class AccessControl:
             return Problem(type=TYPE_PREFIX + "not-found", title="Not Found", status=404)
         if group.clients is None or _names_in(scope) & group.clients:
             return None
-        log.warning("client.refused", path=path, client_names=sorted(_names_in(scope)), client=scope.get("client"))
+        names, client = sorted(_names_in(scope)), scope.get("client")
+        key = f"{group.prefix} {','.join(names) or (client or ('',))[0]}"
+        if self._log_limit.admits(key, self._clock()):
+            log.warning("client.refused", path=path, client_names=names, client=client)
         return Problem(
             type=TYPE_PREFIX + "client-not-allowed",
             title="This client may not call this operation",

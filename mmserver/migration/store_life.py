@@ -9,11 +9,24 @@ primary bindings were used is unknown from then on.
 
 from typing import Final
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import case, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from mmserver.migration.schema import acknowledgements, feed_version
+from mmserver.messages import BindingState
+from mmserver.migration.bindings import PENDING_DUE_AT
+from mmserver.migration.schema import acknowledgements, bindings, feed_version
 from mmserver.migration.store_uses import forget_uses
+
+# Whether a set was registered after the backup is unknown: none is given back as unused, each ends with its validity.
+_KEEP_UNUSED: Final = (
+    update(bindings)
+    .where(bindings.c.unused_until.is_not(None), bindings.c.state == BindingState.ALLOCATED.value)
+    .values(
+        unused_until=None,
+        unused_since=None,
+        due_at=case((bindings.c.due_at == PENDING_DUE_AT, PENDING_DUE_AT), else_=bindings.c.valid_until),
+    )
+)
 
 SQLITE_HERE: Final = "sqlite"
 BACKUP: Final = "backup"
@@ -42,6 +55,8 @@ async def begin_life(connection: AsyncConnection, now: float) -> bool:
     await connection.execute(update(feed_version).values(v=first, horizon=first, life=here))
     await connection.execute(delete(acknowledgements))
     await forget_uses(connection)
+    if life != "":
+        await connection.execute(_KEEP_UNUSED)
     return life != ""  # a store that never was in service ends no life
 
 

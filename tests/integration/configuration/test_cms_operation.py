@@ -214,6 +214,28 @@ def test_a_reload_takes_a_good_file_and_leaves_a_bad_one(systems, start_with_sto
     assert ask(mc1).status_code == 200
 
 
+def test_a_user_who_may_no_longer_migrate_loses_the_binding_on_both_sides(
+    systems, start_with_store, start_partner
+) -> None:
+    """B.4: a reload that takes the user's right away ends what there is; given back, the user migrates anew."""
+    mc1, mc2 = systems
+    first = start_with_store()
+    start_partner()
+    assert ask(mc1).status_code == 200
+    assert (enabled(mc1), enabled(mc2)) == ([True], [True])
+    good = file_of(mc1).read_text()
+    file_of(mc1).write_text(good.replace("migration = true", "migration = false", 1))
+    first.popen.send_signal(signal.SIGHUP)
+    assert wait_until(lambda: bindings(mc1) == [])  # quarantine_s is 0 here
+    assert wait_until(lambda: bindings(mc2) == [])
+    assert [event["role"] for event in first.events("authorisation.ended")] == ["primary"]
+    assert ask(mc1).json()["step"] == "10.1.X.1-2"
+    file_of(mc1).write_text(good)
+    first.popen.send_signal(signal.SIGHUP)
+    assert wait_until(lambda: len(first.events("reload.done")) == 2)
+    assert ask(mc1).status_code == 200
+
+
 def test_certificate_and_key_are_exchanged_by_a_reload(systems, start_with_store, start_partner) -> None:
     mc1, _ = systems
     first = start_with_store()

@@ -3,10 +3,11 @@
 from typing import Any
 
 import pytest
+import structlog
 from fastapi import FastAPI, Request
 from starlette.testclient import TestClient
 
-from mmserver.http.access import AccessControl, RouteGroup, client_names
+from mmserver.http.access import LOG_LINES_PER_S, AccessControl, RouteGroup, client_names
 
 GROUPS = (
     RouteGroup.for_clients("/csc-x", ["cms.mc1.lab"]),
@@ -17,7 +18,7 @@ GROUPS = (
 
 def client(*names: str) -> TestClient:
     app = FastAPI()
-    app.add_middleware(AccessControl, groups=GROUPS, body_octets_max=10)
+    app.add_middleware(AccessControl, groups=GROUPS, body_octets_max=10, clock=lambda: 0.0)
 
     @app.api_route("/{path:path}", methods=["GET", "POST"])
     async def anything(request: Request, path: str) -> dict[str, Any]:
@@ -68,3 +69,15 @@ def test_an_unforeseen_exception_is_500_without_a_traceback() -> None:
     response = client("cms.mc1.lab").get("/csc-x/broken")
     assert (response.status_code, response.json()["type"]) == (500, "urn:mc-migration:problem:internal-error")
     assert "boom" not in response.text
+
+
+def test_a_caller_who_is_refused_again_and_again_does_not_fill_the_log() -> None:
+    stranger = client("stranger.mc1.lab")
+    with structlog.testing.capture_logs() as events:
+        answers = [stranger.get("/csc-x/x").status_code for _ in range(LOG_LINES_PER_S * 5)]
+    refused = [event for event in events if event["event"] == "client.refused"]
+    assert set(answers) == {403}
+    assert len(refused) == LOG_LINES_PER_S
+    with structlog.testing.capture_logs() as events:
+        stranger.get("/csc-x/admin/x")
+    assert [event["event"] for event in events] == ["client.refused"]  # another group has lines of its own

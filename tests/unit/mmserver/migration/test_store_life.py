@@ -62,3 +62,23 @@ async def test_a_clock_that_went_back_does_not_take_versions_back(mms: Any) -> N
     await mark(mms, BACKUP)
     await mms.store.begin_life(mms.now - 3600)
     assert await position(mms) == (before + 1, before + 1)
+
+
+async def test_after_a_restore_no_set_is_given_back_as_unused(make_mms: Callable[..., Any]) -> None:
+    """A set that was registered after the backup is in use; the restored store cannot know it."""
+    mms = make_mms(lifetime__unused_s=100)
+    await mms.store.begin_life(mms.now)
+    binding = await mms.allocated("a")
+    assert binding.unused_until is not None
+    await mark(mms, BACKUP)
+    assert await mms.store.begin_life(mms.now + 60)
+    mms.now += 1000
+    await mms.withdrawal.sweep()
+    kept = await mms.server.get(binding.handle)
+    assert (kept.state, kept.unused_until) == (BindingState.ALLOCATED, None)
+    async with mms.store.reading() as transaction:
+        assert await transaction.find_due(kept.valid_until - 1) == []
+    mms.now = kept.valid_until + 1
+    await mms.withdrawal.sweep()
+    await mms.withdrawal.close()
+    assert (await mms.server.get(binding.handle)).state is BindingState.QUARANTINED
