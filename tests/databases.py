@@ -3,6 +3,7 @@
 ``pg_virtualenv`` of Debian makes the server, on a port of ours, and takes it away when our end of its input closes.
 """
 
+import contextlib
 import json
 import os
 import secrets
@@ -18,6 +19,7 @@ from typing import Any
 import sqlalchemy
 from sqlalchemy.pool import NullPool
 
+DISK = "/mnt"
 SHOW = "import json, os; print(json.dumps({k: v for k, v in os.environ.items() if k.startswith('PG')}), flush=True)"
 
 
@@ -58,16 +60,23 @@ class Database:
 
 
 class PostgreSql:
-    """A throw-away server; databases are made in it one by one."""
+    """A throw-away server; databases are made in it one by one.
 
-    def __init__(self, *settings: str) -> None:
+    With ``disk_octets`` its files lie on a tmpfs of that size, in a mount namespace of its own.
+    """
+
+    def __init__(self, *settings: str, disk_octets: int | None = None) -> None:
         assert shutil.which("pg_virtualenv"), "PostgreSQL is not installed: packaging/set-up.sh database"
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
         options = [word for setting in settings for word in ("-o", setting)]
+        enter: list[str] = []
+        if disk_octets is not None:
+            options += ["-c", f"--datadir={DISK}/data"]
+            enter = on_a_disk_of(disk_octets)
         script = f'"{sys.executable}" -c "{SHOW}"; cat'
         self._process = subprocess.Popen(
-            ["pg_virtualenv", "-t", *options, "sh", "-c", script],
+            [*enter, "pg_virtualenv", "-t", *options, "sh", "-c", script],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -104,6 +113,18 @@ class PostgreSql:
         run = subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=60, check=False)
         assert run.returncode == 0, f"{command}: {run.stdout}{run.stderr}"
 
+    @contextmanager
+    def full_disk(self) -> Iterator[None]:
+        """Leave no room on its disk as long as the block lasts."""
+        filler = Path(f"/proc/{self._process.pid}/root{DISK}/filler")
+        try:
+            with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
+                while file.write(bytes(1 << 16)):
+                    pass
+            yield
+        finally:
+            filler.unlink()
+
     def close(self) -> None:
         """End the server."""
         self._process.communicate("", timeout=60)
@@ -116,6 +137,16 @@ class PostgreSql:
         engine = sqlalchemy.create_engine(self._url("postgres"), isolation_level="AUTOCOMMIT", poolclass=NullPool)
         with engine.connect() as connection:
             connection.execute(sqlalchemy.text(statement))
+
+
+def on_a_disk_of(octets: int) -> list[str]:
+    """Return what a command is begun with that shall find a disk of that size at ``DISK``."""
+    mount = f"mount -t tmpfs -o mode=0777,size={octets} tmpfs {DISK}"
+    if os.geteuid() == 0:
+        return ["unshare", "--mount", "sh", "-c", f'{mount} && exec "$@"', "sh"]
+    # PostgreSQL runs for nobody who seems to be root, and only root mounts: root at first, then ourselves again.
+    again = f"unshare --user --map-user={os.geteuid()} --map-group={os.getegid()}"
+    return ["unshare", "--map-root-user", "--mount", "sh", "-c", f'{mount} && exec {again} "$@"', "sh"]
 
 
 def sqlite(folder: Path) -> Database:

@@ -3,7 +3,7 @@
 import asyncio
 import subprocess
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -23,6 +23,7 @@ STEP_10 = "/csc-x/v1/partner-mc-system-sip-identities"
 CHANGES = "/feed/v1/changes"
 POSTGRESQL = pytest.mark.parametrize("database", ["postgresql"], indirect=True)
 DEADLINE_S = 60.0
+FILLING_MAX = 2000
 
 
 def asked(user: str) -> dict[str, Any]:
@@ -220,6 +221,51 @@ async def test_a_database_that_goes_and_returns_is_an_outage_and_no_more(lab: An
         page = (await asyncio.wait_for(waiting, DEADLINE_S)).json()
         assert [entry["binding"] for entry in page["entries"]] == [added["binding"]]
         assert (await cms.get(f"/csc-x/v1/bindings/{kept['binding']}")).json()["state"] == "allocated"
+    require_consistent(lab.database)
+
+
+async def once_it_serves(ask: Callable[[], Awaitable[httpx2.Response]]) -> httpx2.Response:
+    """Ask until the answer is another one than 503."""
+    deadline = time.monotonic() + DEADLINE_S
+    while True:
+        answer = await ask()
+        if answer.status_code != 503 or time.monotonic() > deadline:
+            return answer
+        await asyncio.sleep(0.1)
+
+
+@pytest.fixture
+def small_server() -> Iterator[PostgreSql]:
+    """A server whose disk a test may fill."""
+    server = PostgreSql("fsync=off", "max_wal_size=32MB", "wal_init_zero=off", disk_octets=112 << 20)
+    yield server
+    server.close()
+
+
+@POSTGRESQL
+async def test_a_full_disk_of_postgresql_is_503_and_passes(lab: Any, small_server: PostgreSql) -> None:
+    """What was answered holds, nothing is half done, and with room it goes on in the same process."""
+    lab.database = small_server.create()
+    lab.configure(**{"held_s = 30": "held_s = 600"})
+    upgrade(lab.database.url)
+    async with instance(lab) as one:
+        cms = await one.client("cms.mc2.lab")
+        kept = [(await lend(cms, "kept"))["binding"]]
+        with small_server.full_disk():
+            for number in range(FILLING_MAX):
+                response = await cms.post(STEP_10, json=asked(f"user{number}"))
+                if response.status_code != 200:
+                    break
+                kept.append(response.json()["binding"])
+            assert (response.status_code, response.headers["content-type"]) == (503, "application/problem+json")
+            assert response.json()["type"] == "urn:mc-migration:problem:store-unavailable"
+            assert (await cms.get("/health")).status_code == 200
+        # A server that could not write its log has to recover first.
+        answer = await once_it_serves(lambda: cms.post(STEP_10, json=asked("after")))
+        assert answer.status_code == 200
+        kept.append(answer.json()["binding"])
+    found = [handle for (handle,) in lab.database.rows("SELECT handle FROM bindings")]
+    assert sorted(found) == sorted(kept)
     require_consistent(lab.database)
 
 
