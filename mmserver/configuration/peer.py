@@ -5,6 +5,7 @@ which refusal of which step that is.
 """
 
 import asyncio
+import functools
 import json
 import ssl
 from collections.abc import AsyncIterator, Mapping
@@ -98,8 +99,10 @@ class Peer:
             PeerFailure: one of its three kinds.
         """
         octets = await self._ask(method, path, body, query, self._timeout_s + wait_s)
+        kind: Any = answer
         try:
-            return TypeAdapter(answer).validate_json(octets)
+            validated: T = _adapter(kind).validate_json(octets)
+            return validated
         except ValidationError as exc:
             raise PeerNonsense(f"{method} {path}: {exc.error_count()} faults in the answer") from exc
 
@@ -188,6 +191,12 @@ class Peer:
 async def _close_later(http: "httpx2.AsyncClient", after_s: float) -> None:
     await asyncio.sleep(after_s)
     await http.aclose()
+
+
+@functools.cache
+def _adapter(answer: Any) -> "TypeAdapter[Any]":
+    # Made once for each kind of answer: for a list it is a whole schema.
+    return TypeAdapter(answer)
 
 
 def _refusal(status: int, media_type: str, octets: bytes) -> PeerFailure:
