@@ -205,6 +205,24 @@ def storm(
     raise typer.Exit(0 if outcome.passed else 1)
 
 
+@app.command()
+def attach(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="attach.toml: your core, and where ours may be in it.")],
+    check: Annotated[bool, typer.Option("--check", help="The pre-flight check alone; nobody migrates.")] = False,
+    directory: Annotated[Path | None, typer.Option("--directory", help="Run directory.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let a user migrate to an IMS core of your own, after a pre-flight check.  Exit 0 when every step is proved."""
+    from lab.commands.attachments import attach as attach_core
+
+    _need_root()
+    with _errors():
+        outcome = attach_core(file, directory, _say, check=check, show=not as_json)
+    if as_json:
+        _print_json(outcome.as_json())
+    raise typer.Exit(0 if outcome.passed else 1)
+
+
 @drill_app.command()
 def chaos(
     runs: Annotated[int, typer.Option("--runs", min=1, max=10_000, help="So many migrations.")] = 10,

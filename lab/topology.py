@@ -82,6 +82,22 @@ class Agreement(Table):
     ] = "*"
 
 
+class Uplink(Table):
+    """What joins a system's network with one outside the lab: an interface, or a bridge, maybe in a namespace."""
+
+    interface: Annotated[str | None, Field(pattern=r"^[A-Za-z0-9_.\-]{1,15}$")] = None
+    namespace: Annotated[str | None, Field(pattern=r"^[A-Za-z0-9_.\-]{1,64}$")] = None
+    bridge: Annotated[str | None, Field(pattern=r"^[A-Za-z0-9_.\-]{1,15}$")] = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.interface is None) == (self.bridge is None):
+            raise ValueError("either interface, or bridge (and namespace where it is in one)")
+        if self.interface is not None and self.namespace is not None:
+            raise ValueError("namespace goes with bridge")
+        return self
+
+
 class System(Table):
     """One MC system with its IMS core.
 
@@ -119,6 +135,13 @@ class System(Table):
         Literal["none", "freediameter", "diameter-proxy"],
         Field(description="Diameter agents of the SIP core: edge toward other systems, dra before the HSS."),
     ] = "none"
+    elsewhere: Annotated[
+        tuple[str, ...], Field(description="Roles that the lab neither makes nor starts: they are outside it.")
+    ] = ()
+    addresses: Annotated[dict[str, IPv4Address], Field(description="Of a role or a UE, in place of its octet.")] = {}
+    names: Annotated[dict[str, Domain], Field(description="Of a role, in place of ROLE.SYSTEM.lab.")] = {}
+    server_name: Annotated[str | None, Field(description="Server-Name of the S-CSCF, where it is another's.")] = None
+    uplink: Annotated[Uplink | None, Field(description="What joins its network with one outside.")] = None
     max_map_age_s: Annotated[float, Field(gt=0, description="An older identity map tells nothing.")] = 300.0
 
 
@@ -154,10 +177,16 @@ class Host(BaseModel):
     role: str
     system: str
     address: IPv4Address
+    given_name: str | None = None
 
     @property
     def name(self) -> str:
         """The host's name in certificates, Origin-Host and hosts files."""
+        return self.given_name or self.lab_name
+
+    @property
+    def lab_name(self) -> str:
+        """The name that says role and system, whatever the host is called."""
         return f"{self.key}.{LAB_DOMAIN}"
 
 
@@ -185,6 +214,9 @@ class Topology(Table):
         doubled = sorted({octet for octet in octets if octets.count(octet) > 1})
         if doubled:
             raise ValueError(f"octet {doubled[0]} stands twice in roles and ues")
+        for name, system in self.systems.items():
+            if unknown := sorted({*system.elsewhere, *system.names} - {*self.roles, *ADDED}):
+                raise ValueError(f"systems.{name}: no role {unknown[0]}; there are {', '.join(self.roles)}")
         networks = [system.network for system in self.systems.values()]
         if any(a.overlaps(b) for index, a in enumerate(networks) for b in networks[:index]):
             raise ValueError("systems: two networks overlap")
@@ -196,6 +228,8 @@ class Topology(Table):
 
     def address(self, system: str, role: str) -> IPv4Address:
         """Return the address of a role in a system."""
+        if role in self.systems[system].addresses:
+            return self.systems[system].addresses[role]
         return self.systems[system].network[ADDED[role] if role in ADDED else self.roles[role]]
 
     def mms_hosts(self, system: str) -> tuple[Host, ...]:
@@ -210,11 +244,14 @@ class Topology(Table):
 
     def host(self, system: str, role: str) -> Host:
         """Return the host of a role in a system."""
-        return Host(key=f"{role}.{system}", role=role, system=system, address=self.address(system, role))
+        name = self.systems[system].names.get(role)
+        address = self.address(system, role)
+        return Host(key=f"{role}.{system}", role=role, system=system, address=address, given_name=name)
 
     def ue_address(self, ue: str, system: str) -> IPv4Address:
         """Return the address of a UE while it is in ``system``."""
-        return self.systems[system].network[self.ues[ue].octet]
+        settings = self.systems[system]
+        return settings.addresses.get(ue, settings.network[self.ues[ue].octet])
 
     def ue_host(self, ue: str) -> Host:
         """Return a UE as a host, where it is at first: in its user's own system."""
@@ -231,9 +268,13 @@ class Topology(Table):
             self.host(name, role)
             for name, system in self.systems.items()
             for role in (*self.roles, *_added(system))
-            if role != "router" and _is_in_use(role, system)
+            if role not in ("router", *system.elsewhere) and _is_in_use(role, system)
         ]
         return (*core, *(self.ue_host(ue) for ue in self.ues))
+
+    def hosts_elsewhere(self) -> tuple[Host, ...]:
+        """Return the hosts that the lab knows by name and address only."""
+        return tuple(self.host(name, role) for name, system in self.systems.items() for role in system.elsewhere)
 
     def users_of(self, system: str) -> dict[str, User]:
         """Return the users whose primary MC system is ``system``."""

@@ -24,6 +24,7 @@ from typer.testing import CliRunner
 
 import diameter_proxy.cli
 import diameter_proxy.config
+import lab.attach.config
 import lab.cli
 import lab.systems.hss.cli
 import lab.systems.hss.config
@@ -63,6 +64,7 @@ FILES: Final[dict[str, type[BaseModel]]] = {
     "idms.toml":     lab.systems.idms.config.IdmsConfig,
     "ue.toml":       ue_agent.config.UeConfig,
     "topology.toml": lab.topology.Topology,
+    "attach.toml":   lab.attach.config.Attachment,
 }
 CHECKED_BY: Final = {
     "proxy.toml": "diameter-proxy", "mms.toml": "mmserver migration", "cms.toml": "mmserver configuration",

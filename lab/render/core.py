@@ -122,7 +122,7 @@ def p_cscf(topology: Topology, system: str) -> str:
 
 def server_name(topology: Topology, system: str) -> str:
     """Return the Server-Name of a system's S-CSCF (TS 29.228 §6.1.1)."""
-    return f"sip:{topology.host(system, 'scscf').name}:6060"
+    return topology.systems[system].server_name or f"sip:{topology.host(system, 'scscf').name}:6060"
 
 
 def partner_keys(folder: Path, partner: str) -> Path:

@@ -33,7 +33,8 @@ def render_lab(topology: Topology, files: Files) -> tuple[Program, ...]:
 def hosts_text(topology: Topology) -> str:
     """Return the names of the lab as a hosts file: hosts, home domains (at the I-CSCF), UEs wherever they may be."""
     lines = ["127.0.0.1 localhost"]
-    lines += [f"{host.address} {' '.join(_names(topology, host))}" for host in topology.hosts() if host.role != "ue"]
+    everywhere = (*topology.hosts(), *topology.hosts_elsewhere())
+    lines += [f"{host.address} {' '.join(_names(topology, host))}" for host in everywhere if host.role != "ue"]
     lines += [f"{topology.address(name, 'icscf')} {system.home_domain}" for name, system in topology.systems.items()]
     for ue in topology.ues:
         lines += [f"{topology.ue_address(ue, system)} {ue}.{LAB_DOMAIN} {ue}" for system in _home_first(topology, ue)]
@@ -43,7 +44,8 @@ def hosts_text(topology: Topology) -> str:
 def _names(topology: Topology, host: Host) -> tuple[str, ...]:
     """Return a host's names; a second instance has the first one's too: whoever asks by name tries both."""
     also = (topology.host(host.system, "mms").name,) if host.role == "mms2" else ()
-    return (host.name, host.key, *also)
+    own = (host.lab_name,) if host.lab_name != host.name else ()
+    return (host.name, *own, host.key, *also)
 
 
 def _home_first(topology: Topology, ue: str) -> Iterable[str]:
@@ -66,6 +68,7 @@ def _write_signing_keys(topology: Topology, files: Files) -> None:
     keys = {system: IdmsKey() for system in topology.systems}
     for system, key in keys.items():
         folder = files.etc(f"idms.{system}")
+        folder.mkdir(parents=True, exist_ok=True)
         key.write(folder)
         for partner in topology.partners_of(system):
             keys[partner].write_public(core.partner_keys(folder, partner))
@@ -100,8 +103,9 @@ def _cscf(topology: Topology, host: Host, files: Files) -> Program:
 
 def _first(topology: Topology, system: str) -> tuple[str, ...]:
     """Return whom the core connects to, which takes a second: they get the processors before anybody else."""
-    servers = PROXIES if topology.systems[system].through_proxy else ("hss",)
-    return tuple(f"{server}.{system}" for server in servers)
+    settings = topology.systems[system]
+    servers = PROXIES if settings.through_proxy else ("hss",)
+    return tuple(f"{server}.{system}" for server in servers if server not in settings.elsewhere)
 
 
 def _endpoint(topology: Topology, system: str, role: str) -> Endpoint:

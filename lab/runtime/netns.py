@@ -58,7 +58,15 @@ class NetnsRuntime:
         self._resolver_file.write_text("# no resolver: the lab's names are all in the hosts file\n")
         await ip("".join(f"netns add {name}\n" for name in names))
         await ip(plan.switch_batch(self._topology, self._lab_id), self._name(plan.SWITCH))
+        await self._join_outside()
         await asyncio.gather(self._open_router(), *(self._open_host(host.key) for host in self._topology.hosts()))
+
+    async def _join_outside(self) -> None:
+        for name, system in self._topology.systems.items():
+            if system.uplink is not None:
+                there, here = plan.uplink_batches(self._topology, self._lab_id, name)
+                await ip(there, system.uplink.namespace)
+                await ip(here, self._name(plan.SWITCH))
 
     async def _open_host(self, key: str) -> None:
         host = next(host for host in self._topology.hosts() if host.key == key)

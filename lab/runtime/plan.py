@@ -50,6 +50,23 @@ def switch_batch(topology: Topology, lab_id: str) -> str:
     return _text(lines)
 
 
+def uplink_batches(topology: Topology, lab_id: str, system: str) -> tuple[str, str]:
+    """Return what joins a system's bridge with what is outside: for there, then for the switch."""
+    uplink = topology.systems[system].uplink
+    assert uplink is not None
+    switch = namespace(lab_id, SWITCH)
+    if uplink.interface is not None:
+        port = uplink.interface
+        there = [f"link set {port} netns {switch}"]
+    else:
+        port, end = f"up.{system}", f"{PREFIX}-{lab_id}"
+        there = [
+            f"link add {end} type veth peer name {port} netns {switch}",
+            f"link set {end} addrgenmode none master {uplink.bridge} up",
+        ]
+    return _text(there), _text([f"link set {port} addrgenmode none master {bridge(system)} up"])
+
+
 def host_batch(topology: Topology, address: str, system: str) -> str:
     """Return what gives a host its address and its way to other networks."""
     return _text(["link set lo up", *_addressed("eth0", topology, address, system, default_route=True)])

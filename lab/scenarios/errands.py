@@ -179,7 +179,7 @@ async def replay_assertion(lab: "Lab", step: model.ReplayAssertion) -> dict[str,
         "client_id": CLIENT_ID,
         "scope": SCOPE,
     }
-    answer = await _errand(lab, step.ue, "lab.scenarios.token_client", values)
+    answer = await errand(lab, step.ue, "lab.scenarios.token_client", values)
     if answer["second"] != step.status:
         raise ProgramFailure(f"the second use ended with {answer['second']}, wanted {step.status}")
     return answer
@@ -194,11 +194,11 @@ async def administer(
         ProgramFailure: the MMS refuses or does not answer.
     """
     whom = {
-        "url": f"https://mms.{system}.lab",
+        "url": f"https://{lab.topology.host(system, 'mms').name}",
         "ca": lab.files.authority(system),
         **lab.files.tls(f"admin.{system}"),
     }
-    return await _errand(lab, f"cms.{system}", "lab.scenarios.csc_x_client", {**whom, **values}, patience_s)
+    return await errand(lab, f"cms.{system}", "lab.scenarios.csc_x_client", {**whom, **values}, patience_s)
 
 
 async def ask_feed(lab: "Lab", system: str, identities: Sequence[str]) -> dict[str, str | None]:
@@ -208,13 +208,13 @@ async def ask_feed(lab: "Lab", system: str, identities: Sequence[str]) -> dict[s
         ProgramFailure: the MMS refuses or does not answer.
     """
     values = {
-        "url": f"https://mms.{system}.lab",
+        "url": f"https://{lab.topology.host(system, 'mms').name}",
         "ca": lab.files.authority(system),
         **lab.files.tls(f"{PROXIES[0]}.{system}"),
         "action": "look-up",
         "identities": list(identities),
     }
-    return dict((await _errand(lab, f"{PROXIES[0]}.{system}", "lab.scenarios.csc_x_client", values))["found"])
+    return dict((await errand(lab, f"{PROXIES[0]}.{system}", "lab.scenarios.csc_x_client", values))["found"])
 
 
 async def send_mar(lab: "Lab", step: model.SendDiameter, private: str, public: str) -> dict[str, Any]:
@@ -235,15 +235,20 @@ async def send_mar(lab: "Lab", step: model.SendDiameter, private: str, public: s
         "scheme": step.scheme,
         "server_name": f"sip:{probe.name}:6060",
     }
-    answer = await _errand(lab, probe.key, "lab.scenarios.diameter_client", values)
+    answer = await errand(lab, probe.key, "lab.scenarios.diameter_client", values)
     if answer.get("result") != step.result:
         raise ProgramFailure(f"MAA with {answer.get('result')}, wanted {step.result}")
     return answer
 
 
-async def _errand(
+async def errand(
     lab: "Lab", host: str, module: str, values: Mapping[str, Any], patience_s: float = ANSWER_S
 ) -> dict[str, Any]:
+    """Run a program of one errand on a host and return its answer.
+
+    Raises:
+        ProgramFailure: it refuses, says nothing, or does not end in time.
+    """
     environment = {"SSLKEYLOGFILE": str(lab.files.run.keys(f"{host}.errand"))}
     argv = lab.runtime.command(host, [sys.executable, "-P", "-m", module], environment)
     process = await asyncio.create_subprocess_exec(

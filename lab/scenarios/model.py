@@ -390,6 +390,14 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
+class Preflight:
+    """A core that is elsewhere is tried before a user goes there: names, certificates, SIP, Cx, its CSCFs at ours."""
+
+    ue: str
+    system: str
+
+
+@dataclass(frozen=True, slots=True)
 class During:
     """One step is under way while others are carried out, from the moment ``when`` on; then its outcome is awaited."""
 
@@ -427,6 +435,7 @@ Step = (
     | EnterCrowd
     | Storm
     | Chaos
+    | Preflight
     | During
     | BeginFault
     | EndFault

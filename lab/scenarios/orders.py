@@ -3,13 +3,28 @@
 An order travels from ``mclab`` to the supervisor as JSON and becomes a scenario there.
 """
 
-from typing import Annotated, Final, Literal
+from pathlib import Path
+from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from lab.attach.config import load_attachment, location_in, settings_of
 from lab.load.crowd import USERS_MAX
-from lab.scenarios.migrations import IN_MC2
-from lab.scenarios.model import Chaos, EnterCrowd, Move, Scenario, Step, Storm
+from lab.scenarios.migrations import IN_MC2, migrate
+from lab.scenarios.model import (
+    CONNECTIVITY,
+    MIGRATION,
+    Authenticate,
+    Chaos,
+    Deregister,
+    EnterCrowd,
+    Move,
+    Preflight,
+    Scenario,
+    Step,
+    Storm,
+    check,
+)
 
 HOME: Final = "mc1"
 PARTNER: Final = "mc2"
@@ -46,8 +61,18 @@ class ChaosOrder(BaseModel):
     last: Annotated[int, Field(ge=1)]
 
 
-Order = Annotated[StormOrder | ChaosOrder, Field(discriminator="kind")]
-_ORDER: Final[TypeAdapter[StormOrder | ChaosOrder]] = TypeAdapter(Order)
+class AttachOrder(BaseModel):
+    """``mclab attach``: a core that is elsewhere; ``check`` ends after the pre-flight."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["attach"]
+    file: Path
+    check: bool = False
+
+
+Orders: TypeAlias = StormOrder | ChaosOrder | AttachOrder
+_ORDER: Final[TypeAdapter[Orders]] = TypeAdapter(Annotated[Orders, Field(discriminator="kind")])
 
 
 def scenario_of_order(text: str) -> Scenario:
@@ -57,7 +82,42 @@ def scenario_of_order(text: str) -> Scenario:
         ValueError: the text is no order.
     """
     order = _ORDER.validate_json(text)
-    return storm_scenario(order) if isinstance(order, StormOrder) else chaos_scenario(order)
+    match order:
+        case StormOrder():
+            return storm_scenario(order)
+        case ChaosOrder():
+            return chaos_scenario(order)
+        case AttachOrder():
+            return attach_scenario(order)
+
+
+def attach_scenario(order: AttachOrder) -> Scenario:
+    """Return a migration to a core that is elsewhere, after its pre-flight check.
+
+    Raises:
+        AttachError: the file cannot be used.
+    """
+    attachment = load_attachment(order.file)
+    core = attachment.core.name
+    flight = (
+        Authenticate("ue1", HOME),
+        *migrate("ue1", core, location_in(attachment)),
+        Deregister("ue1", core),
+    )
+    checks = (
+        check("sip-status", ue="ue1", system=core, method="REGISTER", status=200),
+        check("deregistered", ue="ue1", system=core),
+    )
+    return Scenario(
+        name="attach",
+        what=f"A user of {HOME} migrates to {core} ({attachment.core.home_domain}), a core that is not the lab's.",
+        steps=(Preflight("ue1", core), *(() if order.check else flight)),
+        systems=(HOME, core),
+        ues=("ue1",),
+        settings=settings_of(attachment, "ue1"),
+        proves=() if order.check else (*CONNECTIVITY, *MIGRATION[:13]),
+        checks=() if order.check else checks,
+    )
 
 
 def chaos_scenario(order: ChaosOrder) -> Scenario:

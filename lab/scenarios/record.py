@@ -23,7 +23,11 @@ def run_facts(topology: Topology, scenario: Scenario, files: Files) -> dict[str,
         "started": datetime.now(UTC).isoformat(),
         "completed": False,
         "hosts": {
-            **{str(host.address): host.name for host in topology.hosts() if host.role != "ue"},
+            **{
+                str(host.address): host.lab_name
+                for host in (*topology.hosts(), *topology.hosts_elsewhere())
+                if host.role != "ue"
+            },
             **{str(topology.address(name, "router")): f"router.{name}.lab" for name in topology.systems},
         },
         "systems": [_system(topology, name) for name in topology.systems],

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any, Final
 
+from lab.attach.flight import preflight
 from lab.faults import marks
 from lab.faults.fault import FaultError
 from lab.faults.sighting import Sighting
@@ -115,6 +116,8 @@ class Runner:
                 return await enter_crowd(self._lab)
             case model.Storm():
                 return await blow(self._lab, step)
+            case model.Preflight():
+                return await self._preflight(step)
             case model.Chaos():
                 return await drill(self._lab, step)
             case _:
@@ -252,6 +255,14 @@ class Runner:
         enter_connection_details(self._lab, step, identities)
         self._details[step.ue, step.partner] = {"identities": identities}
         return {}
+
+    async def _preflight(self, step: model.Preflight) -> dict[str, Any]:
+        findings = await preflight(self._lab, step.system, step.ue)
+        self._lab.timeline.note("preflight.done", findings=[one.as_json() for one in findings])
+        failed = [one for one in findings if not one.ok]
+        if failed:
+            raise StepFailed(f"{len(failed)} of {len(findings)} checks before the flight fail: {failed[0].what}")
+        return {"checks": len(findings)}
 
     async def _send_diameter(self, step: model.SendDiameter) -> dict[str, Any]:
         private = self._resolved(step.private_user_identity, 0)

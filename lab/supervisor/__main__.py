@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from lab.attach.config import AttachError
 from lab.render.files import Files
 from lab.run_directory import RunDirectory
 from lab.runtime.choice import RUNTIMES, runtime_named
@@ -39,7 +40,7 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
         scenario, topology = _plan(options)
-    except (TopologyError, UnknownScenario) as exc:
+    except (TopologyError, UnknownScenario, AttachError) as exc:
         _tell({"event": "failed", "reason": str(exc)})
         raise SystemExit(1) from None
     files = Files(RunDirectory(options.directory), options.lab_id)

@@ -1,6 +1,7 @@
 """The topology as a value: who is where, settings by path, and one-line errors that name the path."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -94,3 +95,29 @@ def test_a_file_nested_without_end_is_refused_in_one_line(tmp_path: Path) -> Non
     file.write_text("zz=" + "[" * 3000 + "]" * 3000)
     with pytest.raises(TopologyError, match=r"deep\.toml"):
         load_topology(file)
+
+
+def test_a_role_that_is_elsewhere_has_a_name_and_an_address_and_no_host() -> None:
+    settings = {
+        "systems.mc2.elsewhere": ["hss"],
+        "systems.mc2.names": {"hss": "hss-a.example"},
+        "systems.mc2.addresses": {"hss": "192.0.2.7", "ue1": "10.77.2.99"},
+    }
+    topology = load_topology(settings=settings)
+    assert "hss.mc2" not in {host.key for host in topology.hosts()}
+    (hss,) = topology.hosts_elsewhere()
+    assert (hss.name, hss.lab_name, str(hss.address)) == ("hss-a.example", "hss.mc2.lab", "192.0.2.7")
+    assert str(topology.ue_address("ue1", "mc2")) == "10.77.2.99"
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"systems.mc2.elsewhere": ["hhs"]}, "systems.mc2: no role hhs"),
+        ({"systems.mc2.uplink": {}}, "systems.mc2.uplink: either interface, or bridge"),
+        ({"crowd.home": "mc9", "crowd.partner": "mc2", "crowd.users": 1}, "crowd: home and partner are systems"),
+    ],
+)
+def test_what_is_elsewhere_must_be_known(settings: dict[str, Any], said: str) -> None:
+    with pytest.raises(TopologyError, match=said):
+        load_topology(settings=settings)

@@ -88,3 +88,18 @@ def test_frames_are_lost_both_ways_and_the_rules_can_be_taken_away_where_there_a
     assert 'oifname "router.mc1"' in rules
     table = rules.split()[2]
     assert plan.no_loss_rules("router.mc1") == f"table bridge {table} {{ }}\ndelete table bridge {table}\n"
+
+
+def test_an_uplink_is_an_interface_taken_in_or_a_cable_to_a_bridge() -> None:
+    bridge = load_topology(settings={"systems.mc2.uplink": {"bridge": "br0", "namespace": "other"}})
+    there, here = plan.uplink_batches(bridge, "ab12", "mc2")
+    assert there == (
+        "link add mclab-ab12 type veth peer name up.mc2 netns mclab-ab12-switch\n"
+        "link set mclab-ab12 addrgenmode none master br0 up\n"
+    )
+    assert here == "link set up.mc2 addrgenmode none master br-mc2 up\n"
+    interface = load_topology(settings={"systems.mc2.uplink": {"interface": "eth1"}})
+    assert plan.uplink_batches(interface, "ab12", "mc2") == (
+        "link set eth1 netns mclab-ab12-switch\n",
+        "link set eth1 addrgenmode none master br-mc2 up\n",
+    )

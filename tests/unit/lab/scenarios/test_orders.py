@@ -1,10 +1,12 @@
 """An order on a command line becomes a scenario that the topology carries."""
 
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
-from lab.scenarios.model import Chaos, EnterCrowd, Move, Storm
-from lab.scenarios.orders import ChaosOrder, StormOrder, scenario_of_order, storm_scenario
+from lab.scenarios.model import Chaos, EnterCrowd, Move, Preflight, Storm
+from lab.scenarios.orders import AttachOrder, ChaosOrder, StormOrder, scenario_of_order, storm_scenario
 from lab.topology import load_topology
 
 
@@ -36,3 +38,14 @@ def test_a_drill_is_one_step_in_a_lab_where_what_is_given_back_is_soon_free() ->
     assert (step.first, step.last, step.seed) == (11, 20, "s")
     system = load_topology(settings=scenario.settings).systems["mc2"]
     assert (system.held_s, system.quarantine_s) == (3, 1)
+
+
+def test_an_attachment_is_checked_before_anybody_migrates() -> None:
+    file = Path(__file__).parents[3] / "lab" / "cores" / "attach.toml"
+    whole = scenario_of_order(AttachOrder(kind="attach", file=file).model_dump_json())
+    checked = scenario_of_order(AttachOrder(kind="attach", file=file, check=True).model_dump_json())
+    assert isinstance(whole.steps[0], Preflight)
+    assert checked.steps == whole.steps[:1]
+    assert "10.6.2-13" in whole.proves
+    assert checked.proves == ()
+    load_topology(settings=whole.settings).restricted_to(whole.systems, whole.ues)
