@@ -205,7 +205,7 @@ def test_every_bound_of_a_key_is_described(name: str) -> None:
             assert re.search(rf"(?<![\d.]){re.escape(bound)}(?![\d])", rows[path]), f"{path}: {bound} is not named"
 
 
-@pytest.mark.parametrize("name", [name for name in FILES if name != "topology.toml"])
+@pytest.mark.parametrize("name", CHECKED_BY)
 def test_the_example_is_accepted_by_the_program(name: str, tmp_path: Path) -> None:
     file = _with_its_files(tmp_path, name)
     program = PROGRAMS[CHECKED_BY[name]]
@@ -218,6 +218,11 @@ def test_the_example_of_a_topology_is_accepted(tmp_path: Path) -> None:
     assert list(topology.ues) == ["ue1"]
 
 
+def test_the_example_of_an_attachment_is_accepted(tmp_path: Path) -> None:
+    attachment = lab.attach.config.load_attachment(_with_its_files(tmp_path, "attach.toml"))
+    assert attachment.core.name == "visited"
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_a_key_too_much_in_an_example_is_found(name: str, tmp_path: Path) -> None:
     file = _with_its_files(tmp_path, name)
@@ -225,6 +230,10 @@ def test_a_key_too_much_in_an_example_is_found(name: str, tmp_path: Path) -> Non
     if name == "topology.toml":
         with pytest.raises(lab.topology.TopologyError, match="surplus"):
             lab.topology.load_topology(file)
+        return
+    if name == "attach.toml":
+        with pytest.raises(lab.attach.config.AttachError, match="surplus"):
+            lab.attach.config.load_attachment(file)
         return
     result = CliRunner().invoke(PROGRAMS[CHECKED_BY[name]], ["check", "--config", str(file)])
     assert result.exit_code == 2
