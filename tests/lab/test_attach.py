@@ -30,7 +30,7 @@ def core(tmp_path: Path) -> Iterator[str]:
     assert os.geteuid() == 0, "the lab needs root"
     run = tmp_path / "core"
     argv = [*MCLAB, "up", "--topology", str(CORES / "foreign.toml"), "--system", "visited", "--directory", str(run)]
-    starting = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    starting = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         lab = str(_run_facts(run)["lab"])
         _wait_for(lambda: (NETNS_FOLDER / f"mclab-{lab}-hss.visited").exists())
