@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from lab.evidence.messages import Capture, Payload
-from lab.evidence.packets import PAYLOAD_FIELDS, read_packets, read_payloads
+from lab.evidence.packets import PAYLOAD_FIELDS, read_broken, read_packets, read_payloads
 
 WIRESHARK_FOLDER: Final = Path(__file__).parent / "wireshark"
 DISSECT_TIMEOUT_S: Final = 300.0
@@ -93,10 +93,11 @@ def dissect(capture: Path, *, key_log: Path | None = None, config: Path | None =
         packets = json.loads(text) if text.strip() else []
     except ValueError as exc:
         raise DissectionFailed(f"tshark's output for {capture} is no JSON: {exc}") from exc
-    payloads = payloads_of(capture)
+    lines = _lines_of(capture)
+    payloads = tuple(read_payloads(lines))
     if not payloads:
         raise DissectionFailed(f"{capture}: there is no frame with TCP or UDP in it")
-    return read_packets((packet["_source"]["layers"] for packet in packets), payloads)
+    return read_packets((packet["_source"]["layers"] for packet in packets), payloads, read_broken(lines))
 
 
 def payloads_of(capture: Path) -> tuple[Payload, ...]:
@@ -105,6 +106,10 @@ def payloads_of(capture: Path) -> tuple[Payload, ...]:
     Raises:
         DissectionFailed: tshark failed.
     """
+    return tuple(read_payloads(_lines_of(capture)))
+
+
+def _lines_of(capture: Path) -> list[str]:
     fields = [argument for name in PAYLOAD_FIELDS for argument in ("-e", name)]
-    text = run_tshark(capture, "-Y", "ip && (tcp.len > 0 || udp)", "-T", "fields", "-E", "occurrence=f", *fields)
-    return tuple(read_payloads(text.splitlines()))
+    wanted = "ip && (tcp.len > 0 || tcp.flags.reset == 1 || tcp.flags.fin == 1 || udp)"
+    return run_tshark(capture, "-Y", wanted, "-T", "fields", "-E", "occurrence=f", *fields).splitlines()

@@ -149,13 +149,17 @@ class Certificate(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Capture:
-    """All that was seen, in the order of frames; ``payloads`` has every frame that carried octets."""
+    """All that was seen, in the order of frames; ``payloads`` has every frame that carried octets.
+
+    ``broken`` are the TCP frames with RST or FIN.
+    """
 
     sip: tuple[SipMessage, ...] = ()
     diameter: tuple[DiameterMessage, ...] = ()
     http: tuple[HttpMessage, ...] = ()
     certificates: tuple[Certificate, ...] = ()
     payloads: tuple[Payload, ...] = ()
+    broken: tuple[Frame, ...] = ()
 
 
 def walk(avps: Iterable[Avp]) -> Iterator[Avp]:

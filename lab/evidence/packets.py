@@ -26,12 +26,12 @@ Given = TypeVar("Given")
 PAYLOAD_FIELDS: Final = (
     "frame.number", "frame.time_epoch", "ip.src", "ip.dst", "tcp.stream",
     "tcp.srcport", "tcp.dstport", "udp.srcport", "udp.dstport", "tcp.payload", "udp.payload",
-    "rtp.ssrc", "rtp.seq",
+    "rtp.ssrc", "rtp.seq", "tcp.flags.reset", "tcp.flags.fin",
 )  # fmt: skip
 _COMPACT: Final = {"i": "call-id", "f": "from", "t": "to", "m": "contact", "v": "via", "l": "content-length"}
 
 
-def read_packets(packets: Iterable[Layer], payloads: Iterable[Payload] = ()) -> Capture:
+def read_packets(packets: Iterable[Layer], payloads: Iterable[Payload] = (), broken: Iterable[Frame] = ()) -> Capture:
     """Return the messages in tshark's JSON layers."""
     sip: list[SipMessage] = []
     diameter: list[DiameterMessage] = []
@@ -47,29 +47,49 @@ def read_packets(packets: Iterable[Layer], payloads: Iterable[Payload] = ()) -> 
         names = tuple(name for tls in _layers(layers, "tls") for name in _find(tls, "x509ce.dNSName"))
         if names:
             certificates.append(Certificate(frame, names))
-    return Capture(tuple(sip), tuple(diameter), tuple(http), tuple(certificates), tuple(payloads))
+    return Capture(tuple(sip), tuple(diameter), tuple(http), tuple(certificates), tuple(payloads), tuple(broken))
 
 
 def read_payloads(lines: Iterable[str]) -> Iterator[Payload]:
     """Yield the payloads in tshark's lines of ``PAYLOAD_FIELDS``; frames without one are passed over."""
-    for line in lines:
-        fields = line.rstrip("\r\n").split("\t")
-        payload = _read(_payload, fields) if len(fields) == len(PAYLOAD_FIELDS) else None
+    for fields in _fields(lines):
+        payload = _read(_payload, fields)
         if payload is not None:
             yield payload
 
 
+def read_broken(lines: Iterable[str]) -> Iterator[Frame]:
+    """Yield the TCP frames with RST or FIN (RFC 9293 §3.5.2, §3.6) in such lines: connections refused or ended."""
+    for fields in _fields(lines):
+        if {"1", "True"} & set(fields[-2:]):
+            frame = _read(_frame_of, fields)
+            if frame is not None:
+                yield frame
+
+
+def _fields(lines: Iterable[str]) -> Iterator[list[str]]:
+    for line in lines:
+        fields = line.rstrip("\r\n").split("\t")
+        if len(fields) == len(PAYLOAD_FIELDS):
+            yield fields
+
+
 def _payload(fields: list[str]) -> Payload | None:
-    number, time_s, source, destination, stream, *ports, tcp, udp, ssrc, sequence = fields
+    tcp, udp, ssrc, sequence = fields[9:13]
     octets = bytes.fromhex(_octets(tcp or udp))
-    if not octets or not source:
+    frame = _frame_of(fields) if octets else None
+    return Payload(frame, octets, Rtp(int(ssrc, 16), int(sequence)) if ssrc else None) if frame is not None else None
+
+
+def _frame_of(fields: list[str]) -> Frame | None:
+    number, time_s, source, destination, stream, *ports = fields[:9]
+    if not source:
         return None
     source_port, destination_port = (ports[0], ports[1]) if stream else (ports[2], ports[3])
-    frame = Frame(
+    return Frame(
         int(number), float(time_s), source, destination, int(source_port or 0), int(destination_port or 0),
         int(stream) if stream else -1,
     )  # fmt: skip
-    return Payload(frame, octets, Rtp(int(ssrc, 16), int(sequence)) if ssrc else None)
 
 
 def _messages(layers: Layer, name: str, read: Callable[[Layer], M | None]) -> list[M]:

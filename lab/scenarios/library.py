@@ -4,6 +4,7 @@ from difflib import get_close_matches
 from typing import Final
 
 from lab.scenarios.agents import AGENTS
+from lab.scenarios.dead_hops import DEAD_HOPS
 from lab.scenarios.endings import ENDINGS
 from lab.scenarios.migrations import MIGRATIONS
 from lab.scenarios.model import Scenario
@@ -26,6 +27,7 @@ _ALL: Final = (
     *TOKENS,
     *ENDINGS,
     *OUTAGES,
+    *DEAD_HOPS,
 )
 SCENARIOS: Final[dict[str, Scenario]] = {scenario.name: scenario for scenario in _ALL}
 

@@ -28,6 +28,7 @@ aaa-2, csc-y, hss, mms, csc-4, csc-x, csc-17, csc-1):
     through-agents(ue, csc_y, hss)              these agents, in this order, between the proxies and before the HSS
     impus-paired(ue, count)                     primary and partner set have so many IMPUs, mapped by position
     home-registration-kept(ue)                  between the migrated 200 and the end no SAR/RTR ended the home one
+    at-moment(moment, ue, sip, diameter, http, broken_by)    what came between a named moment and the next
     time-between(ue, first, last, at_most_s)    e.g. REGISTER and its 200 in a system
 """
 
@@ -68,7 +69,8 @@ def check(name: str, **parameters: object) -> Check:
 class Authenticate:
     """MC service user authentication: OIDC at home, token exchange toward a partner (10.6.1-1, 10.6.2-1).
 
-    ``status`` other than 200 is the refusal of one of the two identity management servers (RFC 6749 §5.2).
+    ``status`` other than 200 is the refusal of one of the two identity management servers (RFC 6749 §5.2), 0 that no
+    answer came.
     """
 
     ue: str

@@ -206,7 +206,7 @@ class Runner:
         deadline = loop.time() + patience_s
         while True:
             answer = await self._ask(ue, values)
-            if answer.get("status") in (wanted if isinstance(wanted, tuple) else (wanted,)):
+            if (answer.get("status") or 0) in (wanted if isinstance(wanted, tuple) else (wanted,)):
                 return answer
             if answer.get("status") not in come_again or loop.time() > deadline:
                 raise StepFailed(f"{ue} answers {reason_of(answer)}, wanted status {wanted}")

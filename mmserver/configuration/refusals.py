@@ -19,6 +19,8 @@ from mmserver.messages import Problem
 _NAME: Final = re.compile(r"[a-z0-9\-]{1,64}")
 _STEP: Final = re.compile(r"10\.1\.X\.1-(?:[1-9]|1[0-3])")
 _TITLE_MAX: Final = 120
+UNAVAILABLE: Final = 503
+"""For now only, its disk is full for instance: to whom we answer that is as if it did not answer."""
 
 log = structlog.get_logger()
 
@@ -28,7 +30,8 @@ async def refusing(unreachable: Callable[[], Refusal], *, answer_step: int | Non
     """Turn a peer's failure into a refusal.
 
     Raises:
-        Refusal: ``unreachable()``, AnswerNotUsable at ``answer_step``, or what ``by`` refused.
+        Refusal: ``unreachable()``, also where the peer says 503 itself; AnswerNotUsable at ``answer_step``; or what
+            ``by`` refused.
     """
     try:
         yield
@@ -37,9 +40,10 @@ async def refusing(unreachable: Callable[[], Refusal], *, answer_step: int | Non
         raise unreachable() from exc
     except PeerRefused as exc:
         log.warning("peer.refused", peer=by, why=str(exc), step=exc.problem.step)
-        raise passed_on(exc.problem, by, stepless=answer_step is None) or AnswerNotUsable(
-            f"{by} refused", step=answer_step
-        ) from exc
+        passed = passed_on(exc.problem, by, stepless=answer_step is None)
+        if passed is None and exc.problem.status == UNAVAILABLE:
+            raise unreachable() from exc
+        raise passed or AnswerNotUsable(f"{by} refused", step=answer_step) from exc
     except PeerFailure as exc:
         log.warning("peer.answer-not-usable", peer=by, why=str(exc))
         raise AnswerNotUsable(f"the answer of {by} cannot be used", step=answer_step) from exc

@@ -44,6 +44,14 @@ class Case:
 UE1 = {"ue": "ue1", "system": "mc2"}
 REGISTER = {**UE1, "method": "REGISTER"}
 CALL = {"caller": "ue3", "callee": "ue1", "system": "mc2"}
+MAA_THEN = {"leg": "aaa-2", "command": "MAR", "code": 2001, "within_s": 60.0}
+KILLED = {
+    "moment": "proxy1.mc2 killed",
+    "ue": "ue1",
+    "sip": {"system": "mc2", "status": 200, "within_s": 60.0},
+    "diameter": MAA_THEN,
+    "broken_by": "proxy1.mc2",
+}
 
 # fmt: off
 CASES = (
@@ -84,6 +92,21 @@ CASES = (
          {"leg": "aaa-2"}),
     Case("identity-absent", {"identity": "001010000000009@ims.mc1.lab"}, "migration", "migration", "holds it",
          {"identity": "001010000000001@ims.mc1.lab"}),
+    Case("at-moment", KILLED, "proxy-killed-in-registration", "migration", "no moment proxy1.mc2 killed"),
+    Case("at-moment", KILLED, "proxy-killed-in-registration", "proxy-killed-in-registration", "status 200 OK, wanted",
+         {"sip": {"system": "mc2", "status": 504, "within_s": 60.0}}),
+    Case("at-moment", KILLED, "proxy-killed-in-registration", "proxy-killed-in-registration", "it came after",
+         {"sip": {"system": "mc2", "status": 200, "within_s": 1e-6}}),
+    Case("at-moment", KILLED, "proxy-killed-in-registration", "proxy-killed-in-registration", "no final response",
+         {"sip": {"system": "mc1", "status": 200, "within_s": 60.0}}),
+    Case("at-moment", KILLED, "proxy-killed-in-registration", "proxy-killed-in-registration",
+         "proxy2.mc2 refused and ended no connection", {"broken_by": "proxy2.mc2"}),
+    Case("at-moment", KILLED, "proxy-killed-in-registration", "proxy-killed-in-registration", "no answer 3002 to MAR",
+         {"diameter": {**MAA_THEN, "code": 3002}}),
+    Case("at-moment", KILLED, "proxy-killed-in-registration", "proxy-killed-in-registration", "came after",
+         {"diameter": {**MAA_THEN, "within_s": 1e-6}}),
+    Case("at-moment", KILLED, "proxy-killed-in-registration", "proxy-killed-in-registration", "asked nothing on csc-4",
+         {"http": {"wire": "csc-4", "status": 200}}),
     Case("home-registration-kept", {"ue": "ue1"}, "home-registered", "refresh", "was not registered in mc1"),
     Case("home-registration-kept", {"ue": "ue1"}, "home-registered", "both-orders", "not registered in a partner"),
     Case("distinct-sets", {"ues": ["ue1", "ue2"]}, "two-ues", "migration", "ue3 was not lent both sets",

@@ -6,7 +6,7 @@ A name or a parameter that is not there is a mistake of the scenario and makes t
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
-from lab.evidence.checks import calls, lifecycle, sets, sip, tokens, wires
+from lab.evidence.checks import calls, lifecycle, moments, sets, sip, tokens, wires
 from lab.evidence.checks.finding import Finding
 from lab.evidence.story import Evidence
 
@@ -55,6 +55,7 @@ REGISTRY: Final[dict[str, Callable[..., Finding]]] = {
     "registration-event":     lifecycle.registration_event,
     "hold-lapsed":            lifecycle.hold_lapsed,
     "instance-lost":          lifecycle.instance_lost,
+    "at-moment":              moments.at_moment,
     "token-refused":          tokens.token_refused,
     "assertion-serves-once":  tokens.assertion_serves_once,
     "two-signing-keys":       tokens.two_signing_keys,

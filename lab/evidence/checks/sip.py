@@ -22,7 +22,7 @@ def sip_status(
     evidence: Evidence, *, ue: str, system: str, method: str, status: int | tuple[int, ...], within_s: float = 0.0
 ) -> Finding:
     """The last request of this method that the UE sent in the system ended with the status, in time if one is given."""
-    found = list(_of_ue(evidence, ue, system, method))
+    found = list(transactions(evidence, ue, system, method))
     if not found:
         return judged((), f'sip.Method == "{method}"', [f"{ue} got no final response to {method} in {system}"])
     request, reply = found[-1]
@@ -41,7 +41,7 @@ def sip_status(
 
 def sip_never(evidence: Evidence, *, ue: str, system: str, method: str, status: int) -> Finding:
     """No request of this method that the UE sent in the system got the status; and there was one."""
-    found = list(_of_ue(evidence, ue, system, method))
+    found = list(transactions(evidence, ue, system, method))
     bad = [reply.frame.number for _, reply in found if reply.status == status]
 
     def faults() -> Iterator[str]:
@@ -53,7 +53,7 @@ def sip_never(evidence: Evidence, *, ue: str, system: str, method: str, status: 
 
 def registrations(evidence: Evidence, *, ue: str, system: str, count: int) -> Finding:
     """So many registrations of the UE ended with 200, each after a challenge of its own with a fresh nonce."""
-    good = [pair for pair in _of_ue(evidence, ue, system, "REGISTER") if pair[1].status == 200]
+    good = [pair for pair in transactions(evidence, ue, system, "REGISTER") if pair[1].status == 200]
     good = [pair for pair in good if is_registering(pair[0])]
     nonces = [digest_parameters(request.header("authorization")).get("nonce", "") for request, _ in good]
 
@@ -69,7 +69,7 @@ def deregistered(evidence: Evidence, *, ue: str, system: str) -> Finding:
     """REGISTER with Expires 0 ended with 200, and between them an SAR of user de-registration (5) named its user."""
     good = [
         pair
-        for pair in _of_ue(evidence, ue, system, "REGISTER")
+        for pair in transactions(evidence, ue, system, "REGISTER")
         if pair[1].status == 200 and not is_registering(pair[0])
     ]
     sars = [
@@ -101,7 +101,7 @@ def resynchronised(evidence: Evidence, *, ue: str, system: str) -> Finding:
     stale = {digest_parameters(m.header("authorization")).get("nonce") for m in asked}
     after = [
         pair
-        for pair in _of_ue(evidence, ue, system, "REGISTER")
+        for pair in transactions(evidence, ue, system, "REGISTER")
         if asked and pair[1].status == 200 and pair[1].frame.number > asked[-1].frame.number
     ]
     fresh = [pair for pair in after if digest_parameters(pair[0].header("authorization")).get("nonce") not in stale]
@@ -119,7 +119,7 @@ def resynchronised(evidence: Evidence, *, ue: str, system: str) -> Finding:
 
 def challenge_unanswered(evidence: Evidence, *, ue: str, system: str) -> Finding:
     """After the 401 no REGISTER with a response or AUTS followed: the UE did not trust AUTN."""
-    challenged = [pair for pair in _of_ue(evidence, ue, system, "REGISTER") if pair[1].status == 401]
+    challenged = [pair for pair in transactions(evidence, ue, system, "REGISTER") if pair[1].status == 401]
     answers = [
         m
         for m in _registers(evidence, ue, system)
@@ -161,11 +161,11 @@ def message_delivered(evidence: Evidence, *, ue: str, system: str) -> Finding:
 
 def sip_got(evidence: Evidence, *, ue: str, system: str, method: str, status: int, within_s: float = 0.0) -> Finding:
     """Some request of this method that the UE sent in the system got the status, in time if one is given."""
-    good = [pair for pair in _of_ue(evidence, ue, system, method) if pair[1].status == status]
+    good = [pair for pair in transactions(evidence, ue, system, method) if pair[1].status == status]
     elapsed = [reply.frame.time_s - request.frame.time_s for request, reply in good]
 
     def faults() -> Iterator[str]:
-        seen = sorted({reply.status for _, reply in _of_ue(evidence, ue, system, method)})
+        seen = sorted({reply.status for _, reply in transactions(evidence, ue, system, method)})
         yield from lacks(good, f"no {status} to {method} of {ue} in {system}; seen: {seen}")
         if within_s and elapsed:
             yield from lacks(max(elapsed) <= within_s, f"it came after {max(elapsed):.2f} s, wanted {within_s} s")
@@ -200,7 +200,7 @@ def both_orders(evidence: Evidence) -> Finding:
     return judged(frames, frame_filter(frames), lacks(orders == {True, False}, f"orders seen: {sorted(orders)}"))
 
 
-def _of_ue(evidence: Evidence, ue: str, system: str, method: str) -> Iterator[Transaction]:
+def transactions(evidence: Evidence, ue: str, system: str, method: str) -> Iterator[Transaction]:
     """Yield what a UE sent in a system with its final responses; retransmissions are one request."""
     asked = set()
     for request in evidence.index.sent(story_of(evidence, ue).ue.addresses, method):

@@ -43,7 +43,7 @@ def diameter_answer(
 
 def http_refused(evidence: Evidence, *, ue: str, wire: str, status: int, step: str | None = None) -> Finding:
     """The last request on the wire was refused with this status, in problem details that name the step (RFC 9457)."""
-    found = [x for x in _exchanges(evidence, wire) if wire != "csc-4" or is_from(evidence, ue, x)]
+    found = [x for x in exchanges_on(evidence, wire) if wire != "csc-4" or is_from(evidence, ue, x)]
     if not found:
         return judged((), "http", [f"no request on {wire}"])
     last = found[-1]
@@ -65,13 +65,13 @@ def nothing_on(evidence: Evidence, *, leg: str) -> Finding:
     """
     name = _known(leg)
     if leg in PATHS:
-        frames = [x.request.frame.number for x in _exchanges(evidence, leg) if not _is_by_hand(x)]
+        frames = [x.request.frame.number for x in exchanges_on(evidence, leg) if not _is_by_hand(x)]
     elif leg == "hss":
         crossing = {m.end_to_end for m in diameter_on(evidence, "csc-y", COMMANDS["MAR"])}
         asked = [m for m in diameter_on(evidence, "hss", COMMANDS["MAR"]) if m.is_request]
         frames = [m.frame.number for m in asked if m.end_to_end in crossing]
     elif name == "idms":
-        frames = [x.request.frame.number for x in _exchanges(evidence, "csc-1")]
+        frames = [x.request.frame.number for x in exchanges_on(evidence, "csc-1")]
     elif name == "gm":
         frames = [m.frame.number for m in evidence.capture.sip if m.is_request and evidence.index.leg(m) == name]
     else:
@@ -165,7 +165,7 @@ def _known(leg: str) -> str:
     return name
 
 
-def _exchanges(evidence: Evidence, wire: str) -> list[Exchange]:
+def exchanges_on(evidence: Evidence, wire: str) -> list[Exchange]:
     if wire == "csc-1":
         return [x for x in evidence.exchanges if evidence.index.leg(x.request) == "idms"]
     return [x for x in evidence.exchanges if x.request.path.startswith(PATHS[wire])]

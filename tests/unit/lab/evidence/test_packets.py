@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from lab.evidence.messages import Rtp
-from lab.evidence.packets import read_packets, read_payloads
+from lab.evidence.packets import read_broken, read_packets, read_payloads
 
 
 def packet(**layers: Any) -> dict[str, Any]:
@@ -160,13 +160,16 @@ def test_compact_header_names_are_the_long_ones() -> None:
 
 def test_payloads_are_read_octet_for_octet() -> None:
     lines = [
-        "7\t100.5\t10.77.1.12\t10.77.1.14\t3\t40000\t3868\t\t\t0100ff\t\t\t",
-        "8\t100.6\t10.77.1.21\t10.77.1.10\t\t\t\t5060\t5061\t\t52:45\t0x0000002a\t7",
-        "9\t100.7\t10.77.1.21\t10.77.1.10\t\t\t\t5060\t5060\t\t\t\t",
+        "7\t100.5\t10.77.1.12\t10.77.1.14\t3\t40000\t3868\t\t\t0100ff\t\t\t\t0\t0",
+        "8\t100.6\t10.77.1.21\t10.77.1.10\t\t\t\t5060\t5061\t\t52:45\t0x0000002a\t7\t\t",
+        "9\t100.7\t10.77.1.21\t10.77.1.10\t\t\t\t5060\t5060\t\t\t\t\t\t",
+        "10\t100.8\t10.77.1.14\t10.77.1.12\t3\t3868\t40000\t\t\t\t\t\t\t1\t0",
         "no line of fields",
-        "x\ty\tz\t\t\t\t\t\t\tzz\t\t\t",
+        "x\ty\tz\t\t\t\t\t\t\tzz\t\t\t\t1\t1",
     ]
     tcp, udp = read_payloads(lines)
     assert (tcp.frame.number, tcp.frame.stream, tcp.frame.destination_port, tcp.octets) == (7, 3, 3868, b"\x01\x00\xff")
+    (reset,) = read_broken(lines)
+    assert (reset.number, reset.source, reset.stream) == (10, "10.77.1.14", 3)
     assert (udp.frame.stream, udp.frame.source_port, udp.octets) == (-1, 5060, b"RE")
     assert (tcp.rtp, udp.rtp) == (None, Rtp(42, 7))

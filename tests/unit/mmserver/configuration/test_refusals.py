@@ -24,6 +24,12 @@ async def test_an_unreachable_peer_has_the_refusal_that_the_caller_names() -> No
     assert isinstance(await refusal_of(PeerUnreachable("x")), PartnerUnreachable)
 
 
+async def test_a_peer_that_says_it_is_unavailable_is_one_that_cannot_be_reached() -> None:
+    """Its store is away or its disk full (503): to come again helps, so the caller's 503 or 504 says that."""
+    full = PROBLEM.model_copy(update={"type": PREFIX + "store-unavailable", "status": 503, "step": None})
+    assert isinstance(await refusal_of(PeerRefused(full)), PartnerUnreachable)
+
+
 async def test_nonsense_is_an_answer_that_cannot_be_used() -> None:
     refusal = await refusal_of(PeerNonsense("x"))
     assert isinstance(refusal, AnswerNotUsable)

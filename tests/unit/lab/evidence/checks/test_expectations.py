@@ -24,6 +24,7 @@ PARAMETERS = {
     "time-between":           {"ue": "ue1", "first": "10.6.2-2", "last": "10.6.2-13", "at_most_s": 9.0},
     "called":                 {"caller": "ue1", "callee": "ue2", "system": "mc2", "packets": 1},
     "call-refused":           {"caller": "ue1", "callee": "ue2", "system": "mc2", "status": 486},
+    "at-moment":              {"moment": "hss.mc1 dead", "broken_by": "hss.mc1"},
     "both-orders":            {},
     "diameter-answer":        {"leg": "aaa-2", "command": "MAR", "code": 2001},
     "http-refused":           {"ue": "ue1", "wire": "csc-4", "status": 403},

@@ -1,0 +1,53 @@
+"""From a named moment to the next one: what is outside does not count; real captures are in tests/conformance."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from lab.evidence.checks.moments import at_moment
+from lab.evidence.messages import Capture, Frame, Payload
+from lab.evidence.report import Verdict
+from lab.evidence.story import Evidence, read_stories
+
+
+def mark(number: int, time_s: float, name: str) -> Payload:
+    """A datagram of the router to a discard port (RFC 863)."""
+    return Payload(Frame(number, time_s, "10.77.1.1", "10.77.1.255", 40000, 9, -1), f"mclab moment: {name}".encode())
+
+
+def answered(make: SimpleNamespace, *marks: Payload) -> Evidence:
+    """A MAA of 2001 in frame 5, between what marks there are."""
+    answer = make.diameter(5, "proxy2", "scscf", make.avp(268, "2001"), request=False)
+    return read_stories(Capture(diameter=(answer,), payloads=marks), make.facts())
+
+
+def wanted(evidence: Evidence, moment: str) -> tuple[Verdict, str]:
+    answer = {"leg": "aaa-2", "command": "MAR", "code": 2001, "within_s": float("inf")}
+    finding = at_moment(evidence, moment=moment, diameter=answer)
+    return finding.verdict, finding.detail
+
+
+def test_what_comes_before_a_moment_or_after_the_next_is_not_of_it(make: SimpleNamespace) -> None:
+    time_s = make.diameter(5, "proxy2", "scscf", request=False).frame.time_s
+    first, second = mark(1, time_s - 1, "first"), mark(6, time_s + 1, "second")
+    evidence = answered(make, first, second)
+    assert wanted(evidence, "first") == (Verdict.PASS, "")
+    assert wanted(evidence, "second")[0] is Verdict.FAIL
+    early = answered(make, first, mark(2, time_s - 0.5, "between"))
+    assert wanted(early, "first")[0] is Verdict.FAIL
+    assert wanted(early, "between")[0] is Verdict.PASS
+
+
+def test_the_same_mark_on_every_network_is_one_moment(make: SimpleNamespace) -> None:
+    time_s = make.diameter(5, "proxy2", "scscf", request=False).frame.time_s
+    twice = answered(make, mark(1, time_s - 1, "dead"), mark(2, time_s - 0.9, "dead"), mark(9, time_s + 1, "mended"))
+    assert wanted(twice, "dead") == (Verdict.PASS, "")
+
+
+def test_a_moment_that_is_not_there_proves_nothing(make: SimpleNamespace) -> None:
+    assert wanted(answered(make), "dead") == (Verdict.FAIL, "no moment dead in the capture")
+
+
+def test_a_moment_of_which_nothing_is_asked_is_a_mistake(make: SimpleNamespace) -> None:
+    with pytest.raises(ValueError, match="nothing is asked"):
+        at_moment(answered(make, mark(1, 0.0, "dead")), moment="dead")
