@@ -10,13 +10,13 @@ from diameter_proxy.validation import Refused, check, check_once, read
 
 def code_of(made, message):
     with pytest.raises(Refused) as caught:
-        check(message, read(message, 32), b"proxy1.mc2.lab", made.neighbours())
+        check(message, read(message, 32), b"proxy1.mc2.lab", made.neighbours().served_realms)
     return caught.value.refusal.result_code
 
 
 def test_a_good_request_passes(made):
     message = made.mar(made.partner, d.ROUTE_RECORD.encode("icscf.mc2.lab"))
-    check(message, read(message, 32), b"proxy1.mc2.lab", made.neighbours())
+    check(message, read(message, 32), b"proxy1.mc2.lab", made.neighbours().served_realms)
 
 
 def test_each_fault_has_its_code(made):
