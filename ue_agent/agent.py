@@ -17,6 +17,7 @@ from ue_agent.config import UeConfig
 from ue_agent.entries import default_sip_uri, entry_summary, partner_entry, primary_entry
 from ue_agent.errors import NoMedia, RegistrationError, UsageError
 from ue_agent.local_address import local_address_toward
+from ue_agent.mcptt_info import MCPTT_INFO, mcptt_info
 from ue_agent.stack_process import Media, Registration, StackProcess
 from ue_agent.stack_settings import StackSettings
 from ue_agent.store import Store, SystemEntry
@@ -136,7 +137,9 @@ class Agent:
         self._store.save_partner(partner_entry(response))
         return response
 
-    async def register(self, system: str, expires_s: int | None = None) -> Registered:
+    async def register(
+        self, system: str, expires_s: int | None = None, service_authorisation: bool = False
+    ) -> Registered:
         """Register anew at a system (10.6.1 step 3, 10.6.2 steps 2 to 13), with a SIP stack of its own.
 
         Raises:
@@ -145,14 +148,15 @@ class Agent:
             StackError: the SIP stack cannot run.
         """
         entry = self._entry(system)
+        body = self._mcptt_info(system) if service_authorisation else None
         await self._end_stack(system)
         for p_cscf in entry.p_cscf[:-1]:
             try:
-                return await self._register_through(entry, p_cscf, expires_s)
+                return await self._register_through(entry, p_cscf, expires_s, body)
             except RegistrationError as exc:
                 if exc.status not in TRY_NEXT_P_CSCF or str(exc) == "mac-failure":
                     raise
-        return await self._register_through(entry, entry.p_cscf[-1], expires_s)
+        return await self._register_through(entry, entry.p_cscf[-1], expires_s, body)
 
     async def refresh(self, system: str) -> Registered:
         """Register again before the registration lapses (TS 24.229 §5.1.1.4).
@@ -283,7 +287,16 @@ class Agent:
             raise UsageError(f"not registered at {system}")
         return self._stacks[system]
 
-    async def _register_through(self, entry: SystemEntry, p_cscf: str, expires_s: int | None) -> Registered:
+    def _mcptt_info(self, system: str) -> tuple[str, str]:
+        """Return what asks for service authorisation in a REGISTER (TS 24.379 §7.2.1)."""
+        token = self._access_tokens.get(system)
+        if token is None:
+            raise UsageError(f"authenticate at {system} first: service authorisation takes an access token")
+        return MCPTT_INFO, mcptt_info(token, self._store.instance()).decode()
+
+    async def _register_through(
+        self, entry: SystemEntry, p_cscf: str, expires_s: int | None, body: tuple[str, str] | None
+    ) -> Registered:
         settings = self._settings(entry, p_cscf, expires_s or self._config.sip.expires_s)
         system = entry.mc_system
         stack = StackProcess(settings, self.responder, lambda event: self._on_stack_event(system, stack, event))
@@ -292,7 +305,7 @@ class Agent:
         self._ports[system] = (settings.local_address, stack.port)
         began = time.monotonic()
         try:
-            registration = await stack.register(self._config.sip.timeout_s)
+            registration = await stack.register(self._config.sip.timeout_s, body)
         except BaseException:
             await self._end_stack(system)
             raise

@@ -96,7 +96,7 @@ def install() -> Support:
     Raises:
         HookError: pjsua2 is missing, or is not a build that the hook knows; nothing was changed.
     """
-    path = _bindings()
+    path = bindings()
     library = ctypes.CDLL(str(path))
     if hasattr(library, NATIVE):
         return Support.NATIVE
@@ -109,14 +109,19 @@ def install() -> Support:
             raise HookError(f"this pjsua2 has no AKA and is unknown to the hook: it does not export {symbol}")
     original_address = ctypes.cast(getattr(library, HOOKED), ctypes.c_void_p).value or 0
     callback_address = ctypes.cast(getattr(library, CALLBACK), ctypes.c_void_p).value or 0
-    slot_address = _slot_address(path, original_address)
+    slot = slot_address(path, HOOKED, original_address)
     replacement = _make_replacement(_SET_CREDENTIALS(original_address), callback_address)
     _kept.extend((library, replacement))
-    ctypes.c_void_p.from_address(slot_address).value = ctypes.cast(replacement, ctypes.c_void_p).value
+    ctypes.c_void_p.from_address(slot).value = ctypes.cast(replacement, ctypes.c_void_p).value
     return Support.HOOKED
 
 
-def _bindings() -> Path:
+def bindings() -> Path:
+    """Return the shared object of pjsua2.
+
+    Raises:
+        HookError: pjsua2 is missing.
+    """
     try:
         import pjsua2
 
@@ -130,10 +135,14 @@ def _bindings() -> Path:
     raise HookError("pjsua2 is loaded, but its shared object is not where it should be")
 
 
-def _slot_address(path: Path, original_address: int) -> int:
-    """Return the address of the jump slot, after a look at the file and the memory map."""
+def slot_address(path: Path, symbol: str, original_address: int) -> int:
+    """Return the address of a function's jump slot, after a look at the file and the memory map.
+
+    Raises:
+        HookError: it is not where it should be.
+    """
     try:
-        found = find_jump_slot(path.read_bytes(), HOOKED)
+        found = find_jump_slot(path.read_bytes(), symbol)
     except (ElfError, OSError) as exc:
         raise HookError(f"this pjsua2 is unknown to the hook: {path.name}: {exc}") from exc
     base = original_address - found.function

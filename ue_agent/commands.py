@@ -45,11 +45,12 @@ class GetConnectionDetails(Command):
 
 
 class Register(Command):
-    """10.6.1 step 3, 10.6.2 step 2."""
+    """10.6.1 step 3, 10.6.2 step 2; with the access token in it where service authorisation is asked for."""
 
     command: Literal["register"]
     system: SystemName
     expires: Annotated[int | None, Field(ge=1, le=604800)] = None
+    service_authorisation: bool = False
 
 
 class Refresh(Command):

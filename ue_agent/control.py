@@ -98,7 +98,9 @@ async def carry_out(agent: Agent, command: AnyCommand) -> dict[str, Any]:
                 "valid_until": details.valid_until.isoformat(),
             }
         case Register():
-            return registered_to_json(await agent.register(command.system, command.expires))
+            return registered_to_json(
+                await agent.register(command.system, command.expires, command.service_authorisation)
+            )
         case Refresh():
             return registered_to_json(await agent.refresh(command.system))
         case Deregister():

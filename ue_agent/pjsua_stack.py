@@ -25,6 +25,7 @@ from ue_agent.aka_hook import PJ_EUNKNOWN, PJ_SUCCESS, install
 from ue_agent.challenge import Answer, DigestQuestion
 from ue_agent.errors import StackError
 from ue_agent.pjsua_call import CallEvent, Calls, MediaCounted, choose_codecs
+from ue_agent.register_body import RegisterBody
 from ue_agent.sip_headers import address_of, associated_uris
 from ue_agent.stack_settings import StackSettings
 
@@ -85,6 +86,7 @@ class Stack:
         self._account_config: Any = None
         self._buddy: Any = None
         self._calls = Calls(push)
+        self._body: RegisterBody | None = None
         self._created = False
 
     def start(self) -> int:
@@ -111,8 +113,17 @@ class Stack:
         except pj.Error as exc:
             raise StackError(f"the SIP stack cannot start at {self._settings.local_address}: {exc.reason}") from exc
 
-    def register(self) -> None:
-        """Send REGISTER; its end is a RegistrationChanged."""
+    def register(self, content_type: str = "", body: str = "") -> None:
+        """Send REGISTER; its end is a RegistrationChanged.
+
+        A body, once given, is in every REGISTER of this registration (TS 24.379 §7.2.1).
+
+        Raises:
+            HookError: this pjsua2 cannot send one.
+            StackError: it cannot be sent.
+        """
+        if body:
+            self._carry(content_type, body.encode())
         self._set_registration(True)
 
     def settle(self) -> None:
@@ -124,6 +135,8 @@ class Stack:
 
     def deregister(self) -> None:
         """Send REGISTER with Expires 0; its end is a RegistrationChanged."""
+        if self._body is not None:
+            self._body.clear()
         self._set_registration(False)
 
     def send_message(self, to: str, text: str) -> None:
@@ -186,6 +199,16 @@ class Stack:
             self._calls.forget()
             self._endpoint.libDestroy(pj.PJSUA_DESTROY_NO_NETWORK)
         self._buddy = self._account = None
+
+    def _carry(self, content_type: str, octets: bytes) -> None:
+        if self._body is None:
+            body = RegisterBody()
+            body.install()
+            self._body = body
+        try:
+            self._body.set(content_type, octets)
+        except ValueError as exc:
+            raise StackError(str(exc)) from exc
 
     def _bind(self) -> int:
         six, tcp = ":" in self._settings.local_address, self._settings.transport == "tcp"

@@ -114,7 +114,7 @@ def _carry_out(stack: Stack, command: dict[str, Any]) -> None:
     try:
         match command["command"]:
             case "register":
-                stack.register()
+                stack.register(command.get("content_type", ""), command.get("body", ""))
             case "deregister":
                 stack.deregister()
             case "message":

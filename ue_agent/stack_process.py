@@ -94,14 +94,18 @@ class StackProcess:
             raise
         self.port = int(ready["port"])
 
-    async def register(self, timeout_s: float) -> Registration:
+    async def register(self, timeout_s: float, body: tuple[str, str] | None = None) -> Registration:
         """Send REGISTER, the first or a refresh, and wait for its end.
+
+        Args:
+            timeout_s: how long to wait.
+            body: content type and text that this and every further REGISTER carries; none: as before.
 
         Raises:
             RegistrationError: it was refused, or nobody answered.
             StackError: it cannot be sent, or the stack ended.
         """
-        registration = await self._registration({"command": "register"}, timeout_s)
+        registration = await self._registration({"command": "register", **_members(body)}, timeout_s)
         if not registration.expires_s:
             raise RegistrationError(registration.status, registration.reason)
         return registration
@@ -252,3 +256,7 @@ class StackProcess:
         except (ValueError, TypeError):
             return Answer(refusal="invalid-challenge")
         return self._responder.answer(question)
+
+
+def _members(body: tuple[str, str] | None) -> dict[str, str]:
+    return {"content_type": body[0], "body": body[1]} if body else {}
