@@ -137,10 +137,10 @@ class Agent:
         self._store.save_partner(partner_entry(response))
         return response
 
-    async def register(
-        self, system: str, expires_s: int | None = None, service_authorisation: bool = False
-    ) -> Registered:
+    async def register(self, system: str, expires_s: int | None = None, token_of: str | None = None) -> Registered:
         """Register anew at a system (10.6.1 step 3, 10.6.2 steps 2 to 13), with a SIP stack of its own.
+
+        ``token_of``: the system whose access token REGISTER carries (TS 24.379 §7.2.1).
 
         Raises:
             UsageError: nothing is known of that system.
@@ -148,7 +148,7 @@ class Agent:
             StackError: the SIP stack cannot run.
         """
         entry = self._entry(system)
-        body = self._mcptt_info(system) if service_authorisation else None
+        body = self._mcptt_info(token_of) if token_of else None
         await self._end_stack(system)
         for p_cscf in entry.p_cscf[:-1]:
             try:

@@ -50,7 +50,9 @@ class Register(Command):
     command: Literal["register"]
     system: SystemName
     expires: Annotated[int | None, Field(ge=1, le=604800)] = None
-    service_authorisation: bool = False
+    service_authorisation: Annotated[SystemName | None, Field(description="Whose access token REGISTER carries.")] = (
+        None
+    )
 
 
 class Refresh(Command):
