@@ -5,7 +5,7 @@ import json
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 
 import typer
 
@@ -14,6 +14,11 @@ from mmserver.quick_imports import quick_imports
 if TYPE_CHECKING:
     from mmserver.configuration.admin_client import AdminClient
     from mmserver.configuration.config import CmsConfig
+
+NO_DOMAINS: Final = (
+    "warning: system.mc_service_id_domains is empty: a partner that asks for one of our own users (CSC-17) is answered "
+    "as for any other; name the domains of our MC service IDs to have it refused"
+)
 
 app = typer.Typer(
     help="Configuration management server (TS 23.280): tells a UE how to reach a partner MC system (10.1.X.1).\n\n"
@@ -64,6 +69,8 @@ def check(config: ConfigFile, as_json: Json = False) -> None:
     }
     text = f"ok: {loaded.system.name}, {found['users']} users, {len(catalogue.partners)} partners"
     typer.echo(json.dumps(found) if as_json else text)
+    if catalogue.partners and not loaded.system.mc_service_id_domains:
+        typer.echo(NO_DOMAINS, err=True)
 
 
 @app.command()

@@ -6,10 +6,19 @@ Users, groups and agreements of the file are read-only; more of them may come ov
 from pathlib import Path
 from typing import Annotated, Final
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from mmserver.configuration.terms import Group, HttpsUrl, Partner, User
-from mmserver.http.settings import ConfigFile, MetricsTable, Port, Seconds, Table, TlsTable, load_toml
+from mmserver.http.settings import (
+    ConfigFile,
+    MetricsTable,
+    Port,
+    Seconds,
+    Table,
+    TlsTable,
+    load_toml,
+    readable_store_url,
+)
 from mmserver.messages import DomainText, InitialUeConfiguration, SystemName
 
 CONFIG_MANAGEMENT_SCOPES: Final = tuple(
@@ -59,7 +68,9 @@ class StoreTable(Table):
     """``[store]``: where data set over the admin API and the state of withdrawals survive a restart."""
 
     url: Annotated[
-        str, Field(pattern=r"^(sqlite\+aiosqlite:///|postgresql\+psycopg://).+", description="SQLAlchemy URL.")
+        str,
+        Field(pattern=r"^(sqlite\+aiosqlite:///|postgresql\+psycopg://).+", description="SQLAlchemy URL."),
+        AfterValidator(readable_store_url),
     ]
     busy_timeout_s: Seconds = 5.0
     poll_s: Annotated[Seconds, Field(description="How soon a change by another instance is seen.")] = 1.0

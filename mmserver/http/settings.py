@@ -7,6 +7,7 @@ the configuration file.
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo
 
@@ -34,6 +35,19 @@ def _existing(path: Path) -> Path:
     if not path.is_file():
         raise ValueError(f"no such file: {path}")
     return path
+
+
+def readable_store_url(url: str) -> str:
+    """Return a store's URL, of which a database library would say what is wrong only when it connects.
+
+    Raises:
+        ValueError: its port is no port, or several hosts stand where one does.
+    """
+    try:
+        urlsplit(url).port  # noqa: B018 asked for its error
+    except ValueError as exc:
+        raise ValueError("its port is not one of 0 to 65535; several hosts stand as ?host=A:5432&host=B:5432") from exc
+    return url
 
 
 ConfigPath = Annotated[Path, AfterValidator(_beside_the_file)]

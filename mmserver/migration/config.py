@@ -9,7 +9,16 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from mmserver.http.settings import ConfigFile, MetricsTable, Port, Seconds, Table, TlsTable, load_toml
+from mmserver.http.settings import (
+    ConfigFile,
+    MetricsTable,
+    Port,
+    Seconds,
+    Table,
+    TlsTable,
+    load_toml,
+    readable_store_url,
+)
 from mmserver.messages import (
     ALL_MC_SERVICES,
     DomainText,
@@ -115,7 +124,9 @@ class SipDatabaseTable(Table):
 class StoreTable(Table):
     """``[store]``."""
 
-    url: Annotated[str, Field(pattern=r"^(sqlite\+aiosqlite|postgresql\+psycopg)://")]
+    url: Annotated[
+        str, Field(pattern=r"^(sqlite\+aiosqlite|postgresql\+psycopg)://"), AfterValidator(readable_store_url)
+    ]
     busy_timeout_s: Annotated[float, Field(ge=0.1, le=60)] = 5.0
 
 

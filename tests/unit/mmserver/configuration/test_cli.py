@@ -50,6 +50,26 @@ def test_check_says_what_was_read(file: Path) -> None:
     assert (result.exit_code, result.stdout) == (0, "ok: mc1, 0 users, 0 partners\n")
 
 
+PARTNER = """
+[[partners]]
+name = "mc2"
+cms = "https://cms.mc2.lab"
+ca = "ca.pem"
+client_name = "cms.mc2.lab"
+migration_management_servers = ["mms.mc2.lab"]
+realms = ["ims.mc2.lab"]
+"""
+
+
+def test_check_warns_of_a_partner_who_could_ask_for_our_own_users(file: Path) -> None:
+    file.write_text(TOML + PARTNER)
+    result = CliRunner().invoke(app, ["check", "--config", str(file)])
+    assert (result.exit_code, result.stdout) == (0, "ok: mc1, 0 users, 1 partners\n")
+    assert result.stderr.startswith("warning: system.mc_service_id_domains is empty: ")
+    file.write_text("[system]\nmc_service_id_domains = ['mc1.lab']" + (TOML + PARTNER).replace("[system]", "", 1))
+    assert CliRunner().invoke(app, ["check", "--config", str(file)]).stderr == ""
+
+
 @pytest.mark.parametrize("command", ["check", "run"])
 def test_a_fault_is_one_line_and_exit_2(file: Path, command: str) -> None:
     file.write_text(TOML.replace("port = 0", "port = 70000"))

@@ -24,6 +24,7 @@ def test_a_whole_configuration_is_read(make_config, partner) -> None:
         ({"limits": {"burst": 0}}, "cms.toml: limits.burst: 0 is less than 1"),
         ({"http": {"address": "x", "port": 70000}}, "cms.toml: http.port: 70000 is more than 65535"),
         ({"store": {"url": "x"}}, "cms.toml: store.url: String should match pattern"),
+        ({"store": {"url": "postgresql+psycopg://cms@h:99999/cms"}}, "cms.toml: store.url: its port is not one of"),
         ({"stores": {}}, "cms.toml: stores: no such setting"),
         ({"mms": {"url": "http://mms", "ca": "ca.pem"}}, "cms.toml: mms.url: wanted https"),
         ({"mms": {"url": "https://mms", "ca": "none.pem"}}, "cms.toml: mms.ca: no such file"),
