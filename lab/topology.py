@@ -20,7 +20,7 @@ from mmserver.identity import SipIdentities, parse_domain, parse_impi, parse_imp
 DEFAULT_FILE: Final = Path(__file__).with_name("topology.toml")
 LAB_DOMAIN: Final = "lab"
 PROXIES: Final = ("proxy1", "proxy2")
-ADDED: Final = {"edge": 8, "dra": 9, "probe": 19, "mms2": 20}
+ADDED: Final = {"mcs": 7, "edge": 8, "dra": 9, "probe": 19, "mms2": 20}
 """Hosts that a system has only where its settings say so, and the last octet of their address."""
 
 Setting = str | int | float | bool | tuple["Setting", ...] | list[Any] | dict[str, Any]
@@ -122,6 +122,10 @@ class System(Table):
     terminating_sip: Annotated[bool, Field(description="The router lets SIP pass from here to a partner's I-CSCF.")] = (
         False
     )
+    mc_service: Annotated[
+        bool, Field(description="A host mcs: an MC service server, which third-party REGISTERs reach by iFC.")
+    ] = False
+    mc_service_audience: Annotated[bool, Field(description="The IdMS's access tokens name that server.")] = True
     probe: Annotated[bool, Field(description="A host probe that the proxies take for a CSCF, for raw Diameter.")] = (
         False
     )
@@ -368,6 +372,7 @@ def _added(system: System) -> tuple[str, ...]:
     return (
         *(("edge", "dra") if system.agents != "none" else ()),
         *(("probe",) if system.probe else ()),
+        *(("mcs",) if system.mc_service else ()),
         *(("mms2",) if system.mms_instances > 1 else ()),
     )
 

@@ -24,6 +24,8 @@ _LEGS: Final = (
     ({"cms"}, "csc-17"),
     ({"ue", "idms"}, "idms"),
     ({"cms", "idms"}, "idms"),
+    ({"mcs", "idms"}, "idms"),
+    ({"scscf", "mcs"}, "isc"),
 )
 LEGS: Final = frozenset({*(leg for _, leg in _LEGS), "feed"})
 HTTPS: Final = 443

@@ -12,6 +12,7 @@ from lab.topology import PROXIES, Agreement, IdentitySet, System, Topology, User
 
 DIAMETER_PORT: Final = 3868
 HTTPS_PORT: Final = 443
+SIP_PORT: Final = 5060
 CLIENT_ID: Final = "mc-ue"
 REDIRECT_URI: Final = "http://127.0.0.1/callback"
 SCOPE: Final = "openid 3gpp:mc:ptt_config_management_service"
@@ -58,7 +59,7 @@ def idms_table(topology: Topology, system: str, files: Files) -> dict[str, Any]:
     """Return ``idms.toml``: the OpenID provider of one system and the partners whose assertions it takes."""
     host = topology.host(system, "idms")
     return {
-        "system": {"issuer": issuer(topology, system), "audiences": [topology.host(system, "cms").name]},
+        "system": {"issuer": issuer(topology, system), "audiences": _audiences(topology, system)},
         "http": {"address": host.address, "port": HTTPS_PORT},
         "tls": files.tls(host.key),
         "keys": {"private_key": files.etc(host.key) / SIGNING_KEY},
@@ -75,6 +76,19 @@ def idms_table(topology: Topology, system: str, files: Files) -> dict[str, Any]:
             }
             for partner, terms in topology.partners_of(system).items()
         ],
+    }
+
+
+def mcs_table(topology: Topology, system: str, files: Files) -> dict[str, Any]:
+    """Return ``mcs.toml``: the MC service server of one system (TS 24.379 §7.3)."""
+    host = topology.host(system, "mcs")
+    return {
+        "name": host.name,
+        "address": host.address,
+        "port": SIP_PORT,
+        "core": [str(topology.address(system, "scscf"))],
+        "issuer": issuer(topology, system),
+        "ca": files.authority(system),
     }
 
 
@@ -161,6 +175,12 @@ def _hss_member(topology: Topology, member: Member) -> dict[str, Any]:
             for one in sets
         ],
     }
+
+
+def _audiences(topology: Topology, system: str) -> list[str]:
+    settings = topology.systems[system]
+    roles = ("cms", *(("mcs",) if settings.mc_service and settings.mc_service_audience else ()))
+    return [topology.host(system, role).name for role in roles]
 
 
 def _vouched(terms: Agreement) -> dict[str, Any]:

@@ -80,6 +80,7 @@ class CscfValues:
     scscf: Endpoint
     proxies: tuple[Endpoint, ...]
     partners: tuple[PartnerCore, ...] = field(default=())
+    mc_service: Endpoint | None = None
     children: int = 2
     tcp_children: int = 2
     workers: int = 2

@@ -10,6 +10,7 @@ from lab.render.core import (
     DIAMETER_PORT,
     HTTPS_PORT,
     POOLED,
+    SIP_PORT,
     asks_sip_database,
     identity_set,
     issuer,
@@ -104,6 +105,7 @@ def mms_table(topology: Topology, system: str, files: Files, role: str = "mms") 
                 "name": partner,
                 "realms": [topology.systems[partner].home_domain],
                 "migration_management_servers": [topology.host(partner, "mms").name],
+                "initial_filter_criteria": _criteria(topology, system),
             }
             for partner in topology.partners_of(system)
         ],
@@ -158,6 +160,20 @@ def initial_ue_configuration(topology: Topology, system: str, files: Files) -> d
             for service in ("mc-services", "mc-common-core", "mc-identity-management")
         ],
     }
+
+
+def _criteria(topology: Topology, system: str) -> list[dict[str, Any]] | None:
+    """Return what takes a registration to the MC service server (TS 24.379 §7.3.2), where there is one."""
+    if not topology.systems[system].mc_service:
+        return None
+    server = f"sip:{topology.host(system, 'mcs').name}:{SIP_PORT}"
+    return [
+        {
+            "application_server": server,
+            "methods": ["REGISTER"],
+            "service": "mcptt",
+        }
+    ]
 
 
 def _sip_database(topology: Topology, system: str) -> dict[str, Any]:

@@ -94,6 +94,7 @@ def _cscf(topology: Topology, host: Host, files: Files) -> Program:
             )
             for partner in partners
         ),
+        mc_service=_endpoint(topology, host.system, "mcs") if settings.mc_service else None,
     )
     argv = render_cscf(role, values, files.etc(host.key))
     # Kamailio's Diameter stack tries again only after its timer: whom it connects to listens before it starts.
@@ -156,6 +157,11 @@ def _agent(topology: Topology, host: Host, files: Files) -> Program:
     return Program(host.key, (*PYTHON, "-m", "diameter_proxy.cli", "run", "--config", file), needs=needs)
 
 
+def _mcs(topology: Topology, host: Host, files: Files) -> Program:
+    file = _write(files.etc(host.key) / "mcs.toml", core.mcs_table(topology, host.system, files))
+    return Program(host.key, (*PYTHON, "-m", "lab.systems.mcservice", "run", "--config", file))
+
+
 def _ue(topology: Topology, host: Host, files: Files) -> Program:
     file = _write(files.etc(host.key) / "ue.toml", core.ue_table(topology, host.key, files))
     argv = (*PYTHON, "-m", "ue_agent.cli", "run", "--config", file)
@@ -181,5 +187,6 @@ _RENDER: Final[dict[str, Callable[[Topology, Host, Files], Program]]] = {
     "proxy2": _proxy,
     "edge": _agent,
     "dra": _agent,
+    "mcs": _mcs,
     "ue": _ue,
 }

@@ -22,6 +22,8 @@ aaa-2, csc-y, hss, mms, csc-4, csc-x, csc-17, csc-1):
     message-delivered(ue, system)               a MESSAGE reached the UE through that system's S-CSCF and got 200
     called(caller, callee, system, packets)     INVITE, LIR, LIA, the S-CSCF, 200, ACK, so much RTP each way, BYE
     call-refused(caller, callee, system, status)  an INVITE that reached the callee got this status, and no RTP flowed
+    service-authorised(ue, system)              third-party REGISTER with the access token: 200 of the MC service server
+    service-refused(ue, system, issuer)         one without a token, or with one of this issuer, got 403, warning 101
     distinct-sets(ues)                          no identity of one UE's migration and partner sets is another's
     partner-chosen(ue, system)                  step 13 names this partner and its area holds the location of step 1
     hss-asked-for(ue, identities)               the MAR at the HSS names the `lent` or the `default` set
@@ -116,7 +118,8 @@ class Attach:
 class Register:
     """SIP registration in a system; ``status`` is the final status, 401 when the UE does not answer the challenge.
 
-    ``patience_s``: for so long the UE comes again when it is told to (503, 504).
+    ``patience_s``: for so long the UE comes again when it is told to (503, 504).  ``vouched_by``: REGISTER carries the
+    access token of that system's IdMS (TS 24.379 §7.2.1).
     """
 
     ue: str
@@ -124,6 +127,7 @@ class Register:
     expires: int = 600
     status: int | tuple[int, ...] = 200
     patience_s: float = 0.0
+    vouched_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

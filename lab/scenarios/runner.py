@@ -75,6 +75,8 @@ class Runner:
                 return await self._get_connection_details(step)
             case model.Register():
                 values = {"command": "register", "system": step.system, "expires": step.expires}
+                if step.vouched_by is not None:
+                    values["service_authorisation"] = step.vouched_by
                 return await self._with_status(step.ue, values, step.status, step.patience_s)
             case model.Refresh():
                 values = {"command": "refresh", "system": step.system}

@@ -2,8 +2,26 @@
 
 from typing import Final
 
-from lab.scenarios.migrations import MIGRATED, SERVED
-from lab.scenarios.model import CONNECTIVITY, MIGRATION, Call, Message, Scenario, check
+from lab.scenarios.migrations import DETAILS, MIGRATED, SERVED
+from lab.scenarios.model import (
+    CONNECTIVITY,
+    MIGRATION,
+    Authenticate,
+    Call,
+    Message,
+    Move,
+    Register,
+    Scenario,
+    Step,
+    check,
+)
+
+ARRIVED: Final[tuple[Step, ...]] = (
+    Authenticate("ue1", "mc1"),
+    DETAILS,
+    Move("ue1", "mc2"),
+    Authenticate("ue1", "mc2"),
+)
 
 SERVICES: Final = (
     Scenario(
@@ -26,5 +44,38 @@ SERVICES: Final = (
             check("called", caller="ue1", callee="ue3", system="mc2", packets=25),
             check("call-refused", caller="ue3", callee="ue1", system="mc2", status=486),
         ),
+    ),
+    Scenario(
+        name="service-authorisation",
+        what="The migrated UE's REGISTER carries its access token; the partner's MC service server authorises it.",
+        settings={"systems.mc2.mc_service": True},
+        steps=(*ARRIVED, Register("ue1", "mc2", vouched_by="mc2")),
+        proves=(*CONNECTIVITY, *MIGRATION[:13]),
+        checks=(check("service-authorised", ue="ue1", system="mc2"),),
+    ),
+    Scenario(
+        name="service-authorisation-refused",
+        what="No access token, then one of the home's IdMS: the partner's MC service server refuses, then authorises.",
+        settings={"systems.mc2.mc_service": True},
+        steps=(
+            *ARRIVED,
+            Register("ue1", "mc2"),
+            Register("ue1", "mc2", vouched_by="mc1"),
+            Register("ue1", "mc2", vouched_by="mc2"),
+        ),
+        proves=(*CONNECTIVITY, *MIGRATION[:13]),
+        checks=(
+            check("service-refused", ue="ue1", system="mc2", issuer=""),
+            check("service-refused", ue="ue1", system="mc2", issuer="https://idms.mc1.lab"),
+            check("service-authorised", ue="ue1", system="mc2"),
+        ),
+    ),
+    Scenario(
+        name="service-authorisation-audience",
+        what="The access token is for another server: the partner's MC service server refuses it.",
+        settings={"systems.mc2.mc_service": True, "systems.mc2.mc_service_audience": False},
+        steps=(*ARRIVED, Register("ue1", "mc2", vouched_by="mc2")),
+        proves=(*CONNECTIVITY, *MIGRATION[:13]),
+        checks=(check("service-refused", ue="ue1", system="mc2", issuer="https://idms.mc2.lab"),),
     ),
 )

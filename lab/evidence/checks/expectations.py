@@ -6,7 +6,7 @@ A name or a parameter that is not there is a mistake of the scenario and makes t
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
-from lab.evidence.checks import calls, lifecycle, moments, sets, sip, tokens, wires
+from lab.evidence.checks import calls, lifecycle, moments, service_authorisation, sets, sip, tokens, wires
 from lab.evidence.checks.finding import Finding
 from lab.evidence.story import Evidence
 
@@ -33,6 +33,8 @@ REGISTRY: Final[dict[str, Callable[..., Finding]]] = {
     "message-delivered":      sip.message_delivered,
     "called":                 calls.called,
     "call-refused":           calls.call_refused,
+    "service-authorised":     service_authorisation.service_authorised,
+    "service-refused":        service_authorisation.service_refused,
     "time-between":           sip.time_between,
     "both-orders":            sip.both_orders,
     "diameter-answer":        wires.diameter_answer,

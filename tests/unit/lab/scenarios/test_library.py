@@ -54,6 +54,9 @@ WANTED = [
     "token-exchange-refused",
     "token-replayed",
     "services",
+    "service-authorisation",
+    "service-authorisation-refused",
+    "service-authorisation-audience",
 ]
 
 

@@ -25,6 +25,8 @@ PARAMETERS = {
     "called":                 {"caller": "ue1", "callee": "ue2", "system": "mc2", "packets": 1},
     "call-refused":           {"caller": "ue1", "callee": "ue2", "system": "mc2", "status": 486},
     "at-moment":              {"moment": "hss.mc1 dead", "broken_by": "hss.mc1"},
+    "service-authorised":     {"ue": "ue1", "system": "mc2"},
+    "service-refused":        {"ue": "ue1", "system": "mc2", "issuer": ""},
     "both-orders":            {},
     "diameter-answer":        {"leg": "aaa-2", "command": "MAR", "code": 2001},
     "http-refused":           {"ue": "ue1", "wire": "csc-4", "status": 403},
