@@ -125,7 +125,7 @@ def _stores(argv: Sequence[str], run: Path) -> list[str]:
 
 def _service(host: Host, program: Program, run: Path) -> list[str]:
     part = "kamailio" if host.role in CSCFS else "python"
-    assert image(program.argv[0]) == f"mclab-{part}"
+    assert image(program.argv) == f"mclab-{part}"
     first = ("stores" if program.before else "configuration", "service_completed_successfully")
     needs = [first, *((need, "service_healthy") for need in program.needs)]
     rights = capabilities(host.role)

@@ -57,7 +57,7 @@ class ContainerRuntime(NetnsRuntime):
             *(word for one in parts.capabilities(role) for word in ("--cap-add", one)),
             *(word for name, value in environment.items() for word in ("--env", f"{name}={value}")),
             *(word for mount in self._mounts(host, role) for word in ("--volume", mount)),
-            parts.image(argv[0]),
+            parts.image(argv),
             *("python" if word == sys.executable else word for word in argv),
         )
 

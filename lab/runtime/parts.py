@@ -3,6 +3,7 @@
 Shared by the containers runtime and by ``lab/compose.yaml``.  Pure.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 KAMAILIO: Final = "mclab-kamailio"
@@ -14,9 +15,12 @@ _SERVES_HTTPS: Final = frozenset({"mms", "mms2", "cms", "idms"})
 _SHARES_STORES: Final = frozenset({"mms", "mms2"})
 
 
-def image(program: str) -> str:
-    """Return the image that holds a program: what Debian has for SIP and Diameter is in one, all else in the other."""
-    return KAMAILIO if program in _OF_DEBIAN else PYTHON
+def image(argv: Sequence[str]) -> str:
+    """Return the image that holds a program: what Debian has for SIP and Diameter is in one, all else in the other.
+
+    freeDiameter is started by a shell that has its name as ``$0``.
+    """
+    return PYTHON if _OF_DEBIAN.isdisjoint(argv) else KAMAILIO
 
 
 def capabilities(role: str) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -64,7 +65,8 @@ def test_each_program_is_a_container_that_may_do_nothing_but_its_own(tmp_path: P
         listed: dict[str, Any] = json.loads(mclab("status", lab, "--json").stdout)["labs"][0]
         assert {host["state"] for host in listed["hosts"]} == {"ready"}
         hosts = {host["host"] for host in listed["hosts"]}
-        assert {f"mclab-{lab}-{host}" for host in hosts} <= set(containers_of(lab))
+        # The second container of a host has a number: the MMS's store was brought up to date in the first.
+        assert {re.sub(r"-\d+$", "", name.removeprefix(f"mclab-{lab}-")) for name in containers_of(lab)} == hosts
         effective = {host: _effective_capabilities(lab, host) for host in ("pcscf.mc1", "hss.mc1", "cms.mc1")}
         assert effective == {"pcscf.mc1": 0, "hss.mc1": 0, "cms.mc1": 1 << 10}
         told = mclab("tell", "ue1", "register", "system=mc1", "--lab", lab)

@@ -1,16 +1,26 @@
 """What each role's container is, may do and sees: no more than it needs."""
 
+from pathlib import Path
+
 import pytest
 
+from lab.render.agents import free_diameter_argv
 from lab.runtime import parts
 from lab.topology import load_topology
 
 ROLES = sorted({host.role for host in load_topology(settings={"systems.mc1.probe": True}).hosts()})
 
 
-@pytest.mark.parametrize(("program", "image"), [("kamailio", "mclab-kamailio"), ("python", "mclab-python")])
-def test_a_program_is_in_one_of_the_two_images(program: str, image: str) -> None:
-    assert parts.image(program) == image
+@pytest.mark.parametrize(
+    ("argv", "image"),
+    [
+        (("kamailio", "-DD"), "mclab-kamailio"),
+        (free_diameter_argv(Path("freediameter.conf")), "mclab-kamailio"),
+        (("python", "-P", "-m", "mmserver.cli"), "mclab-python"),
+    ],
+)
+def test_a_program_is_in_one_of_the_two_images(argv: tuple[str, ...], image: str) -> None:
+    assert parts.image(argv) == image
 
 
 @pytest.mark.parametrize("role", ROLES)
