@@ -70,7 +70,7 @@ class Sighting:
         """Look no more."""
         if self._process.returncode is None:
             self._process.kill()
-        await self._process.wait()
+        await self._process.communicate()  # to the end of its pipe, so that it is closed
 
     async def _line(self, patience_s: float) -> bytes:
         assert self._process.stdout is not None

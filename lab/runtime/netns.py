@@ -81,6 +81,9 @@ class NetnsRuntime:
 
     async def remove(self) -> None:
         """End what runs inside and remove the namespaces; those that are not there are no error."""
+        for cable in self._slow.values():
+            await cable.end()
+        self._slow.clear()
         await remove_lab(self._lab_id)
 
     def command(self, host: str, argv: Sequence[str], environment: Mapping[str, str]) -> list[str]:

@@ -47,6 +47,7 @@ class SlowCable:
         except TimeoutError:
             line = b""
         if not line:
+            await _ended(self._process)
             raise RuntimeFailure("frames cannot be delayed: /dev/net/tun cannot be used on this machine")
         await ip(inserted(self._port, self._bridge, self._own))
 
@@ -57,9 +58,19 @@ class SlowCable:
             RuntimeFailure: the machine refuses.
         """
         await ip(removed(self._port, self._bridge, self._own))
-        if self._process is not None and self._process.returncode is None:
-            self._process.kill()
-            await self._process.wait()
+        await self.end()
+
+    async def end(self) -> None:
+        """End the forwarder: what is enough where the whole network goes."""
+        if self._process is not None:
+            await _ended(self._process)
+
+
+async def _ended(process: asyncio.subprocess.Process) -> None:
+    """Kill it if it lives, and read its pipe to the end: so the pipe is closed too."""
+    if process.returncode is None:
+        process.kill()
+    await process.communicate()
 
 
 def inserted(port: str, bridge: str, own: str) -> str:

@@ -45,13 +45,12 @@ class QuietLab:
         self.runtime = NetnsRuntime(self.files.lab_id, TOPOLOGY, self.files.run.hosts_file)
         self.timeline = Timeline(self.files.run.timeline)
         self.lab = Lab(TOPOLOGY, self.runtime, self.files, self.timeline)
-        self._servers: list[asyncio.subprocess.Process] = []
+        self._processes: list[asyncio.subprocess.Process] = []
 
     async def serve(self, host: str, address: str) -> None:
         server = await self.python(host, ECHO, address)
         assert server.stdout is not None
         assert await asyncio.wait_for(server.stdout.readline(), 10) == b"up\n"
-        self._servers.append(server)
 
     async def ask(self, host: str, address: str, times: int, patience_s: float) -> list[str]:
         """Send datagrams of two fragments, one after the other; return seconds, or ``lost``, of each."""
@@ -62,17 +61,19 @@ class QuietLab:
     async def end(self) -> None:
         await self.lab.faults.leave()
         await self.runtime.remove()
-        for server in self._servers:
-            await server.wait()
+        for process in self._processes:
+            await process.communicate()
         self.timeline.close()
 
     async def python(self, host: str, script: str, *arguments: str) -> asyncio.subprocess.Process:
-        return await asyncio.create_subprocess_exec(
+        process = await asyncio.create_subprocess_exec(
             *self.runtime.command(host, [sys.executable, "-S", "-c", script, *arguments], {}),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
             start_new_session=True,
         )
+        self._processes.append(process)
+        return process
 
 
 @pytest.fixture
