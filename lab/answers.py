@@ -3,6 +3,8 @@
 import json
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 import typer
@@ -10,19 +12,17 @@ import typer
 from lab.commands.errors import Failure, Misuse
 
 
-class errors:  # noqa: N801 - read as a statement: with errors(): ...
+@contextmanager
+def errors() -> Iterator[None]:
     """One line of error, exit 1 or 2, no traceback."""
-
-    def __enter__(self) -> None:
-        """Nothing to do."""
-
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: object) -> None:
-        if isinstance(value, Misuse):
-            fail(str(value), 2)
-        if isinstance(value, Failure):
-            fail(str(value), 1)
-        if isinstance(value, KeyboardInterrupt):
-            fail("interrupted; the lab is down", 1)
+    try:
+        yield
+    except Misuse as exc:
+        fail(str(exc), 2)
+    except Failure as exc:
+        fail(str(exc), 1)
+    except KeyboardInterrupt:
+        fail("interrupted; the lab is down", 1)
 
 
 def need_root() -> None:

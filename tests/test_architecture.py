@@ -24,11 +24,12 @@ LEAVES: Final = {
 }
 SHELL: Final = "diameter_proxy.node"
 HTTPS: Final = "diameter_proxy.https_transport"
+SYSTEMD: Final = "diameter_proxy.service_manager"
 # part                       the parts of ours that it may import; leaves are open to all
 MAY_IMPORT: Final = {
     "diameter_proxy.node":      (),
     "diameter_proxy":           (SHELL,),
-    "mmserver.http":            (SHELL,),
+    "mmserver.http":            (SHELL, SYSTEMD),
     "mmserver.migration":       ("mmserver.http", SHELL),
     "mmserver.configuration":   ("mmserver.http", HTTPS),
     "mmserver.cli":             ("mmserver.migration.cli", "mmserver.configuration.cli"),

@@ -20,7 +20,7 @@ import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from mmserver.http.service_manager import notify
+from diameter_proxy.service_manager import notify
 from mmserver.http.tls import ClientTrust, VerifiedClient
 
 STOP_GRACE_S: Final = 2

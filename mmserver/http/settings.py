@@ -44,9 +44,11 @@ def readable_store_url(url: str) -> str:
         ValueError: its port is no port, or several hosts stand where one does.
     """
     try:
-        urlsplit(url).port  # noqa: B018 asked for its error
-    except ValueError as exc:
-        raise ValueError("its port is not one of 0 to 65535; several hosts stand as ?host=A:5432&host=B:5432") from exc
+        port = urlsplit(url).port
+    except ValueError:
+        port = 0
+    if port == 0:
+        raise ValueError("its port is not one of 1 to 65535; several hosts stand as ?host=A:5432&host=B:5432")
     return url
 
 

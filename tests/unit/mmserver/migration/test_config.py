@@ -36,7 +36,7 @@ def test_a_random_primary_set_is_not_provisioned_unless_it_is_said(make_config: 
         ({"allocation__partner": {"ranges": [RANGE | {"private_user_identity": "mig-1@ims.mc2.lab"}]}}, "{number}"),
         ({"allocation__partner": {"ranges": [RANGE | {"count": 0}]}}, "ranges.0.count"),
         ({"store__url": "mysql://x"}, "store.url"),
-        ({"store__url": "postgresql+psycopg://mms@h:54x2/mms"}, "store.url: its port is not one of 0 to 65535"),
+        ({"store__url": "postgresql+psycopg://mms@h:54x2/mms"}, "store.url: its port is not one of 1 to 65535"),
         ({"store__url": "postgresql+psycopg://mms@a:5432,b:5432/mms"}, "?host=A:5432&host=B:5432"),
         ({"diameter__scscf": ["sip:s\x00.lab"]}, "a character that a document in XML cannot hold"),
         ({"system__home_domain": "not a domain"}, "system.home_domain"),

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
+from diameter_proxy.service_manager import ADDRESS
 from mmserver.http.server import announce_ready
-from mmserver.http.service_manager import ADDRESS, notify
 
 UNITS = Path(__file__).parents[4] / "packaging/systemd"
 PARTS = pytest.mark.parametrize("part", ["migration", "configuration"])
@@ -16,12 +16,6 @@ PARTS = pytest.mark.parametrize("part", ["migration", "configuration"])
 
 def lines_of(part: str) -> list[str]:
     return (UNITS / f"mmserver-{part}.service").read_text().splitlines()
-
-
-def test_nobody_is_told_where_no_manager_started_us(monkeypatch, tmp_path) -> None:
-    for address in ("", "nonsense", str(tmp_path / "none.sock")):
-        monkeypatch.setenv(ADDRESS, address)
-        assert not notify("READY=1")
 
 
 @pytest.mark.parametrize("prefix", ["{folder}/notify.sock", "@mc-migration-{folder}"])
