@@ -10,17 +10,15 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Final
 
 from lab.render.files import Files
 from lab.runtime import parts, plan
 from lab.runtime.engine import LABEL, PODMAN, engine_command, remove_containers
 from lab.runtime.marks import NETNS_FOLDER, PREFIX, programs_in
-from lab.runtime.netns import NetnsRuntime
+from lab.runtime.netns import KAMAILIO_LOGIC, NetnsRuntime
 from lab.topology import LAB_DOMAIN, Topology
 
-KAMAILIO_LOGIC: Final = Path(__file__).resolve().parents[2] / "kamailio-config"
 # The engine's own process takes these and hands them on; others go to the program itself.
 ENDS_A_CLIENT: Final = frozenset({signal.SIGTERM, signal.SIGKILL, signal.SIGINT})
 

@@ -16,6 +16,7 @@ from typing import Final
 from lab.runtime import plan
 from lab.runtime.disk import give_disk_back, give_small_disk, remove_disks
 from lab.runtime.marks import NETNS_FOLDER, namespaces_of, processes_of
+from lab.runtime.own_tmp import litters, own_tmp
 from lab.runtime.runtime import RuntimeFailure, run_to_end
 from lab.runtime.slow_cable import SlowCable
 from lab.topology import LAB_DOMAIN, Topology
@@ -25,8 +26,10 @@ LOOK_EVERY_S: Final = 0.05
 # $0 hosts file, $1 resolver file, $2 host name, then the program.  Its process id stays that of nsenter.
 _ENTER: Final = (
     'mount --bind "$0" /etc/hosts && { [ ! -e /etc/resolv.conf ] || mount --bind "$1" /etc/resolv.conf; } && '
-    'echo "$2" > /proc/sys/kernel/hostname && shift 2 && exec "$@"'
+    'echo "$2" > /proc/sys/kernel/hostname && shift 2'
 )
+_RUN: Final = 'exec "$@"'
+KAMAILIO_LOGIC: Final = Path(__file__).resolve().parents[2] / "kamailio-config"
 
 
 class NetnsRuntime:
@@ -91,11 +94,17 @@ class NetnsRuntime:
         settings = [f"{key}={value}" for key, value in environment.items()]
         return [
             *("nsenter", f"--net={NETNS_FOLDER / self._name(host)}"),
-            *("unshare", "--mount", "--uts", "sh", "-c", _ENTER),
+            *("unshare", "--mount", "--uts", "sh", "-c", self._entry(argv)),
             *(str(self._hosts_file), str(self._resolver_file), f"{host}.{LAB_DOMAIN}"),
             *(["env", *settings] if settings else []),
             *argv,
         ]
+
+    def _entry(self, argv: Sequence[str]) -> str:
+        if not litters(argv):
+            return f"{_ENTER} && {_RUN}"
+        run = self._hosts_file.parent.parent  # with the configuration, the logs and the control socket
+        return f"{_ENTER} && {own_tmp([run.resolve(), KAMAILIO_LOGIC])} && {_RUN}"
 
     def signal(self, host: str, pid: int, number: signal.Signals) -> None:
         """Send a signal to the group of a program, which has its own."""
