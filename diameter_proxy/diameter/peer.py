@@ -72,6 +72,8 @@ class Action(Enum):
     R_SND_DPR = auto()
     I_SND_DPA = auto()
     R_SND_DPA = auto()
+    R_SND_ELECTION_LOST = auto()
+    """Ours: the CEA that tells the peer that we, the responder, have lost the election (4003, RFC 6733 §7.1.4)."""
 
 
 Row = tuple[tuple[Action, ...], State]
@@ -103,7 +105,8 @@ TABLE: Final[dict[tuple[State, Event], Row]] = {
 
     (State.WAIT_RETURNS,         Event.WIN_ELECTION):        ((Action.I_DISC, Action.R_SND_CEA),                         State.R_OPEN),
     (State.WAIT_RETURNS,         Event.I_PEER_DISC):         ((Action.I_DISC, Action.R_SND_CEA),                         State.R_OPEN),
-    (State.WAIT_RETURNS,         Event.I_RCV_CEA):           ((Action.PROCESS_CEA, Action.R_DISC),                       State.I_OPEN),
+    # Beyond the row: its content is kept, and the CER that is not answered yet is, before its transport is closed.
+    (State.WAIT_RETURNS,         Event.I_RCV_CEA):           ((Action.PROCESS_CEA, Action.R_SND_ELECTION_LOST, Action.R_DISC), State.I_OPEN),
     (State.WAIT_RETURNS,         Event.R_PEER_DISC):         ((Action.R_DISC,),                                          State.WAIT_I_CEA),
     (State.WAIT_RETURNS,         Event.R_CONN_CER):          ((Action.R_REJECT,),                                        State.WAIT_RETURNS),
     (State.WAIT_RETURNS,         Event.TIMEOUT):             ((Action.ERROR,),                                           State.CLOSED),

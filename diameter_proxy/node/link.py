@@ -170,8 +170,10 @@ class Link:
         """Take an accepted transport with an acceptable CER (R-Conn-CER)."""
         candidate.connection.owner = self
         if not self._machine.state.is_open and self._machine.state is not State.CLOSING:
-            self._candidate = candidate
+            waiting, self._candidate = self._candidate, candidate
             self._handle(Event.R_CONN_CER)
+            if candidate.connection is not self._transports.responder:
+                self._candidate = waiting  # a further one was rejected: the CEA is owed on the first
             return
         restarted = has_restarted(candidate, self.remote, self.connection)
         verdict = second_connection(self._machine.state, self._watchdog.state, has_restarted=restarted)
@@ -303,6 +305,8 @@ class Link:
                 self._sender.cea(candidate)
             case Action.R_REJECT:
                 self._sender.refuse(self._accepted(), "there is a connection already")
+            case Action.R_SND_ELECTION_LOST:
+                self._sender.lose_election(self._accepted())
             case Action.ELECT:
                 if wins_election(self._node.origin_host, self.peer.host):
                     self._handle(Event.WIN_ELECTION)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from diameter_proxy.diameter.capabilities import Capabilities
-from diameter_proxy.diameter.errors import PermanentFailure
+from diameter_proxy.diameter.errors import AnswerableError, PermanentFailure
 from diameter_proxy.diameter.message import Message
 from diameter_proxy.diameter.result_codes import ResultCode
 from diameter_proxy.diameter.transactions import EndToEnd
@@ -39,10 +39,12 @@ class Sender:
 
     def refuse(self, candidate: Candidate, reason: str) -> None:
         """Answer a CER with 5012 and close (R-Reject, RFC 6733 §5.6.3)."""
-        connection = candidate.connection
-        error = PermanentFailure(ResultCode.UNABLE_TO_COMPLY, reason)
-        connection.write(self.base.cea_refusal(candidate.cer, error, connection.local_address))
-        connection.close()
+        self._refuse(candidate, PermanentFailure(ResultCode.UNABLE_TO_COMPLY, reason))
+        candidate.connection.close()
+
+    def lose_election(self, candidate: Candidate) -> None:
+        """Answer a CER with 4003: its sender has won, and has our connection (RFC 6733 §5.6.4, §7.1.4)."""
+        self._refuse(candidate, AnswerableError(ResultCode.ELECTION_LOST, "the other connection stays"))
 
     def dwr(self, connection: Connection) -> None:
         """Send a DWR."""
@@ -51,3 +53,7 @@ class Sender:
     def dpr(self, connection: Connection, cause: DisconnectCause) -> None:
         """Send a DPR."""
         connection.write(self.base.dpr(cause, connection.hop_by_hop.next(), self._end_to_end.next()))
+
+    def _refuse(self, candidate: Candidate, error: AnswerableError) -> None:
+        connection = candidate.connection
+        connection.write(self.base.cea_refusal(candidate.cer, error, connection.local_address))

@@ -58,11 +58,11 @@ def test_row_of_rfc_6733_5_6(state: str, event: str, actions: str, following: st
     assert peer.state is State[enum_name(following)]
 
 
-def test_cea_during_an_election_also_keeps_what_it_says() -> None:
-    """RFC 6733 §5.6: Wait-Returns, I-Rcv-CEA: R-Disc, I-Open; its content has to be processed too."""
+def test_cea_during_an_election_also_keeps_what_it_says_and_tells_who_lost() -> None:
+    """RFC 6733 §5.6: Wait-Returns, I-Rcv-CEA: R-Disc, I-Open; its content has to be processed too; §7.1.4: 4003."""
     peer = Peer()
     peer.state = State.WAIT_RETURNS
-    assert peer.handle(Event.I_RCV_CEA) == (Action.PROCESS_CEA, Action.R_DISC)
+    assert peer.handle(Event.I_RCV_CEA) == (Action.PROCESS_CEA, Action.R_SND_ELECTION_LOST, Action.R_DISC)
     assert peer.state is State.I_OPEN
 
 

@@ -27,12 +27,14 @@ async def test_identifiers_are_new_on_each_request(sender: Sender, connected: An
     assert len({header.hop_by_hop for header in headers}) == len({header.end_to_end for header in headers}) == 3
 
 
-async def test_candidate_is_accepted_or_refused(sender: Sender, connected: Any, cer: Callable[[str], bytes]) -> None:
+async def test_candidate_is_accepted_refused_or_told_that_it_won(
+    sender: Sender, connected: Any, cer: Callable[[str], bytes]
+) -> None:
     message = Message.decode(cer("a"))
     results = []
-    for act in (sender.cea, lambda candidate: sender.refuse(candidate, "why")):
+    for act in (sender.cea, lambda candidate: sender.refuse(candidate, "why"), sender.lose_election):
         connection, transport = connected(Owner())
         act(Candidate(connection, message, decode_capabilities(message)))
         connection.flush()
         results += [(answer.result(), connection.is_closed) for answer in transport.messages()]
-    assert results == [((0, 2001), False), ((0, 5012), True)]
+    assert results == [((0, 2001), False), ((0, 5012), True), ((0, 4003), False)]  # R-Disc follows
