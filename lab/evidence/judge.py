@@ -25,6 +25,7 @@ from lab.evidence.report import (
     Verdict,
     combined,
 )
+from lab.evidence.service_ladders import draw_services
 from lab.evidence.steps import STEPS, Step
 from lab.evidence.story import Evidence, read_stories
 
@@ -99,7 +100,7 @@ def report_on(evidence: Evidence, scenario: Promises, *, capture: str = "", run:
         capture=capture,
         run=run,
         environment=evidence.facts.environment,
-        ladders=draw(evidence, findings),
+        ladders=(*draw(evidence, findings), *draw_services(evidence, (*steps, *checks))),
     )
 
 

@@ -68,6 +68,7 @@ class LadderRow(Line):
 
     ``frame`` is the frame that is drawn, ``at_ms`` how long after the ladder's first frame it was captured; both are
     absent for what no frame shows by itself.  ``fields`` are key AVPs or headers, without keys, vectors and tokens.
+    A row of a service has no verdict where no step and no check names its frame.
     """
 
     step: str
@@ -76,14 +77,14 @@ class LadderRow(Line):
     kind: Literal["message", "inner", "span"]
     source: Annotated[int, Field(ge=0, description="Index of the lane that it leaves.")]
     destination: Annotated[int, Field(ge=0, description="Index of the lane that it reaches.")]
-    verdict: Verdict
+    verdict: Verdict | None
     frame: int | None = None
     at_ms: float | None = None
     fields: tuple[tuple[str, str], ...] = ()
 
 
 class Ladder(Line):
-    """One procedure as one UE went through it, drawn as the specification's figure of it is."""
+    """One procedure as one UE went through it, drawn as the specification's figure of it is, or a service it had."""
 
     procedure: str
     title: str

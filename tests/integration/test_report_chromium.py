@@ -68,7 +68,8 @@ def test_chromium_shows_an_arrow_or_a_box_for_each_step_and_each_leads_to_its_ve
     body.feed(chromium(tmp_path, "--dump-dom", probed.as_uri()))
     seen = json.loads(body.seen)
     rows = seen["rows"]
-    assert {row["step"] for row in rows} == set(STEP_IDS)
+    services = {f"MESSAGE-{number}" for number in range(1, 7)}
+    assert {row["step"] for row in rows} == {*STEP_IDS, *services}
     assert all(row["wide"] > 20 and row["high"] > 5 and row["leads"] and row["inside"] for row in rows), rows
     assert sum(row["frame"] is not None for row in rows) >= 22
     assert seen["fits"], "the page is wider than the window"
