@@ -14,6 +14,7 @@ from mmserver.configuration import ue_configuration
 from mmserver.configuration.api_admin import AuditReader, TellingReader, WithdrawalsAtMms, admin_router
 from mmserver.configuration.api_examples import example
 from mmserver.configuration.config import CmsConfig
+from mmserver.configuration.cross_check import CrossCheck
 from mmserver.configuration.directory import Directory
 from mmserver.configuration.dry_run import Progress, Trial, problem_of
 from mmserver.configuration.errors import IdentityServerUnreachable, PrimarySystemNotTrusted, Refusal
@@ -68,6 +69,7 @@ class Parts:
     trial: Trial
     tellings: TellingReader
     withdrawals: WithdrawalsAtMms
+    cross_check: CrossCheck
     readiness: ReadinessCheck
     audit: AuditReader | None = None
     metrics: Metrics = field(default_factory=Metrics)
@@ -113,6 +115,7 @@ def create_api(config: CmsConfig, parts: Parts) -> FastAPI:
             parts.trial,
             parts.tellings,
             parts.withdrawals,
+            parts.cross_check,
             parts.audit,
             RateLimit(limits.partner_requests_per_s, limits.partner_burst, limits.callers_max),
             parts.clock,

@@ -5,14 +5,15 @@ For clients that ``[admin]`` names and nobody else.  What it lists never shows a
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, Final, Protocol
 
 from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from mmserver.configuration.api_examples import example
+from mmserver.configuration.api_examples import ADMITTED_AGREEMENT, example
 from mmserver.configuration.catalogue import Catalogue, Item, Kind, Listed, Source, name_of
+from mmserver.configuration.cross_check import CrossCheck
 from mmserver.configuration.directory import Directory
 from mmserver.configuration.dry_run import DryRunReport, InboundDryRun, OutboundDryRun, Trial
 from mmserver.configuration.errors import EntryNotUsable, NoStore
@@ -34,6 +35,14 @@ class AgreementListed(Body):
     agreement: Partner
     source: Source
     overruled: bool = False
+
+
+class AgreementSet(AgreementListed):
+    """An agreement that is in force now, and where our migration management server has another one."""
+
+    warnings: Annotated[
+        tuple[str, ...], Field(description="It differs at our migration management server, or that could not be asked.")
+    ] = ()
 
 
 class UserListed(Body):
@@ -99,6 +108,10 @@ class Reloaded(Body):
     users: int
     groups: int
     agreements: int
+    warnings: Annotated[
+        tuple[str, ...],
+        Field(description="Agreements that our migration management server has not, or has otherwise."),
+    ] = ()
 
 
 class AuditListed(Body):
@@ -111,6 +124,12 @@ class AuditListed(Body):
     name: str
     actor: str
     traceparent: str
+
+
+_PUT_ALONE: Final[tuple[tuple[Kind, str, type[Item], type[Body]], ...]] = (
+    (Kind.USER, "users", User, UserListed),
+    (Kind.GROUP, "groups", Group, GroupListed),
+)
 
 
 class AuditReader(Protocol):
@@ -145,6 +164,7 @@ def admin_router(
     trial: Trial,
     tellings: TellingReader,
     mms: WithdrawalsAtMms,
+    cross_check: CrossCheck,
     audit: AuditReader | None,
     limit: RateLimit,
     clock: Callable[[], float],
@@ -156,50 +176,79 @@ def admin_router(
         limit.admit(_actor(request), monotonic())
 
     router = APIRouter(prefix=PREFIX, tags=["admin"], dependencies=[Depends(limited)], responses=responses_of("admin"))
-    _add_entries(router, directory, Kind.AGREEMENT, "agreements", Partner, AgreementListed)
-    _add_entries(router, directory, Kind.USER, "users", User, UserListed)
-    _add_entries(router, directory, Kind.GROUP, "groups", Group, GroupListed)
+    _add_entries(router, directory, Kind.AGREEMENT, "agreements", AgreementListed)
+    _add_put_agreement(router, directory, cross_check)
+    for kind, plural, model, shown in _PUT_ALONE:
+        _add_entries(router, directory, kind, plural, shown)
+        _add_put(router, directory, kind, plural, model, shown)
     _add_withdrawals(router, tellings, mms)
-    _add_operation(router, directory, trial, audit, clock)
+    _add_operation(router, directory, cross_check, trial, audit, clock)
     return router
 
 
-def _add_entries(
+def _add_put_agreement(router: APIRouter, directory: Directory, cross_check: CrossCheck) -> None:
+    shown: dict[int | str, dict[str, Any]] = {200: {"content": {"application/json": {"example": ADMITTED_AGREEMENT}}}}
+
+    @router.put("/agreements/{name:path}", operation_id="put_agreement", responses=shown)
+    async def put_agreement(
+        name: EntryName, body: Annotated[Partner, example("Partner")], request: Request
+    ) -> AgreementSet:
+        """Set one agreement; it is in force and kept when this answers.
+
+        Refused where our own migration management server does not know the partner.  What it has otherwise, or that it
+        could not be asked, is a warning.
+        """
+        _require_name(body, name)
+        directory.require_usable(body, Kind.AGREEMENT)
+        warnings = await cross_check.require_known(body)
+        await directory.set(body, Kind.AGREEMENT, _actor(request))
+        one = directory.get(Kind.AGREEMENT, name)
+        return AgreementSet.model_validate(
+            {"agreement": one.item, "source": one.source, "overruled": one.overruled, "warnings": warnings}
+        )
+
+
+def _add_put(
     router: APIRouter, directory: Directory, kind: Kind, plural: str, model: type[Item], shown: type[Body]
 ) -> None:
-    def show(one: Listed) -> Body:
-        return shown.model_validate({kind.value: one.item, "source": one.source, "overruled": one.overruled})
+    async def put(name: EntryName, body: Any, request: Request) -> Any:
+        _require_name(body, name)
+        await directory.set(body, kind, _actor(request))
+        return _entry(directory.get(kind, name), kind, shown)
 
+    put.__annotations__["body"] = Annotated[model, example(model.__name__)]
+    router.add_api_route(
+        f"/{plural}/{{name:path}}",
+        put,
+        methods=["PUT"],
+        operation_id=f"put_{kind}",
+        response_model=shown,
+        description=f"Set one {kind}; it is in force and kept when this answers.",
+    )
+
+
+def _add_entries(router: APIRouter, directory: Directory, kind: Kind, plural: str, shown: type[Body]) -> None:
     async def list_them(
         after: Annotated[str, Query(max_length=255, description="Continue after this name.")] = "",
     ) -> list[Any]:
         found = sorted(directory.current.listed[kind], key=lambda one: name_of(one.item))
-        return [show(one) for one in found if name_of(one.item) > after][:1000]
+        return [_entry(one, kind, shown) for one in found if name_of(one.item) > after][:1000]
 
     async def get(name: EntryName) -> Any:
-        return show(directory.get(kind, name))
-
-    async def put(name: EntryName, body: Any, request: Request) -> Any:
-        if name_of(body) != name:
-            raise EntryNotUsable(f"the body is of {name_of(body)[:255]}, the path of another one")
-        await directory.set(body, kind, _actor(request))
-        return show(directory.get(kind, name))
+        return _entry(directory.get(kind, name), kind, shown)
 
     async def remove(name: EntryName, request: Request) -> Response:
         await directory.remove(kind, name, _actor(request))
         return no_content()
 
-    put.__annotations__["body"] = Annotated[model, example(model.__name__)]
     routes: list[tuple[str, str, Callable[..., Awaitable[Any]], str, dict[str, Any]]] = [
         ("", "GET", list_them, f"list_{plural}", {"response_model": list[shown]}),  # type: ignore[valid-type]
         ("/{name:path}", "GET", get, f"get_{kind}", {"response_model": shown}),
-        ("/{name:path}", "PUT", put, f"put_{kind}", {"response_model": shown}),
         ("/{name:path}", "DELETE", remove, f"delete_{kind}", {"status_code": 204, "response_class": Response}),
     ]
     said = {
         "GET": f"Return the {plural} of file and API by name, 1,000 at most.",
         f"get_{kind}": f"Return one {kind}.",
-        "PUT": f"Set one {kind}; it is in force and kept when this answers.",
         "DELETE": f"Take one {kind} away that came over the API.",
     }
     for path, method, endpoint, operation, more in routes:
@@ -238,6 +287,7 @@ def _add_withdrawals(router: APIRouter, tellings: TellingReader, mms: Withdrawal
 def _add_operation(
     router: APIRouter,
     directory: Directory,
+    cross_check: CrossCheck,
     trial: Trial,
     audit: AuditReader | None,
     clock: Callable[[], float],
@@ -258,7 +308,8 @@ def _add_operation(
     @router.post("/reload", operation_id="reload")
     async def reload(request: Request) -> Reloaded:
         """Read the configuration file again, and the TLS files; one of no use leaves the old one in force."""
-        return reloaded(await directory.reload(_actor(request)))
+        catalogue = await directory.reload(_actor(request))
+        return reloaded(catalogue, await cross_check.review())
 
     @router.get("/audit", operation_id="audit_trail")
     async def audit_trail(
@@ -283,9 +334,19 @@ def _add_operation(
         ]
 
 
-def reloaded(catalogue: Catalogue) -> Reloaded:
+def reloaded(catalogue: Catalogue, warnings: tuple[str, ...] = ()) -> Reloaded:
     """Return what is in force."""
-    return Reloaded(users=len(catalogue.users), groups=len(catalogue.groups), agreements=len(catalogue.partners))
+    users, groups, agreements = len(catalogue.users), len(catalogue.groups), len(catalogue.partners)
+    return Reloaded(users=users, groups=groups, agreements=agreements, warnings=warnings)
+
+
+def _entry(one: Listed, kind: Kind, shown: type[Body]) -> Body:
+    return shown.model_validate({kind.value: one.item, "source": one.source, "overruled": one.overruled})
+
+
+def _require_name(body: Item, name: str) -> None:
+    if name_of(body) != name:
+        raise EntryNotUsable(f"the body is of {name_of(body)[:255]}, the path of another one")
 
 
 def _shown(telling: Telling) -> TellingListed:

@@ -71,6 +71,13 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
     "InboundDryRun": {"primary_mc_system": "mc2", "mc_service_ids": ["sip:bob@mc2.example"]},
 }
 
+ADMITTED_AGREEMENT: Final[dict[str, Any]] = {
+    "agreement": EXAMPLES["Partner"],
+    "source": "api",
+    "overruled": False,
+    "warnings": ["agreement mc2: services: mcdata, mcptt here, mcptt in mms.toml"],
+}
+
 
 def example(model: str) -> Any:
     """Return the marker of a request body that shows its example."""

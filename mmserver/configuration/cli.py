@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mmserver.configuration.config import CmsConfig
 
 NO_DOMAINS: Final = (
-    "warning: system.mc_service_id_domains is empty: a partner that asks for one of our own users (CSC-17) is answered "
+    "system.mc_service_id_domains is empty: a partner that asks for one of our own users (CSC-17) is answered "
     "as for any other; name the domains of our MC service IDs to have it refused"
 )
 
@@ -53,24 +53,37 @@ def run(config: ConfigFile) -> None:
 
 
 @app.command()
-def check(config: ConfigFile, as_json: Json = False) -> None:
-    """Check a configuration file and the files that it names, and exit."""
+def check(
+    config: ConfigFile,
+    as_json: Json = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit 1 if there is a warning.")] = False,
+) -> None:
+    """Check a configuration file and the files that it names, hold its agreements against the MMS, and exit.
+
+    A file that is wrong in itself is exit code 2.  An agreement that the migration management server has not, or has
+    otherwise, or that it cannot be asked now, is a warning on standard error.
+    """
     from mmserver.configuration import server
 
     with _failing():
         loaded = _load(config)
         catalogue = server.check(loaded)
+        warnings = asyncio.run(server.held_against_mms(loaded, catalogue))
+    if catalogue.partners and not loaded.system.mc_service_id_domains:
+        warnings = (NO_DOMAINS, *warnings)
     found = {
         "system": loaded.system.name,
         "users": len(catalogue.users),
         "groups": len(catalogue.groups),
         "partners": sorted(catalogue.partners),
         "store": loaded.store is not None,
+        "warnings": warnings,
     }
     text = f"ok: {loaded.system.name}, {found['users']} users, {len(catalogue.partners)} partners"
     typer.echo(json.dumps(found) if as_json else text)
-    if catalogue.partners and not loaded.system.mc_service_id_domains:
-        typer.echo(NO_DOMAINS, err=True)
+    _warn(warnings)
+    if strict and warnings:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -111,6 +124,7 @@ def reload(config: ConfigFile, url: Url = None, as_json: Json = False) -> None:
     done = _asked(config, url, lambda client: client.post("/reload"))
     text = f"ok: {done['users']} users, {done['groups']} groups, {done['agreements']} agreements in force"
     typer.echo(json.dumps(done) if as_json else text)
+    _warn(done["warnings"])
 
 
 @app.command(name="dry-run")
@@ -184,6 +198,7 @@ def _entry_commands(plural: str, kind: str, key: str) -> typer.Typer:
             entry = load_entry(Kind(kind), file)
         found = _asked(config, url, lambda client: client.put_entry(Kind(kind), entry))
         typer.echo(f"ok: {found[kind][key]}")
+        _warn(found.get("warnings", ()))
 
     def remove(name: named, config: ConfigFile, url: Url = None) -> None:
         from mmserver.configuration.catalogue import Kind
@@ -293,6 +308,11 @@ def _asked(config: Path, url: str | None, question: "Callable[[AdminClient], Awa
             _fail(f"{problem.type.rpartition(':')[2]}: {problem.detail or problem.title}", 1)
         except PeerFailure as exc:
             _fail(exc, 1)
+
+
+def _warn(warnings: Iterable[str]) -> None:
+    for warning in warnings:
+        typer.echo(f"warning: {warning}", err=True)
 
 
 def _load(path: Path) -> "CmsConfig":

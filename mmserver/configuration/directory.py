@@ -134,14 +134,22 @@ class Directory:
         entry = Entry(kind, name_of(item), _document(item), at=self._clock(), actor=actor)
         async with self._one_change:
             store = self._writable(kind, entry.name)
-            if len(self._entries) >= ENTRIES_MAX and (kind, entry.name) not in self._entries:
-                raise EntryNotUsable(f"there are {ENTRIES_MAX} entries already")
-            entries = {**self._entries, (kind, entry.name): entry}
+            entries = self._with(entry)
             catalogue = self._made(entries.values())
             await store.put(entry)
             self._entries = entries
             self._swap(catalogue)
         log.info("entry.set", kind=kind.value, name=entry.name, actor=actor)
+
+    def require_usable(self, item: Item, kind: Kind) -> None:
+        """Find out whether ``set`` would take this now.
+
+        Raises:
+            NoStore, EntryInFile, EntryNotUsable: it would not.
+        """
+        entry = Entry(kind, name_of(item), _document(item))
+        self._writable(kind, entry.name)
+        self._made(self._with(entry).values())
 
     async def remove(self, kind: Kind, name: str, actor: str) -> None:
         """Take an entry of the API away.
@@ -219,6 +227,17 @@ class Directory:
             return make_catalogue(self._config, entries)
         except ConfigError as exc:
             raise EntryNotUsable(str(exc)) from exc
+
+    def _with(self, entry: Entry) -> dict[tuple[Kind, str], Entry]:
+        """Return all entries with this one.
+
+        Raises:
+            EntryNotUsable: there are too many.
+        """
+        key = (entry.kind, entry.name)
+        if len(self._entries) >= ENTRIES_MAX and key not in self._entries:
+            raise EntryNotUsable(f"there are {ENTRIES_MAX} entries already")
+        return {**self._entries, key: entry}
 
     def _writable(self, kind: Kind, name: str) -> EntryStore:
         if self._store is None:

@@ -11,6 +11,7 @@ from mmserver.configuration.peer import Peer, PeerRefused
 from mmserver.configuration.refusals import passed_on, refusing
 from mmserver.http.problems import TYPE_PREFIX
 from mmserver.messages import (
+    AgreementAtMms,
     Binding,
     BindingPage,
     BindingReason,
@@ -27,6 +28,7 @@ from mmserver.messages import (
 
 _PRIMARY: Final = "/csc-x/v1/primary-mc-system-sip-identities"
 _PARTNER: Final = "/csc-x/v1/partner-mc-system-sip-identities"
+_AGREEMENTS: Final = "/csc-x/v1/agreements"
 _WITHDRAWALS: Final = "/csc-x/v1/withdrawals"
 _BY = "the migration management server"
 
@@ -140,6 +142,14 @@ class MmsClient:
         """
         query = {"after": str(after), "began": str(began), "wait_s": str(wait_s)}
         return await self._peer.ask("GET", "/csc-x/v1/bindings/changes", BindingPage, query=query, wait_s=wait_s)
+
+    async def agreements(self) -> list[AgreementAtMms]:
+        """Return the agreements in force at the server.
+
+        Raises:
+            PeerFailure: one of its three kinds; who asks goes on without.
+        """
+        return await self._peer.ask("GET", _AGREEMENTS, list[AgreementAtMms])
 
     async def withdraw(self, request: BaseModel) -> StandingWithdrawal:
         """Withdraw migration of a user or a whole agreement.

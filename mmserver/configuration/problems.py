@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from mmserver.configuration import errors
+from mmserver.configuration.cross_check import UNKNOWN
 from mmserver.configuration.errors import STEP, Refusal
 from mmserver.http.problems import (
     CLIENT_NOT_ALLOWED,
@@ -69,10 +70,16 @@ _ADMIN: Final = _kinds(
     errors.NoStore,
     errors.EntryInFile,
     errors.EntryNotFound,
-    errors.EntryNotUsable,
     errors.ReloadRefused,
     errors.MmsUnreachable,
     errors.AnswerNotUsable,
+)
+
+_NOT_USABLE: Final = ProblemKind(
+    errors.EntryNotUsable.status,
+    errors.EntryNotUsable.name,
+    errors.EntryNotUsable.title,
+    detail=UNKNOWN.format(name="mc9"),
 )
 
 PARTS: Final[dict[str, tuple[ProblemKind, ...]]] = {
@@ -82,7 +89,12 @@ PARTS: Final[dict[str, tuple[ProblemKind, ...]]] = {
         *_FROM_MMS,
         *_kinds(errors.MmsUnreachable, errors.AnswerNotUsable, errors.StillWithdrawn),
     ),
-    "admin": (CLIENT_NOT_ALLOWED, *_ADMIN, *(ProblemKind(404, "unknown-withdrawal", "No such withdrawal"),)),
+    "admin": (
+        CLIENT_NOT_ALLOWED,
+        *_ADMIN,
+        _NOT_USABLE,
+        *(ProblemKind(404, "unknown-withdrawal", "No such withdrawal"),),
+    ),
 }
 
 

@@ -12,12 +12,13 @@ import structlog
 from mmserver.configuration.api import Parts, create_api
 from mmserver.configuration.catalogue import Catalogue, Kind, make_catalogue
 from mmserver.configuration.config import CmsConfig, load_config
+from mmserver.configuration.cross_check import NOT_CHECKED, CrossCheck
 from mmserver.configuration.directory import Directory
 from mmserver.configuration.dry_run import Trial
 from mmserver.configuration.endings import Endings
 from mmserver.configuration.errors import ReloadRefused, StoreUnavailable
 from mmserver.configuration.mms_client import MmsClient
-from mmserver.configuration.peer import PeerFailure
+from mmserver.configuration.peer import Peer, PeerFailure
 from mmserver.configuration.procedure import PartnerSide, PrimarySide
 from mmserver.configuration.tls_files import TlsFiles, client_trust
 from mmserver.configuration.withdrawals import Withdrawals
@@ -56,6 +57,7 @@ class Server:
         self._metrics = Metrics()
         self._mms = MmsClient(self._tls.mms)
         self._endings = Endings(self._mms)
+        self._cross_check = CrossCheck(self._mms, lambda: self.directory.current)
         keep_s = config.store.keep_s if config.store else 7 * 86400.0
         self._withdrawals = Withdrawals(self._mms, self._clients, store=self._store, keep_s=keep_s)
         self._https = self._listener()
@@ -89,6 +91,7 @@ class Server:
                 self._http = await stack.enter_async_context(HttpServer(app, address=address, port=port, context=None))
             await stack.enter_async_context(_background(self._withdrawals.run()))
             await stack.enter_async_context(_background(self._endings.run()))
+            await stack.enter_async_context(_background(self._cross_check.run()))
             if self._config.store is not None:
                 await stack.enter_async_context(_background(self.directory.watch(self._config.store.poll_s)))
             self._stack = stack.pop_all()
@@ -102,6 +105,7 @@ class Server:
         """Read the configuration file again (SIGHUP); what cannot be used changes nothing and has been logged."""
         with contextlib.suppress(ReloadRefused):
             await self.directory.reload("SIGHUP")
+            await self._cross_check.review()
 
     def _take_up(self, config: CmsConfig, catalogue: Catalogue) -> None:
         self._tls.take_up(config, catalogue)  # may refuse
@@ -129,6 +133,7 @@ class Server:
             trial=Trial(current, primary, self._mms, self._clients),
             tellings=self._withdrawals,
             withdrawals=self._mms,
+            cross_check=self._cross_check,
             readiness=self.missing,
             audit=self._store,
             metrics=self._metrics,
@@ -191,6 +196,21 @@ def check(config: CmsConfig) -> Catalogue:
     return catalogue
 
 
+async def held_against_mms(config: CmsConfig, catalogue: Catalogue) -> tuple[str, ...]:
+    """Return where these agreements and those of our migration management server differ, or why that is not known.
+
+    Raises:
+        TlsError: our certificate, key or CA cannot be used.
+    """
+    peer = Peer(config.mms.url, client_context(config.mms.ca, config.tls.credentials()), config.mms.timeout_s)
+    try:
+        return await CrossCheck(MmsClient(peer), lambda: catalogue).find()
+    except PeerFailure as exc:
+        return (NOT_CHECKED.format(why=exc),)
+    finally:
+        await peer.close()
+
+
 def openapi_document() -> dict[str, Any]:
     """Return the OpenAPI description; nothing behind it runs."""
     nothing: Any = None
@@ -198,7 +218,7 @@ def openapi_document() -> dict[str, Any]:
     async def ready() -> Missing | None:
         return None
 
-    parts = Parts(nothing, nothing, nothing, nothing, nothing, nothing, nothing, ready)
+    parts = Parts(nothing, nothing, nothing, nothing, nothing, nothing, nothing, nothing, ready)
     defaults: Any = CmsConfig.model_construct
     return create_api(defaults(), parts).openapi()
 

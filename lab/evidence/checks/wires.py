@@ -14,7 +14,7 @@ COMMANDS = {"UAR": 300, "SAR": 301, "LIR": 302, "MAR": 303, "RTR": 304, "PPR": 3
 # fmt: off
 PATHS = {"csc-x": "/csc-x/", "csc-17": "/csc-17/", "csc-4": "/csc-4/"}
 NAMES = {"csc-1": "idms"}
-BY_HAND = ("/csc-x/v1/import", "/csc-x/v1/export", "/csc-x/v1/withdrawals", "/csc-x/v1/audit")
+BY_HAND = ("/csc-x/v1/import", "/csc-x/v1/export", "/csc-x/v1/withdrawals", "/csc-x/v1/audit", "/csc-x/v1/agreements")
 # fmt: on
 SAR_TYPE = 614
 DEREGISTRATIONS = frozenset({"4", "5", "6", "7", "8", "9", "10", "11"})
@@ -172,7 +172,7 @@ def exchanges_on(evidence: Evidence, wire: str) -> list[Exchange]:
 
 
 def _is_by_hand(exchange: Exchange) -> bool:
-    """Tell what an administrator does over CSC-X (listing, importing, withdrawing) from the steps of 10.1.X.1."""
+    """Tell what an administrator or a start does over CSC-X (listing, importing, agreements) from steps of 10.1.X.1."""
     path = exchange.request.path.partition("?")[0]
     if path.startswith("/csc-x/v1/bindings"):
         return exchange.request.method != "POST"

@@ -128,8 +128,8 @@ redirect_uris = ["mcclient:/callback"]
     def home_domain(self) -> str:
         return f"ims.{self.name}.lab"
 
-    def write_mms(self, *partners: "System", user: str = "alice", held_s: int = 30) -> Path:
-        """Write the configuration of this system's migration management server."""
+    def write_mms(self, *partners: "System", user: str = "alice", held_s: int = 30, more: str = "") -> Path:
+        """Write the configuration of this system's migration management server; ``more`` is put at its end."""
         folder = self.host_folder("mms")
         domain = self.home_domain
         sets = "".join(
@@ -183,7 +183,8 @@ mode = "random"
 [lifetime]
 held_s = {held_s}
 quarantine_s = 0
-{peers}""")
+{peers}
+{more}""")
         return folder / "mms.toml"
 
     def write_cms(self, *partners: "System", user: str = "alice", **changes: str) -> Path:
@@ -222,7 +223,7 @@ clients = ["cms.{self.name}.lab"]
 certificate = "certificate.pem"
 private_key = "private_key.pem"
 [mms]
-url = "{self.url("mms")}"
+url = "{changes.get("mms_url", self.url("mms"))}"
 ca = "{self.ca_file}"
 timeout_s = 20
 [idms]
@@ -273,6 +274,17 @@ kms = "https://kms.{self.name}.lab"
         }
         self.signing_key.ensure_kid()
         return jwt.encode({"alg": "ES256", "kid": self.signing_key.kid}, claims, self.signing_key)
+
+
+def agreement_at_mms(name: str, services: str = '["mcptt", "mcvideo", "mcdata"]') -> str:
+    """Return the table of a partner in ``mms.toml`` that is no system of the test."""
+    return f"""
+[[partners]]
+name = "{name}"
+realms = ["ims.{name}.lab"]
+migration_management_servers = ["mms.{name}.lab"]
+services = {services}
+"""
 
 
 def _square(number: int) -> str:

@@ -24,6 +24,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from mmserver.configuration.server import openapi_document
+from tests.integration.configuration.conftest import agreement_at_mms
 
 document: Final = openapi_document()
 schema: Final = schemathesis.openapi.from_dict(document)
@@ -119,7 +120,7 @@ class World:
 @pytest.fixture(scope="module")
 def world(make_system, start_mms, start_for_module, tmp_path_factory) -> Iterator[World]:
     mc1, mc2 = make_system("mc1"), make_system("mc2")
-    start_mms(mc1, mc1.write_mms(mc2))
+    start_mms(mc1, mc1.write_mms(mc2, more=agreement_at_mms("mc8") + agreement_at_mms("mc9")))
     start_mms(mc2, mc2.write_mms(mc1, user="bob"))
     start_for_module("idms-mc1", "lab.systems.idms", "run", "--config", str(mc1.write_idms(mc2)))
     store = f'[store]\nurl = "sqlite+aiosqlite:///{tmp_path_factory.mktemp("store")}/cms.sqlite"'

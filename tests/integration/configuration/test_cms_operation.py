@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.configuration.conftest import PORT
+from tests.integration.configuration.conftest import PORT, agreement_at_mms
 
 ADMIN = "/admin/v1"
 DETAILS = "/csc-4/v1/partner-mc-system-connection-details"
@@ -191,6 +191,67 @@ def test_data_set_over_the_api_is_in_force_at_once_in_both_instances_and_survive
     rows = admin(mc1, "GET", "/audit").json()
     assert [row["event"] for row in rows] == ["user.set", "user.removed"]
     assert all(len(row["traceparent"]) == 55 and row["actor"] == "cms.mc1.lab" for row in rows)
+
+
+def agreement_file(system, folder: Path) -> Path:
+    (folder / "mc9.toml").write_text(f"""
+name = "mc9"
+cms = "https://cms.mc9.lab"
+ca = "{system.ca_file}"
+client_name = "cms.mc9.lab"
+migration_management_servers = ["mms.mc9.lab"]
+realms = ["ims.mc9.lab"]
+""")
+    return folder / "mc9.toml"
+
+
+def test_an_agreement_is_held_against_the_migration_management_server(systems, start_with_store, tmp_path) -> None:
+    """B.4: one that the MMS has not is refused and names the mend; one that it has otherwise is taken and said."""
+    mc1, _ = systems
+    first = start_with_store()
+    assert wait_until(lambda: len(first.events("agreements.checked")) == 1)
+    assert first.events("agreement.differs") == []
+    put = ("agreements", "set", str(agreement_file(mc1, tmp_path)), "--config", str(file_of(mc1)))
+    refused = command(*put)
+    assert (refused.returncode, refused.stderr) == (
+        1,
+        "error: entry-not-usable: the migration management server has no agreement with mc9: add it to [[partners]] of "
+        "its mms.toml, then have that read (mmserver migration reload)\n",
+    )
+    assert admin(mc1, "GET", "/audit").json() == []
+    at_mms = mc1.folder / "mms" / "mms.toml"
+    at_mms.write_text(at_mms.read_text() + agreement_at_mms("mc9", '["mcptt"]'))
+    with mc1.client("admin") as client:
+        assert client.post(mc1.url("mms") + "/csc-x/v1/reload").status_code == 200
+    differs = "services: mcdata, mcptt, mcvideo here, mcptt in mms.toml"
+    taken = command(*put)
+    assert (taken.stdout, taken.stderr) == ("ok: mc9\n", f"warning: agreement mc9: {differs}\n")
+    assert [(event["partner"], event["why"]) for event in first.events("agreement.differs")] == [("mc9", differs)]
+    first.popen.send_signal(signal.SIGHUP)
+    assert wait_until(lambda: len(first.events("agreement.differs")) == 2)
+    assert admin(mc1, "POST", "/reload").json()["warnings"] == [f"agreement mc9: {differs}"]
+
+
+def test_an_agreement_is_taken_unchecked_while_the_migration_management_server_is_away(
+    systems, start_with_store, tmp_path
+) -> None:
+    """B.4: in the answer and in the log; `check` says so of the file, and names each difference where it can ask."""
+    mc1, mc2 = systems
+    file = mc1.write_cms(mc2, partner='services = ["mcptt"]')
+    found = command("check", "--config", str(file), "--json")
+    assert (
+        "agreement mc2: services: mcptt here, mcdata, mcptt, mcvideo in mms.toml"
+        in json.loads(found.stdout)["warnings"]
+    )
+    nobody = "https://127.0.0.1:1"
+    first = start_with_store(mms_url=nobody)
+    taken = command("agreements", "set", str(agreement_file(mc1, tmp_path)), "--config", str(file_of(mc1)))
+    unchecked = f"not checked against the migration management server: {nobody}: "
+    assert (taken.stdout, taken.stderr.startswith(f"warning: {unchecked}")) == ("ok: mc9\n", True)
+    assert admin(mc1, "GET", "/agreements/mc9").json()["source"] == "api"
+    assert [event["partner"] for event in first.events("agreement.unchecked")] == ["mc9"]
+    assert len(first.events("agreements.unchecked")) == 1
+    assert f"warning: {unchecked}" in command("check", "--config", str(file_of(mc1))).stderr
 
 
 def test_a_reload_takes_a_good_file_and_leaves_a_bad_one(systems, start_with_store, start_partner) -> None:

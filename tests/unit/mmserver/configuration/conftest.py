@@ -16,6 +16,7 @@ from mmserver.configuration.errors import BindingNotFound
 from mmserver.configuration.procedure import PartnerSide
 from mmserver.http.settings import validate
 from mmserver.messages import (
+    AgreementAtMms,
     Binding,
     BindingState,
     ConnectionDetailsRequest,
@@ -137,6 +138,7 @@ class MemoryMms:
         self.calls: list[str] = []
         self.fail: dict[str, Exception] = {}
         self.standing_ones: list[StandingWithdrawal] = []
+        self.agreed: list[AgreementAtMms] = []
 
     def _called(self, name: str) -> None:
         self.calls.append(name)
@@ -200,6 +202,10 @@ class MemoryMms:
         self._called("lift")
         self.standing_ones = [one for one in self.standing_ones if one.withdrawal != withdrawal]
         return Restored(withdrawal=withdrawal, enabled=1)
+
+    async def agreements(self) -> list[AgreementAtMms]:
+        self._called("agreements")
+        return self.agreed
 
     async def confirm(self, binding: str, reason: str) -> None:
         self._called("confirm")

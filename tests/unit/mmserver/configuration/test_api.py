@@ -11,6 +11,7 @@ from joserfc.jwk import ECKey, KeySet
 from starlette.testclient import TestClient
 
 from mmserver.configuration.api import Parts, create_api
+from mmserver.configuration.cross_check import CrossCheck
 from mmserver.configuration.directory import Directory
 from mmserver.configuration.dry_run import Trial
 from mmserver.configuration.errors import MmsUnreachable, PartnerUnreachable, StillWithdrawn
@@ -70,7 +71,9 @@ class Servers:
         keys = IssuerKeys("https://idms.mc1.lab", self._fetch)
         verifier = TokenVerifier(TokenRules("https://idms.mc1.lab", "cms.mc1.lab", frozenset({SCOPE})), keys)
         metrics = self.metrics[mms.system] = Metrics()
-        parts = Parts(directory, verifier, *sides, trial, self, mms, self._ready, metrics=metrics, clock=NOW.timestamp)
+        check = CrossCheck(mms, lambda: directory.current)
+        ready, clock = self._ready, NOW.timestamp
+        parts = Parts(directory, verifier, *sides, trial, self, mms, check, ready, metrics=metrics, clock=clock)
         return create_api(directory.config, parts)
 
     async def find(self, partner: str | None, pending: bool | None, after: str) -> list[Any]:

@@ -8,13 +8,15 @@ import pytest
 from starlette.testclient import TestClient
 
 from mmserver.configuration.api import Parts, create_api
+from mmserver.configuration.cross_check import CrossCheck
 from mmserver.configuration.directory import Directory
 from mmserver.configuration.dry_run import Trial
 from mmserver.configuration.errors import RefusedElsewhere
+from mmserver.configuration.peer import PeerUnreachable
 from mmserver.configuration.procedure import PartnerSide, PrimarySide
 from mmserver.configuration.tellings import Action, Telling
 from mmserver.http.settings import ConfigError
-from mmserver.messages import IdentitySet, Role
+from mmserver.messages import AgreementAtMms, IdentitySet, Role
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 ADMIN = "/admin/v1"
@@ -23,6 +25,17 @@ ERIN_PATH = f"{ADMIN}/users/sip%3Aerin%40mc1.lab"
 
 
 DEFAULT = IdentitySet(private_user_identity="a@ims.mc1.lab", public_user_identities=("sip:a@ims.mc1.lab",))
+
+
+def agreed(name: str, **changes: Any) -> AgreementAtMms:
+    table = {
+        "name": name,
+        "realms": [f"ims.{name}.lab"],
+        "migration_management_servers": [f"mms.{name}.lab"],
+        "services": ["mcptt", "mcvideo", "mcdata"],
+        **changes,
+    }
+    return AgreementAtMms.model_validate(table)
 
 
 class Rows:
@@ -70,6 +83,7 @@ class Admin:
             Trial(current, primary, self.mms, {}),
             self,
             self.mms,
+            CrossCheck(self.mms, current),
             nothing,
             audit=self.rows,
             clock=NOW.timestamp,
@@ -112,7 +126,10 @@ def test_an_agreement_and_a_group_are_data_too(admin: Admin, partner, files: Pat
     assert admin.http.put(f"{ADMIN}/groups/crew", json=crew).status_code == 200
     area = {"geojson": {"type": "Polygon", "coordinates": [[[25, 60], [26, 60], [26, 61], [25, 60]]]}}
     mc3 = partner("mc3", ca=(files / "ca.pem").read_text(), service_area=area, outbound_groups=["crew"])
-    assert admin.http.put(f"{ADMIN}/agreements/mc3", json=mc3).status_code == 200
+    admin.mms.agreed = [agreed("mc3")]
+    answer = admin.http.put(f"{ADMIN}/agreements/mc3", json=mc3)
+    assert (answer.status_code, answer.json()["source"], answer.json()["warnings"]) == (200, "api", [])
+    assert answer.json()["agreement"]["outbound_groups"] == ["crew"]
     assert sorted(admin.directory.current.partners) == ["mc2", "mc3"]
     assert admin.http.delete(f"{ADMIN}/groups/crew").json()["type"].endswith(":entry-not-usable")
 
@@ -142,6 +159,38 @@ def test_a_service_area_that_is_none_is_refused_whole(admin: Admin, partner, fil
     assert list(admin.directory.current.partners) == ["mc2"]
 
 
+def test_an_agreement_that_the_migration_management_server_has_not_is_refused(admin: Admin, partner, files) -> None:
+    mc3 = partner("mc3", ca=(files / "ca.pem").read_text())
+    answer = admin.http.put(f"{ADMIN}/agreements/mc3", json=mc3)
+    assert (answer.status_code, answer.json()["type"]) == (422, "urn:mc-migration:problem:entry-not-usable")
+    assert "add it to [[partners]] of its mms.toml" in answer.json()["detail"]
+    assert "mmserver migration reload" in answer.json()["detail"]
+    assert list(admin.directory.current.partners) == ["mc2"]
+    assert admin.rows is not None and admin.rows.rows == []
+
+
+def test_what_is_wrong_by_itself_is_said_before_the_migration_management_server_is_asked(
+    admin: Admin, partner, files
+) -> None:
+    pem = (files / "ca.pem").read_text()
+    for body, name in (
+        (partner("mc2", ca=pem), "in-configuration-file"),
+        (partner("mc3", ca=pem, outbound_groups=["none"]), "entry-not-usable"),
+    ):
+        answer = admin.http.put(f"{ADMIN}/agreements/{body['name']}", json=body)
+        assert answer.json()["type"] == f"urn:mc-migration:problem:{name}"
+    assert admin.http.put(f"{ADMIN}/agreements/mc4", json=partner("mc3", ca=pem)).status_code == 422
+    assert admin.mms.calls == []
+
+
+def test_an_agreement_is_taken_with_a_warning_where_nobody_could_be_asked(admin: Admin, partner, files) -> None:
+    admin.mms.fail["agreements"] = PeerUnreachable("https://mms.mc1.lab: no answer in 2.0 s")
+    answer = admin.http.put(f"{ADMIN}/agreements/mc3", json=partner("mc3", ca=(files / "ca.pem").read_text()))
+    (warning,) = answer.json()["warnings"]
+    assert (answer.status_code, warning.endswith(": https://mms.mc1.lab: no answer in 2.0 s")) == (200, True)
+    assert sorted(admin.directory.current.partners) == ["mc2", "mc3"]
+
+
 def test_without_a_store_the_api_says_so(make_config, partner, memory_mms) -> None:
     admin = Admin(make_config, partner, memory_mms, store=False)
     assert admin.http.put(ERIN_PATH, json=ERIN).json()["type"].endswith(":no-store")
@@ -150,7 +199,11 @@ def test_without_a_store_the_api_says_so(make_config, partner, memory_mms) -> No
 
 
 def test_a_reload_that_is_refused_says_why(admin: Admin) -> None:
-    assert admin.http.post(f"{ADMIN}/reload").json() == {"users": 3, "groups": 0, "agreements": 1}
+    admin.mms.agreed = [agreed("mc2", services=["mcptt"])]
+    done = admin.http.post(f"{ADMIN}/reload").json()
+    (warning,) = done.pop("warnings")
+    assert warning == "agreement mc2: services: mcdata, mcptt, mcvideo here, mcptt in mms.toml"
+    assert done == {"users": 3, "groups": 0, "agreements": 1}
     admin.loading = ConfigError("cms.toml: http.port: 70000 is more than 65535")
     answer = admin.http.post(f"{ADMIN}/reload")
     assert (answer.status_code, answer.json()["detail"]) == (409, "cms.toml: http.port: 70000 is more than 65535")

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from mmserver import messages
 from mmserver.configuration import api_admin, dry_run, terms
-from mmserver.configuration.api_examples import EXAMPLES
+from mmserver.configuration.api_examples import ADMITTED_AGREEMENT, EXAMPLES
 from mmserver.configuration.server import openapi_document
 
 MODELS: dict[str, type[BaseModel]] = {
@@ -25,6 +25,11 @@ def test_an_example_is_a_good_request(name: str, files: Path) -> None:
     if "ca" in value:
         value["ca"] = (files / "ca.pem").read_text()
     MODELS[name].model_validate(value)
+
+
+def test_the_answer_to_an_agreement_is_one_that_is_given(files: Path) -> None:
+    agreement = {**ADMITTED_AGREEMENT["agreement"], "ca": (files / "ca.pem").read_text()}
+    api_admin.AgreementSet.model_validate({**ADMITTED_AGREEMENT, "agreement": agreement})
 
 
 def test_every_request_body_has_one() -> None:

@@ -19,7 +19,7 @@ port = 0
 certificate = "certificate.pem"
 private_key = "private_key.pem"
 [mms]
-url = "https://mms.mc1.lab"
+url = "https://127.0.0.1:1"
 ca = "ca.pem"
 [idms]
 issuer = "https://idms.mc1.lab"
@@ -67,7 +67,15 @@ def test_check_warns_of_a_partner_who_could_ask_for_our_own_users(file: Path) ->
     assert (result.exit_code, result.stdout) == (0, "ok: mc1, 0 users, 1 partners\n")
     assert result.stderr.startswith("warning: system.mc_service_id_domains is empty: ")
     file.write_text("[system]\nmc_service_id_domains = ['mc1.lab']" + (TOML + PARTNER).replace("[system]", "", 1))
-    assert CliRunner().invoke(app, ["check", "--config", str(file)]).stderr == ""
+    (warning,) = CliRunner().invoke(app, ["check", "--config", str(file)]).stderr.splitlines()
+    assert warning.startswith("warning: not checked against the migration management server: https://127.0.0.1:1: ")
+
+
+def test_a_strict_check_fails_on_a_warning(file: Path) -> None:
+    line = ["check", "--config", str(file), "--strict"]
+    assert CliRunner().invoke(app, line).exit_code == 0
+    file.write_text(TOML + PARTNER)
+    assert CliRunner().invoke(app, line).exit_code == 1
 
 
 @pytest.mark.parametrize("command", ["check", "run"])
@@ -84,7 +92,9 @@ def test_help_teaches() -> None:
 
 def test_check_is_for_scripts_too(file: Path) -> None:
     result = CliRunner().invoke(app, ["check", "--config", str(file), "--json"])
-    assert json.loads(result.stdout) == {"system": "mc1", "users": 0, "groups": 0, "partners": [], "store": False}
+    assert json.loads(result.stdout) == {
+        "system": "mc1", "users": 0, "groups": 0, "partners": [], "store": False, "warnings": [],
+    }  # fmt: skip
 
 
 def test_an_upgrade_makes_the_store_and_wants_one(file: Path, tmp_path: Path) -> None:

@@ -101,6 +101,19 @@ async def test_the_file_s_entries_are_read_only(make, entries: Entries) -> None:
     assert entries.v == 0
 
 
+async def test_what_would_be_taken_can_be_found_out_first(make, entries: Entries, partner, files) -> None:
+    directory = make()
+    directory.require_usable(ERIN, Kind.USER)
+    with pytest.raises(EntryInFile):
+        directory.require_usable(directory.current.users["sip:alice@mc1.lab"], Kind.USER)
+    mc3 = Partner.model_validate(partner("mc3", ca=(files / "ca.pem").read_text(), outbound_groups=["none"]))
+    with pytest.raises(EntryNotUsable, match="no such group: none"):
+        directory.require_usable(mc3, Kind.AGREEMENT)
+    with pytest.raises(NoStore):
+        make(store=None).require_usable(ERIN, Kind.USER)
+    assert (entries.v, "sip:erin@mc1.lab" in directory.current.users) == (0, False)
+
+
 async def test_without_a_store_nothing_is_taken_that_a_restart_would_lose(make) -> None:
     directory = make(store=None)
     with pytest.raises(NoStore):

@@ -105,6 +105,16 @@ async def test_bindings_are_found_by_a_private_identity() -> None:
     )
 
 
+async def test_agreements_are_read_and_failures_stay_what_they_are() -> None:
+    servers = ["mms.mc2.lab"]
+    agreement = {"name": "mc2", "realms": ["a"], "migration_management_servers": servers, "services": ["mcptt"]}
+    mms = Mms([agreement])
+    assert [one.name for one in await mms.client().agreements()] == ["mc2"]
+    assert mms.asked == [("GET", "/csc-x/v1/agreements", None)]
+    with pytest.raises(PeerRefused):
+        await Mms(problem("client-not-allowed", 403), 403).client().agreements()
+
+
 async def test_changes_are_followed_and_failures_stay_what_they_are() -> None:
     page = {"version": 7, "reset": False, "complete": True, "bindings": []}
     assert (await Mms(page).client().changes(3, 1, 0.0)).version == 7

@@ -24,6 +24,15 @@ def test_a_wire_with_a_request_is_not_empty(asked: Evidence, leg: str, verdict: 
     assert nothing_on(asked, leg=leg).verdict is verdict
 
 
+@pytest.mark.parametrize(
+    ("path", "verdict"),
+    [("/csc-x/v1/agreements", Verdict.PASS), ("/csc-x/v1/primary-mc-system-sip-identities", Verdict.FAIL)],
+)
+def test_what_a_server_asks_when_it_starts_is_no_step(make: SimpleNamespace, path: str, verdict: Verdict) -> None:
+    asked = (make.http(7, "cms", "mms", path), make.http(8, "mms", "cms", 200))
+    assert nothing_on(read_stories(Capture(http=asked), make.facts()), leg="csc-x").verdict is verdict
+
+
 def test_a_wire_that_is_none_is_a_mistake(asked: Evidence) -> None:
     with pytest.raises(KeyError, match="no wire csc-z"):
         nothing_on(asked, leg="csc-z")
