@@ -29,7 +29,7 @@ def test_a_wire_with_a_request_is_not_empty(asked: Evidence, leg: str, verdict: 
     [("/csc-x/v1/agreements", Verdict.PASS), ("/csc-x/v1/primary-mc-system-sip-identities", Verdict.FAIL)],
 )
 def test_what_a_server_asks_when_it_starts_is_no_step(make: SimpleNamespace, path: str, verdict: Verdict) -> None:
-    asked = (make.http(7, "cms", "mms", path), make.http(8, "mms", "cms", 200))
+    asked = (make.http(7, "cms1", "mms1", path), make.http(8, "mms1", "cms1", 200))
     assert nothing_on(read_stories(Capture(http=asked), make.facts()), leg="csc-x").verdict is verdict
 
 
