@@ -8,7 +8,6 @@ from typing import Final
 from lab.render.files import SOCKETS
 from lab.runtime.engine import containers_of
 from lab.runtime.marks import MARK, NETNS_FOLDER, PREFIX, disks_of
-from lab.runtime.own_tmp import PIPES, TMP
 
 NETWORK_INTERFACES: Final = Path("/sys/class/net")
 ETC_FILES: Final = ("/etc/hosts", "/etc/resolv.conf", "/etc/nsswitch.conf", "/etc/hostname")
@@ -38,10 +37,7 @@ def look(lab_id: str, interfaces: frozenset[str]) -> Traces:
         processes=frozenset(_marked_processes(lab_id)),
         mounts=frozenset(_mounts(lab_id)),
         interfaces=_names(NETWORK_INTERFACES) & interfaces,
-        files=frozenset(name for name in _names(SOCKETS) if name == lab_id)
-        | _names(Path("/etc/netns"))
-        | frozenset(str(pipe) for pipe in TMP.glob(PIPES))
-        | _etc(),
+        files=frozenset(name for name in _names(SOCKETS) if name == lab_id) | _names(Path("/etc/netns")) | _etc(),
     )
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Final
 
 TMP: Final = Path("/tmp")  # noqa: S108 - not a file of ours: Kamailio's place for its pipes
-PIPES: Final = "cdp_send_*"
 STAGE: Final = "/mnt"
 """Where the new /tmp is put together: every Linux has this folder (FHS 3.0 §3.12), and nobody else sees it."""
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from lab.runtime.marks import namespaces_of
+from lab.runtime.marks import namespaces_of, programs_in
+from lab.runtime.plan import namespace
 from lab.supervisor.client import supervisor_pid
 from lab.traces import processes_of_lab
 
@@ -37,6 +38,12 @@ def up(folder: Path) -> str:
     return str(json.loads(done.stdout)["lab"])
 
 
+def pipes_of_kamailio(lab: str) -> list[str]:
+    """Return what the S-CSCF's cdp has left in the /tmp that it sees."""
+    process = programs_in(namespace(lab, "scscf.mc1"))[0]
+    return [pipe.name for pipe in Path(f"/proc/{process}/root/tmp").glob("cdp_send_*")]
+
+
 def test_a_lab_comes_up_works_and_goes(tmp_path: Path) -> None:
     lab = up(tmp_path / "run")
     try:
@@ -48,6 +55,9 @@ def test_a_lab_comes_up_works_and_goes(tmp_path: Path) -> None:
         for arguments, said in UNKNOWN.items():
             refused = mclab(*arguments.split(), "--lab", lab)
             assert (refused.returncode, refused.stderr) == (1, f"error: {said}\n")
+        pipes = pipes_of_kamailio(lab)
+        assert pipes, "Kamailio leaves its pipes elsewhere now"
+        assert not any((Path("/tmp") / name).exists() for name in pipes)
     finally:
         down = mclab("down", lab)
     assert down.returncode == 0, down.stderr

@@ -54,13 +54,3 @@ def test_a_process_is_found_by_its_mark_and_no_other() -> None:
         assert traces.processes_of_lab("f00d") == [process.pid]
         assert traces.processes_of_lab("f00e") == []
         process.kill()
-
-
-def test_a_pipe_that_kamailio_left_in_tmp_counts(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(traces, "TMP", tmp_path)
-    before = traces.look("0000", frozenset())
-    os.mkfifo(tmp_path / "cdp_send_7_1_1795600000")
-    (tmp_path / "another").touch()
-    assert traces.left_behind(before, traces.look("0000", frozenset())) == [
-        f"files: {tmp_path}/cdp_send_7_1_1795600000"
-    ]
