@@ -25,6 +25,8 @@ from mmserver.http.settings import ConfigError
 from mmserver.http.tls import TlsError
 
 ENTRIES_MAX: Final = 200_000
+UNKNOWN: Final = -1
+"""The version of a store that has not been read, or was away."""
 _NEED_RESTART: Final = ("system", "http", "mms", "idms", "store", "admin", "metrics", "limits")
 _ORDER: Final = (Kind.GROUP, Kind.USER, Kind.AGREEMENT)
 
@@ -70,7 +72,7 @@ class Directory:
         self._clock = clock
         self._on_change = on_change
         self._entries: dict[tuple[Kind, str], Entry] = {}
-        self._version = -1
+        self._version = UNKNOWN
         self._one_change = asyncio.Lock()
         self._current = make_catalogue(config)
 
@@ -190,7 +192,8 @@ class Directory:
             except StoreUnavailable as exc:
                 if reachable:
                     log.error("store.unavailable", reason=exc.detail)
-                reachable = False
+                # What comes back may be a stand-by that never saw the newest changes, and has since had as many others.
+                reachable, self._version = False, UNKNOWN
                 continue
             if not reachable:
                 log.info("store.available")

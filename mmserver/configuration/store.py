@@ -14,12 +14,13 @@ from typing import Any, Final
 import sqlalchemy
 from sqlalchemy import delete, event, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from mmserver.configuration.catalogue import Entry, Kind
 from mmserver.configuration.errors import StoreUnavailable
 from mmserver.configuration.schema import HEAD, VERSION_TABLE, audit, entries, tellings, version
 from mmserver.configuration.tellings import Action, Telling
+from mmserver.http.postgresql import connection_arguments
 from mmserver.http.trace import current_traceparent
 from mmserver.messages import Binding
 
@@ -46,9 +47,7 @@ class Store:
     """The database of the configuration management server."""
 
     def __init__(self, url: str, busy_timeout_s: float) -> None:
-        self._engine = create_async_engine(url, pool_timeout=POOL_WAIT_S)
-        if self._engine.dialect.name == "sqlite":
-            serialise_writers(self._engine.sync_engine, busy_timeout_s)
+        self._engine = create_store_engine(url, busy_timeout_s)
 
     async def close(self) -> None:
         """Close its connections."""
@@ -237,6 +236,21 @@ class Store:
                 yield connection
         except (SQLAlchemyError, sqlite3.Error, OSError) as exc:
             raise StoreUnavailable(_reason(exc)) from exc
+
+
+def create_store_engine(url: str, busy_timeout_s: float) -> AsyncEngine:
+    """Return an asynchronous engine for ``url``; a writer waits ``busy_timeout_s`` for another at most."""
+    address = sqlalchemy.make_url(url)
+    if address.get_backend_name() == "sqlite":
+        engine = create_async_engine(address, pool_timeout=POOL_WAIT_S)
+        serialise_writers(engine.sync_engine, busy_timeout_s)
+        return engine
+    return create_async_engine(
+        address,
+        pool_timeout=POOL_WAIT_S,
+        pool_pre_ping=True,  # after the database was away no request pays for its return
+        connect_args=connection_arguments(address.query, busy_timeout_s),
+    )
 
 
 def serialise_writers(engine: sqlalchemy.Engine, busy_timeout_s: float) -> None:

@@ -46,7 +46,9 @@ class Service:
             ConfigError, TlsError: a file that the configuration names cannot be used.
         """
         self._config = config
-        self.store = BindingStore(config.store.url, config.store.busy_timeout_s)
+        self.store = BindingStore(
+            config.store.url, config.store.busy_timeout_s, clock=time.time, on_life_ended=self._on_life_ended
+        )
         lent_range = LentRange(domain=config.system.home_domain, prefix=config.allocation.partner.prefix)
         self.feed = Feed(self.store, lent_range, clock=time.time)
         self._probe = WriteProbe(self.store.touch, (MigrationError,))
@@ -164,8 +166,7 @@ class Service:
             stack.push_async_callback(self.store.close)
             stack.push_async_callback(self._probe.close)
             await self.store.require_schema()
-            if await self.store.begin_life(time.time()):
-                log.warning("store.restored", consequence="every reader of the feed starts again")
+            await self.store.begin_life()
             await self.cx.start()
             stack.push_async_callback(self.cx.stop)
             stack.push_async_callback(self.withdrawal.close)
@@ -182,6 +183,10 @@ class Service:
     async def __aexit__(self, *_exc: object) -> None:
         """Stop: waiting readers go, requests and RTRs under way end, peers get a DPR."""
         await self._parts.aclose()
+
+    def _on_life_ended(self) -> None:
+        log.warning("store.restored", consequence="every reader of the feed starts again")
+        self.feed.notify()
 
     def _start_tasks(self) -> "list[asyncio.Task[None]]":
         interval_s, loop = self._config.lifetime.sweep_s, asyncio.get_running_loop()

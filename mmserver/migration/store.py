@@ -5,11 +5,13 @@ A change, its audit row and the feed version that it takes are one transaction. 
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, Final
 
+import structlog
 from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -28,7 +30,13 @@ from mmserver.migration.schema import (
 from mmserver.migration.store_audit import AuditQuery, AuditTable, Change
 from mmserver.migration.store_bulk import BulkTable
 from mmserver.migration.store_claims import ClaimTable
-from mmserver.migration.store_engine import begin_writing, create_store_engine, read_options, renewals_engine
+from mmserver.migration.store_engine import (
+    begin_writing,
+    create_store_engine,
+    listening_arguments,
+    read_options,
+    renewals_engine,
+)
 from mmserver.migration.store_feed import FeedRow, find_feed_rows
 from mmserver.migration.store_life import begin_life, is_own_life
 from mmserver.migration.store_listener import WAKE, listen_for_ever
@@ -45,6 +53,8 @@ ROWS_MAX: Final = 1000
 _OVERWRITE: Final = update(bindings).where(bindings.c.handle == bindparam("of_handle"))
 LIVE: Final = bindings.c.state != BindingState.QUARANTINED.value
 
+log = structlog.get_logger()
+
 
 class Transaction:
     """Reads and writes inside one transaction of ``BindingStore``."""
@@ -52,6 +62,7 @@ class Transaction:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
         self.changed_feed = False
+        self.ended_life = False
         self.audits = AuditTable(connection)
         self.bulk = BulkTable(connection, self.audits)
         self.claims = ClaimTable(connection)
@@ -233,6 +244,11 @@ class Transaction:
         """Return what ``find_changes`` does as rows, many at a time."""
         return await find_feed_rows(self._connection, after, limit, served_only=served_only)
 
+    async def begin_life(self, now: float) -> None:
+        """Make the store this database's own; ``ended_life`` says whether it was in service as another one."""
+        if await begin_life(self._connection, now):
+            self.ended_life = self.changed_feed = True
+
     async def acknowledge(self, proxy: str, version: int, at: float) -> None:
         """Remember how far a proxy has applied the feed."""
         values = {"version": version, "at": at}
@@ -280,7 +296,17 @@ class Transaction:
 class BindingStore:
     """The database behind the migration management server."""
 
-    def __init__(self, url: str, busy_timeout_s: float = 5.0) -> None:
+    def __init__(
+        self,
+        url: str,
+        busy_timeout_s: float = 5.0,
+        *,
+        clock: Callable[[], float] = time.time,
+        on_life_ended: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Open nothing yet; ``on_life_ended`` is called when this process has begun a new life of the store."""
+        self._clock = clock
+        self._on_life_ended = on_life_ended
         self._engine: AsyncEngine = create_store_engine(url, busy_timeout_s)
         self._renewals = renewals_engine(self._engine, busy_timeout_s)
         self._look_up = LookUp(url) if self._engine.dialect.name == "sqlite" else None
@@ -304,13 +330,16 @@ class BindingStore:
             await self._take_turn()
             try:
                 async with (self._renewals if is_renewal else self._engine).begin() as connection:
-                    await begin_writing(connection, is_renewal=is_renewal)
                     transaction = Transaction(connection)
+                    if not await begin_writing(connection, is_renewal=is_renewal):
+                        await transaction.begin_life(self._clock())
                     yield transaction
                     if transaction.changed_feed and connection.dialect.name == "postgresql":
                         await connection.exec_driver_sql(WAKE)
             finally:
                 self._turn.release()
+        if transaction.ended_life:
+            self._on_life_ended()
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Transaction]:
@@ -364,8 +393,8 @@ class BindingStore:
             for step in (1, -1):  # SQLite writes no page for a row that is overwritten with itself
                 await transaction._connection.execute(update(feed_version).values(v=feed_version.c.v + step))
 
-    async def begin_life(self, now: float) -> bool:
-        """Make the store this database's own; return whether it was restored from another life since it last ran.
+    async def begin_life(self) -> bool:
+        """Make the store this database's own; return whether it was restored, or taken over, since it last ran.
 
         Raises:
             StoreUnavailable: the store said no.
@@ -374,12 +403,25 @@ class BindingStore:
             if await is_own_life(transaction._connection):
                 return False
         async with self.writing() as transaction:
-            return await begin_life(transaction._connection, now)
+            await transaction.begin_life(self._clock())  # on PostgreSQL ``writing`` has done it
+        return transaction.ended_life
 
     async def listen_for_ever(self, on_change: Callable[[], None]) -> None:
-        """Call ``on_change`` when another instance has committed something for the feed, until cancelled."""
-        if self._engine.dialect.name == "postgresql":
-            await listen_for_ever(self._engine.url.render_as_string(hide_password=False), on_change)
+        """Call ``on_change`` when another instance has committed something for the feed, until cancelled.
+
+        With each new connection the store is looked at: it may be a stand-by's that took over, and nobody may write.
+        """
+        if self._engine.dialect.name != "postgresql":
+            return
+
+        async def on_connected() -> None:
+            try:
+                await self.begin_life()
+            except StoreUnavailable as exc:  # it went again; the connection of the listener ends as well
+                log.warning("store.unavailable", reason=str(exc))
+            on_change()
+
+        await listen_for_ever(listening_arguments(self._engine), on_connected, on_change)
 
     async def close(self) -> None:
         """Close all connections."""

@@ -3,7 +3,8 @@
 SQLite: every writing transaction begins with BEGIN IMMEDIATE; without it concurrent read-then-write transactions lose
 updates without an error.  PostgreSQL: it begins by locking the one row of ``feed_version``, and each later statement
 sees what was committed before that.  So nothing fails for the sake of another writer once a transaction has begun, and
-versions become visible in their own order.  Readers wait for nobody and see one snapshot.
+versions become visible in their own order.  Readers wait for nobody and see one snapshot.  How a connection is made is
+in ``mmserver.http.postgresql``.
 """
 
 import contextlib
@@ -14,14 +15,12 @@ import sqlalchemy
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from mmserver.http.postgresql import connection_arguments
+from mmserver.migration.store_life import POSTGRESQL_HERE
+
 READ_ONLY: Final = {"read_only": True}
 POOL_WAIT_S: Final = 5.0
-CONNECT_S: Final = 3
-SILENCE_MS: Final = 10_000
-"""A server that has not acknowledged octets for so long is gone."""
-IDLE_IN_TRANSACTION_MS: Final = 10_000
-"""An instance that stops in the middle of a transaction (paused, cut off) loses it, and the lock with it."""
-LOCK_WRITER: Final = "SELECT v FROM feed_version FOR NO KEY UPDATE"
+LOCK_WRITER: Final = f"SELECT life = ({POSTGRESQL_HERE}) FROM feed_version FOR NO KEY UPDATE"  # noqa: S608  # constants
 NO_WAIT_FOR_DISK: Final = "SET LOCAL synchronous_commit TO off"
 
 
@@ -31,24 +30,13 @@ def create_store_engine(url: str, busy_timeout_s: float) -> AsyncEngine:
         engine = create_async_engine(url, pool_timeout=POOL_WAIT_S)
         serialise_writers(engine.sync_engine, busy_timeout_s)
         return engine
-    settings = {
-        "lock_timeout": int(busy_timeout_s * 1000),
-        "idle_in_transaction_session_timeout": IDLE_IN_TRANSACTION_MS,
-    }
     return create_async_engine(
         url,
         pool_timeout=POOL_WAIT_S,
         pool_pre_ping=True,  # after the database was away no request pays for its return
         pool_use_lifo=True,
         isolation_level="READ COMMITTED",
-        connect_args={
-            "connect_timeout": CONNECT_S,
-            "keepalives_idle": 5,
-            "keepalives_interval": 2,
-            "keepalives_count": 3,
-            "tcp_user_timeout": SILENCE_MS,
-            "options": " ".join(f"-c {name}={value}" for name, value in settings.items()),
-        },
+        connect_args=connection_arguments(sqlalchemy.make_url(url).query, busy_timeout_s),
     )
 
 
@@ -64,12 +52,24 @@ def renewals_engine(engine: AsyncEngine, busy_timeout_s: float) -> AsyncEngine:
     return renewals
 
 
-async def begin_writing(connection: AsyncConnection, *, is_renewal: bool = False) -> None:
-    """Become the one writer; SQLite did it with BEGIN IMMEDIATE."""
-    if connection.dialect.name == "postgresql":
-        if is_renewal:
-            await connection.exec_driver_sql(NO_WAIT_FOR_DISK)
-        await connection.exec_driver_sql(LOCK_WRITER)
+def listening_arguments(engine: AsyncEngine) -> dict[str, Any]:
+    """Return psycopg's parameters for a connection of its own to the PostgreSQL of ``engine``, whichever host it is."""
+    _, arguments = engine.dialect.create_connect_args(engine.url)
+    return {**connection_arguments(engine.url.query), **arguments}
+
+
+async def begin_writing(connection: AsyncConnection, *, is_renewal: bool = False) -> bool:
+    """Become the one writer; SQLite did it with BEGIN IMMEDIATE.
+
+    Returns:
+        Whether the store is in the life in which it was last in service.  PostgreSQL is asked each time, by the
+        statement that takes the lock: a stand-by may take over between any two transactions.
+    """
+    if connection.dialect.name != "postgresql":
+        return True
+    if is_renewal:
+        await connection.exec_driver_sql(NO_WAIT_FOR_DISK)
+    return bool((await connection.exec_driver_sql(LOCK_WRITER)).scalar_one())
 
 
 def read_options(engine: AsyncEngine) -> dict[str, Any]:

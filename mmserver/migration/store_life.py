@@ -3,8 +3,9 @@
 A reader that has some of them would miss what takes their place.  So the database is told from its copies: when a
 program starts on a store that says it is another database, a new life begins.  Its versions begin beyond any that the
 lost one can have reached (microseconds since 1970, and no store makes a million changes a second), every reader starts
-again, and every proxy is behind until it has acknowledged anew.  Which
-primary bindings were used is unknown from then on.
+again, and every proxy is behind until it has acknowledged anew.  Which primary bindings were used is unknown from then
+on.  A stand-by of PostgreSQL may take over while programs run: there each writing transaction looks, and none adds a
+version to another life.
 """
 
 from typing import Final

@@ -16,8 +16,8 @@ import pytest
 import sqlalchemy
 from sqlalchemy.exc import IntegrityError
 
+from mmserver.http import postgresql
 from mmserver.messages import PartnerSipIdentitiesRequest
-from mmserver.migration import store_engine
 from mmserver.migration.config import load_config
 from mmserver.migration.errors import NoFreePartnerSet, NotStorable, StoreUnavailable
 from mmserver.migration.schema.upgrade import upgrade
@@ -250,7 +250,7 @@ async def test_only_a_renewal_does_not_wait_for_the_disk(lab: Any) -> None:
 @POSTGRESQL
 async def test_an_instance_that_stops_in_a_transaction_loses_it(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Paused or cut off with the lock in its hands: the others wait a bounded time, and what it had begun is undone."""
-    monkeypatch.setattr(store_engine, "IDLE_IN_TRANSACTION_MS", 500)
+    monkeypatch.setattr(postgresql, "IDLE_IN_TRANSACTION_MS", 500)
     upgrade(lab.database.url)
     paused, other = BindingStore(lab.database.url, 20.0), BindingStore(lab.database.url, 20.0)
     async with AsyncExitStack() as stack:

@@ -1,5 +1,7 @@
 """The catalogue in force and how it changes."""
 
+import asyncio
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -88,6 +90,27 @@ async def test_another_instance_sees_it(make) -> None:
     await first.remove(Kind.USER, "sip:erin@mc1.lab", "admin")
     await second.refresh()
     assert "sip:erin@mc1.lab" not in second.current.users
+
+
+async def test_a_store_that_was_away_is_read_whole(make, entries: Entries) -> None:
+    """A stand-by took over that had lost the newest change, and another one has its version."""
+    directory = make()
+    await directory.set(ERIN, Kind.USER, "admin")
+    with structlog.testing.capture_logs() as logs:
+        watching = asyncio.create_task(directory.watch(0.001))
+        entries.down = True
+        await until(lambda: "store.unavailable" in [entry["event"] for entry in logs])
+        entries.rows, entries.down = {}, False  # at the same version
+        await until(lambda: "sip:erin@mc1.lab" not in directory.current.users)
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0)
 
 
 async def test_the_file_s_entries_are_read_only(make, entries: Entries) -> None:

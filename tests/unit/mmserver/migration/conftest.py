@@ -226,8 +226,9 @@ async def make_mms(make_config: Callable[..., MmsConfig]) -> AsyncIterator[Calla
 
     def make(**changes: Any) -> Mms:
         config = make_config(**changes)
-        stores.append(BindingStore(config.store.url))
-        return Mms(config, stores[-1])
+        stores.append(BindingStore(config.store.url, clock=lambda: mms.now))
+        mms = Mms(config, stores[-1])
+        return mms
 
     yield make
     for store in stores:

@@ -31,7 +31,7 @@ async def test_a_backup_holds_what_was_committed_and_a_restore_brings_it_back(mm
     await mms.allocated("b")
     assert restore(url, target) == HEAD
     assert handles(tmp_path / "mms.sqlite") == [kept.handle]
-    assert await mms.store.begin_life(mms.now)
+    assert await mms.store.begin_life()
 
 
 async def test_a_store_that_is_restored_to_a_new_place_is_private_too(mms: Any, tmp_path: Path) -> None:
