@@ -19,7 +19,7 @@ from pydantic import (
     model_validator,
 )
 
-from diameter_proxy.config_peers import PeerTable, RoutingTable, neighbour, peer_config, routing_rule
+from diameter_proxy.config_peers import HidingTable, PeerTable, RoutingTable, neighbour, peer_config, routing_rule
 from diameter_proxy.config_types import (
     ConfigFile,
     ConfigPath,
@@ -183,6 +183,7 @@ class Config(Table):
     feed: FeedTable | None = None
     hss: HssTable = HssTable()
     routing: RoutingTable = RoutingTable()
+    hiding: HidingTable = HidingTable()
     budgets: BudgetsTable = BudgetsTable()
     limits: LimitsTable = LimitsTable()
     metrics: MetricsTable | None = None
@@ -205,6 +206,9 @@ class Config(Table):
             raise ValueError("feed.ca is missing")
         if self.routing.default_route is not None and self.routing.default_route not in hosts:
             raise ValueError(f"routing.default_route: no peer {self.routing.default_route}")
+        hidden_from = next((peer.host for peer in self.peers if self.hiding.hides_from(peer)), None)
+        if hidden_from is not None and not self.hiding.keys:
+            raise ValueError(f"hiding.keys is missing: names are to be hidden from {hidden_from}")
         for number, rule in enumerate(self.routing.rules):
             unknown = next((host for host in rule.peers if host not in hosts), None)
             if unknown is not None:
@@ -246,7 +250,7 @@ class Config(Table):
 
     def neighbours(self, clock: Callable[[], float] = time.monotonic) -> Neighbours:
         """Return the peers as routing sees them."""
-        rows = (neighbour(peer, clock) for peer in self.peers)
+        rows = (neighbour(peer, clock, self.hiding) for peer in self.peers)
         return Neighbours(rows, self.node.origin_realm, map(routing_rule, self.routing.rules))
 
     def settings(self, secret: bytes) -> Settings:
@@ -278,7 +282,12 @@ class Config(Table):
             duplicates_max=limits.duplicates,
             duplicates_s=limits.duplicates_s,
             log_lines_per_s=limits.log_lines_per_s,
+            hiding_keys=self.hiding.secrets,
+            hiding_domains=tuple(domain.encode() for domain in self.hiding.domains or self._own_domains()),
         )
+
+    def _own_domains(self) -> tuple[str, ...]:
+        return (self.node.origin_realm, self.node.origin_host.partition(".")[2] or self.node.origin_realm)
 
 
 def load_config(path: Path) -> Config:

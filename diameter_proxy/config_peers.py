@@ -1,9 +1,10 @@
 """``[[peers]]`` and ``[routing]`` of ``proxy.toml``, and what node and proxy make of them."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import Field, IPvAnyAddress, IPvAnyNetwork, model_validator
+from pydantic import Field, IPvAnyAddress, IPvAnyNetwork, PrivateAttr, model_validator
 
 from diameter_proxy.config_types import ConfigFile, DiameterIdentity, Port, SystemName, Table, Transport
 from diameter_proxy.node.config import PeerConfig
@@ -12,6 +13,8 @@ from diameter_proxy.permits import Permit
 from diameter_proxy.routing import NAMES, Source
 from diameter_proxy.routing_rules import Rule
 
+KEY_OCTETS_MIN: Final = 32
+KEY_OCTETS_MAX: Final = 4096
 CODES: Final = {name: code for code, name in NAMES.items()}
 
 
@@ -63,6 +66,10 @@ class PeerTable(Table):
     ] = ()
     allow_plain: Annotated[bool, Field(description="A partner without TLS: its link is protected otherwise.")] = False
 
+    hide_names: Annotated[
+        bool | None, Field(description="Names of our inside are hidden from it; default: as hiding.groups says.")
+    ] = None
+
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
         if self.group == "partner" and self.system is None and not self.vouches_for:
@@ -79,7 +86,51 @@ class PeerTable(Table):
             raise ValueError("tls_1_2 is for a peer with tls, and CSC-Y is TLS 1.3")
         if self.tls and self.ca is None:
             raise ValueError("tls needs the peer's ca")
+        if self.hide_names is not None and self.group == "partner":
+            raise ValueError("hide_names is not for a partner: no name of the inside ever crosses CSC-Y")
         return self
+
+
+class HidingTable(Table):
+    """``[hiding]``: from whom names of our inside are hidden, and under which keys."""
+
+    keys: Annotated[
+        tuple[ConfigFile, ...],
+        Field(max_length=8, description="Files of 32 octets or more: the first one hides, all restore."),
+    ] = ()
+    groups: Annotated[
+        tuple[Literal["cscf", "hss", "mms", "agent"], ...], Field(description="Groups whose peers are hidden from.")
+    ] = ()
+    domains: Annotated[
+        tuple[DiameterIdentity, ...],
+        Field(max_length=64, description="Domains of the inside; default: the origin realm, the domain of our host."),
+    ] = ()
+    _secrets: tuple[bytes, ...] = PrivateAttr(())
+
+    @model_validator(mode="after")
+    def _read_keys(self) -> Self:
+        self._secrets = tuple(_key_of(path) for path in self.keys)
+        return self
+
+    @property
+    def secrets(self) -> tuple[bytes, ...]:
+        """What stood in the files of ``keys`` when the configuration was read."""
+        return self._secrets
+
+    def hides_from(self, peer: PeerTable) -> bool:
+        """Say whether names of our inside are hidden from a peer."""
+        return peer.group in self.groups if peer.hide_names is None else peer.hide_names
+
+
+def _key_of(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            octets = file.read(KEY_OCTETS_MAX)
+    except OSError as exc:
+        raise ValueError(f"keys: {path}: {exc.strerror or exc}") from exc
+    if len(octets) < KEY_OCTETS_MIN:
+        raise ValueError(f"keys: {path} has {len(octets)} octets, {KEY_OCTETS_MIN} are needed")
+    return octets
 
 
 class RuleTable(Table):
@@ -126,7 +177,7 @@ def peer_config(peer: PeerTable) -> PeerConfig:
     )
 
 
-def neighbour(peer: PeerTable, clock: Callable[[], float]) -> Neighbour:
+def neighbour(peer: PeerTable, clock: Callable[[], float], hiding: HidingTable) -> Neighbour:
     """Return a row as routing takes it."""
     is_limited = peer.commands or peer.origin_realms or peer.identity_domains or peer.requests_per_s
     permit = Permit(
@@ -147,6 +198,7 @@ def neighbour(peer: PeerTable, clock: Callable[[], float]) -> Neighbour:
         weight=peer.weight,
         permit=permit if is_limited else None,
         realms=frozenset(realm.encode() for realm in peer.realms),
+        hides_names=hiding.hides_from(peer),
     )
 
 

@@ -8,8 +8,10 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from diameter_proxy import validation
+from diameter_proxy.diameter import dictionary as d
 from diameter_proxy.diameter.dictionary import BY_KEY
 from diameter_proxy.diameter.wire import walk_avps
+from diameter_proxy.hot_path import splice
 from diameter_proxy.ownership import Claim
 from diameter_proxy.peers import Neighbour
 from diameter_proxy.proxy import Proxy
@@ -52,6 +54,9 @@ class Explanations:
         neighbour = proxy.neighbours.by_host.get(peer.lower())
         if neighbour is None:
             return {"refused": f"{peer} is no peer of ours: 3010 at its CER"}
+        restored = proxy.names.restored(neighbour.host, data)
+        told: dict[str, Any] = {} if restored == data else {"restored": changes_between(data, restored)}
+        data = restored
         try:
             found = validation.read(data, proxy.settings.avps_max)
             validation.check(
@@ -66,7 +71,7 @@ class Explanations:
             claim = proxy.claim_of(neighbour, command, data, found)
         except validation.Refused as exc:
             return _refused(exc.refusal)
-        told: dict[str, Any] = {
+        told |= {
             "source": neighbour.source.value,
             "command": NAMES.get(command, str(command)),
             "owner": claim.owner.value,
@@ -96,10 +101,17 @@ class Explanations:
         elif route is Route.HSS_AS_KNOWN:
             made = proxy.migration.request_to_hss(data, found, claim, b"")
         else:
-            return {**told, "changes": {"Route-Record": "added"}}
+            return {**told, "changes": {"Route-Record": "added"}, **self._hidden_from(neighbour, peers, data)}
         if isinstance(made, Refusal):
             return {**told, **_refused(made)}
         return {**told, "changes": changes_between(data, made.octets)}
+
+    def _hidden_from(self, neighbour: Neighbour, peers: tuple[str, ...], data: bytes) -> dict[str, Any]:
+        """Say, for each peer that names are hidden from, which AVPs it would see otherwise than they are."""
+        names = self._proxy.names
+        passed = splice(data, data[4], 0, (), d.ROUTE_RECORD.encode(neighbour.host))
+        hidden = {peer: changes_between(passed, names.hidden(passed)) for peer in peers if names.hides_from(peer)}
+        return {"hidden": hidden} if hidden else {}
 
     def _serving(self, route: Route, claim: Claim | None) -> tuple[str, ...]:
         neighbours = self._proxy.neighbours

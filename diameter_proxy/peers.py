@@ -22,6 +22,7 @@ class Neighbour:
         weight: share of the requests among peers of one priority; 0: tried in the order of the configuration.
         permit: what it may ask, and how often; None: what its class may.
         realms: for an agent: the realms beside its own that are reached through it.
+        hides_names: whether names of our inside are hidden from it.
     """
 
     host: str
@@ -33,6 +34,7 @@ class Neighbour:
     weight: int = 0
     permit: Permit | None = None
     realms: frozenset[bytes] = frozenset()
+    hides_names: bool = False
 
     def system_of(self, origin_realm: bytes) -> str:
         """Return the MC system that a request of this peer comes from; empty when the peer may not say so."""

@@ -15,6 +15,7 @@ from diameter_proxy.answer_path import AnswerPath, as_answer_to, experimental_co
 from diameter_proxy.diameter import dictionary as d
 from diameter_proxy.diameter.result_codes import ExperimentalResultCode, ResultCode
 from diameter_proxy.forwarding import FAULT, TOO_MANY, UNDELIVERED, Forwarder, Wire
+from diameter_proxy.hidden_names import hidden_names
 from diameter_proxy.hot_path import (
     ORIGIN_REALM,
     PUBLIC_IDENTITY,
@@ -83,6 +84,7 @@ class Proxy:
         hiding = TopologyHiding(settings.origin_host, settings.origin_realm, settings.secret)
         self.migration: Final = Migration(hiding, self.server_names, as_default=settings.hss_as_default)
         self.forwarder: Final = Forwarder(settings, wire, self.counters, clock)
+        self._hide(settings, neighbours)
         self.lane: Final = ExpressLane(
             wire,
             self.identities,
@@ -137,9 +139,14 @@ class Proxy:
         self.server_names.configure(settings.server_name)
         self.look_ups.limit(settings.parked_max, settings.look_ups_per_s)
         self.forwarder.reconfigure(settings)
+        self._hide(settings, neighbours)
         self.relaying.reconfigure(settings, neighbours)
         self.priming.reconfigure(settings, neighbours)
         self.lane.reconfigure(settings)
+
+    def _hide(self, settings: Settings, neighbours: Neighbours) -> None:
+        self.names = hidden_names(settings, neighbours)
+        self.forwarder.send = self.names.sender(self.wire.send)
 
     # --- what the node tells us ------------------------------------------------------------------------------
 
@@ -149,11 +156,11 @@ class Proxy:
 
     def receive_request(self, peer: str, data: bytes) -> None:
         """Handle a request of an open peer."""
-        self._receive(peer, data, self._clock())
+        self._receive(peer, self.names.restored(peer, data), self._clock())
 
     def receive_answer(self, peer: str, data: bytes) -> None:
         """Handle an answer of a peer."""
-        self._answer_path.receive(peer, data)
+        self._answer_path.receive(peer, self.names.restored(peer, data))
 
     def peer_lost(self, peer: str, *, is_closed: bool) -> None:
         """Take note that a peer is silent, or gone."""

@@ -32,3 +32,5 @@ class Settings:
     duplicates_max: int = 10_000
     duplicates_s: float = 10.0
     log_lines_per_s: int = 10
+    hiding_keys: tuple[bytes, ...] = ()
+    hiding_domains: tuple[bytes, ...] = ()

@@ -34,6 +34,7 @@ def test_a_good_file_becomes_what_node_and_proxy_are_told():
     settings = config.settings(b"")
     assert settings.home_domains == {b"ims.mc1.lab"}
     assert not settings.has_feed
+    assert settings.hiding_domains == (b"ims.mc1.lab", b"mc1.lab")
 
 
 PARTNER = {"host": "proxy1.mc2.lab", "realm": "ims.mc2.lab", "group": "partner", "system": "mc2"}
@@ -71,6 +72,8 @@ PARTNER = {"host": "proxy1.mc2.lab", "realm": "ims.mc2.lab", "group": "partner",
         ("routing.default_route", "x.lab", "routing.default_route: no peer x.lab"),
         ("tls", {"certificate": "/no/such.pem", "private_key": "/no/such.pem"}, "tls.certificate: no such file"),
         ("metrics.listen", "here", "metrics.listen: String should match"),
+        ("hiding", {"groups": ["cscf"]}, "hiding.keys is missing: names are to be hidden from icscf.mc1.lab"),
+        ("hiding.groups", ["partner"], "hiding.groups.0: Input should be"),
         ("node", {}, "node.origin_host: is missing"),
     ],
 )

@@ -1,6 +1,9 @@
 """Rows of ``[[peers]]`` and ``[[routing.rules]]`` become what node and proxy take."""
 
-from diameter_proxy.config_peers import PeerTable, RuleTable, neighbour, peer_config, routing_rule
+import pytest
+from pydantic import ValidationError
+
+from diameter_proxy.config_peers import HidingTable, PeerTable, RuleTable, neighbour, peer_config, routing_rule
 from diameter_proxy.routing import Source
 
 ROW = {"host": "DRA.transit", "realm": "transit", "group": "partner", "allow_plain": True}
@@ -8,7 +11,7 @@ ROW = {"host": "DRA.transit", "realm": "transit", "group": "partner", "allow_pla
 
 def test_an_agent_becomes_a_neighbour_without_a_system():
     row = PeerTable(**ROW, vouches_for={"mc2": "IMS.mc2.lab"}, weight=3, addresses=["10.0.0.0/8"])
-    found = neighbour(row, lambda: 0.0)
+    found = neighbour(row, lambda: 0.0, HidingTable())
     assert (found.source, found.system, found.vouches_for) == (Source.PARTNER, "", {b"ims.mc2.lab": "mc2"})
     assert (found.weight, found.permit) == (3, None)
     assert peer_config(row).may_come_from("10.1.2.3")
@@ -16,9 +19,31 @@ def test_an_agent_becomes_a_neighbour_without_a_system():
 
 def test_limits_become_a_permit():
     for limit in ({"commands": ["MAR"]}, {"origin_realms": ["r"]}, {"identity_domains": ["d"]}, {"requests_per_s": 1}):
-        assert neighbour(PeerTable(**ROW, system="mc2", **limit), lambda: 0.0).permit is not None
+        assert neighbour(PeerTable(**ROW, system="mc2", **limit), lambda: 0.0, HidingTable()).permit is not None
 
 
 def test_a_rule_names_commands_by_their_codes():
     rule = routing_rule(RuleTable(name="one", peers=["HSS-b.lab"], commands=["MAR", "UAR"], realm="R.lab"))
     assert (rule.peers, rule.commands, rule.realm) == (("hss-b.lab",), {300, 303}, b"r.lab")
+
+
+def test_a_group_is_hidden_from_and_a_peer_of_it_may_be_excepted(tmp_path):
+    key = tmp_path / "hiding.key"
+    key.write_bytes(b"k" * 32)
+    hiding = HidingTable(keys=[key], groups=["agent"])
+    assert hiding.secrets == (b"k" * 32,)
+    row = {"host": "dra.mc2.lab", "realm": "ims.mc2.lab", "group": "agent"}
+    rows = (row, {**row, "hide_names": False}, {**row, "group": "hss"}, {**row, "group": "hss", "hide_names": True})
+    assert [neighbour(PeerTable(**row), lambda: 0.0, hiding).hides_names for row in rows] == [True, False, False, True]
+
+
+def test_a_partner_is_hidden_from_anyway():
+    with pytest.raises(ValidationError, match="no name of the inside ever crosses CSC-Y"):
+        PeerTable(**ROW, system="mc2", hide_names=False)
+
+
+def test_a_key_that_is_too_short_is_refused(tmp_path):
+    key = tmp_path / "hiding.key"
+    key.write_bytes(b"k" * 31)
+    with pytest.raises(ValidationError, match=r"hiding\.key has 31 octets, 32 are needed"):
+        HidingTable(keys=[key])

@@ -5,7 +5,7 @@ import pytest
 from diameter_proxy.diameter import dictionary as d
 from diameter_proxy.diameter.commands import UAR
 from diameter_proxy.explaining import Explanations, changes_between
-from diameter_proxy.hot_path import locate
+from diameter_proxy.hot_path import ORIGIN_HOST, locate, value_at
 from diameter_proxy.peers import Neighbour, Neighbours
 from diameter_proxy.permits import Permit
 from diameter_proxy.proxy import Proxy
@@ -52,6 +52,23 @@ def test_an_agents_request_goes_to_the_agents_of_the_realm(made, wire):
     )
     told = Explanations(proxy, lambda: 1.0).message("edge2.mc1.lab", made.mar(realm="ims.mc1.lab"))
     assert (told["source"], told["peers"], told["rule"]) == ("agent", ["edge.mc1.lab"], None)
+
+
+def test_what_a_hidden_peer_sees_otherwise_is_told_by_name(made, wire):
+    rows = [Neighbour("dra.mc2.lab", "ims.mc2.lab", Source.AGENT)]
+    rows.append(Neighbour("edge.mc1.lab", "ims.mc1.lab", Source.AGENT, hides_names=True))
+    hiding = {"hiding_keys": (b"k" * 32,), "hiding_domains": (b"mc2.lab",)}
+    settings = Settings("edge.mc2.lab", "ims.mc2.lab", frozenset(), b"", **hiding)
+    proxy = Proxy(settings, Neighbours(rows, "ims.mc2.lab"), wire, clock=lambda: 1.0, wall_clock=lambda: 1.0)
+    explanations = Explanations(proxy, lambda: 1.0)
+    told = explanations.message("dra.mc2.lab", made.mar(realm="ims.mc1.lab"))
+    assert told["hidden"] == {
+        "edge.mc1.lab": {"Session-Id": "rewritten", "Origin-Host": "rewritten", "Route-Record": "rewritten"}
+    }
+    pseudonym = proxy.names.hidden(made.mar())
+    name = value_at(pseudonym, locate(pseudonym)[ORIGIN_HOST]).decode()
+    told = explanations.message("edge.mc1.lab", made.mar(made.partner, d.DESTINATION_HOST.encode(name)))
+    assert (told["restored"], told["peers"]) == ({"Destination-Host": "rewritten"}, ["dra.mc2.lab"])
 
 
 def test_a_rule_is_named_and_a_relay_changes_nothing(explanations, made):
