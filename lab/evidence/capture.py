@@ -23,6 +23,8 @@ PROFILE: Final = "wireshark"
 _SECTION_HEADER: Final = 0x0A0D0D0A
 _NAME_RESOLUTION: Final = 4
 _COMMENT_OCTETS_MAX: Final = 400
+_HEAD_OCTETS: Final = 1 << 20
+"""More than a Section Header Block has; the rest is copied without being read whole."""
 
 
 class CaptureError(Exception):
@@ -55,10 +57,11 @@ def finish(run_directory: Path, names: Mapping[str, str], comments: Mapping[int,
         draft.unlink(missing_ok=True)
         lines = done.stderr.strip().splitlines() or ["no reason given"]
         raise CaptureError(f"editcap cannot finish {raw}: {lines[-1]}")
-    octets = draft.read_bytes()
-    draft.unlink()
     finished.touch(mode=0o600)  # it holds the secrets of all TLS connections
-    finished.write_bytes(with_names(octets, names))
+    with draft.open("rb") as source, finished.open("wb") as target:
+        target.write(with_names(source.read(_HEAD_OCTETS), names))
+        shutil.copyfileobj(source, target)
+    draft.unlink()
     copy_profile(run_directory)
     return finished
 
@@ -84,7 +87,7 @@ def copy_profile(run_directory: Path) -> Path:
 
 
 def with_names(octets: bytes, names: Mapping[str, str]) -> bytes:
-    """Return a pcapng file with a Name Resolution Block after its Section Header Block.
+    """Return a pcapng file, or its beginning, with a Name Resolution Block after its Section Header Block.
 
     Raises:
         CaptureError: the octets are no little-endian pcapng file.

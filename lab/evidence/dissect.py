@@ -10,43 +10,22 @@ import os
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from lab.evidence.messages import Capture, Payload
+from lab.evidence.messages import Capture
 from lab.evidence.packets import PAYLOAD_FIELDS, read_broken, read_packets, read_payloads
 
 WIRESHARK_FOLDER: Final = Path(__file__).parent / "wireshark"
-DISSECT_TIMEOUT_S: Final = 300.0
+FRAMES_MAX: Final = 200_000
+"""Frames with messages in one capture: some 5 KiB each once they are read.  A storm is read in a stream (``crowd``)."""
 _FILTER: Final = "sip || diameter || http || tls.handshake.type == 11"
 _LAYERS: Final = "frame ip tcp udp tls sip diameter http"
 
 
 class DissectionFailed(Exception):
     """tshark is missing, or could not read the capture."""
-
-
-def run_tshark(capture: Path, *arguments: str, config: Path | None = None) -> str:
-    """Return tshark's standard output on ``capture``.
-
-    Raises:
-        DissectionFailed: tshark is missing, was too slow, or cannot read the file.
-    """
-    environment = {**os.environ, "WIRESHARK_CONFIG_DIR": str(config or WIRESHARK_FOLDER)}
-    try:
-        done = subprocess.run(
-            ["tshark", "-n", "-r", str(capture), *arguments],
-            env=environment, capture_output=True, text=True, errors="replace", timeout=DISSECT_TIMEOUT_S, check=False,
-        )  # fmt: skip
-    except FileNotFoundError:
-        raise DissectionFailed("tshark is not installed: run make set-up") from None
-    except subprocess.TimeoutExpired:
-        raise DissectionFailed(f"tshark took over {DISSECT_TIMEOUT_S:.0f} s on {capture}") from None
-    if done.returncode != 0:
-        lines = [line for line in done.stderr.splitlines() if not line.startswith("Running as user")]
-        raise DissectionFailed(f"tshark cannot read {capture}: {lines[-1] if lines else 'no reason given'}")
-    return done.stdout
 
 
 def stream_tshark(capture: Path, *arguments: str, config: Path | None = None) -> Iterator[str]:
@@ -88,28 +67,47 @@ def dissect(capture: Path, *, key_log: Path | None = None, config: Path | None =
     if not capture.is_file():
         raise DissectionFailed(f"{capture}: no such capture")
     keys = ("-o", f"tls.keylog_file:{key_log}") if key_log else ()
-    text = run_tshark(capture, *keys, "-Y", _FILTER, "-T", "json", "--no-duplicate-keys", "-J", _LAYERS, config=config)
-    try:
-        packets = json.loads(text) if text.strip() else []
-    except ValueError as exc:
-        raise DissectionFailed(f"tshark's output for {capture} is no JSON: {exc}") from exc
+    packets = stream_packets(capture, *keys, "-Y", _FILTER, "-J", _LAYERS, config=config)
     lines = _lines_of(capture)
     payloads = tuple(read_payloads(lines))
     if not payloads:
         raise DissectionFailed(f"{capture}: there is no frame with TCP or UDP in it")
-    return read_packets((packet["_source"]["layers"] for packet in packets), payloads, read_broken(lines))
+    return read_packets(packets, payloads, read_broken(lines))
 
 
-def payloads_of(capture: Path) -> tuple[Payload, ...]:
-    """Return what each frame carried over TCP or UDP, octet for octet.
+def stream_packets(capture: Path, *arguments: str, config: Path | None = None) -> Iterator[dict[str, Any]]:
+    """Yield the layers of each frame that tshark shows, one at a time: its JSON is never held whole.
 
     Raises:
-        DissectionFailed: tshark failed.
+        DissectionFailed: there is no such file, tshark failed, or shows more than ``FRAMES_MAX`` frames.
     """
-    return tuple(read_payloads(_lines_of(capture)))
+    lines = stream_tshark(capture, *arguments, "-T", "json", "--no-duplicate-keys", config=config)
+    for count, text in enumerate(_objects(lines), 1):
+        if count > FRAMES_MAX:
+            raise DissectionFailed(
+                f"{capture}: over {FRAMES_MAX:,} frames with SIP, Diameter or HTTP; cut a part out: editcap -A FROM -B TO"
+            )
+        try:
+            yield json.loads(text)["_source"]["layers"]
+        except (ValueError, KeyError, TypeError) as exc:
+            raise DissectionFailed(f"tshark's output for {capture} is no JSON: {exc}") from exc
+
+
+def _objects(lines: Iterable[str]) -> Iterator[str]:
+    """Yield each object of tshark's array: it begins and ends with a brace after two spaces, what is in it has more."""
+    part: list[str] = []
+    for line in lines:
+        if part or line.startswith("  {"):
+            part.append(line)
+        if part and line.startswith("  }"):
+            part[-1] = "  }"
+            yield "".join(part)
+            part = []
+    if part:
+        yield "".join(part)
 
 
 def _lines_of(capture: Path) -> list[str]:
     fields = [argument for name in PAYLOAD_FIELDS for argument in ("-e", name)]
     wanted = "ip && (tcp.len > 0 || tcp.flags.reset == 1 || tcp.flags.fin == 1 || udp)"
-    return run_tshark(capture, "-Y", wanted, "-T", "fields", "-E", "occurrence=f", *fields).splitlines()
+    return list(stream_tshark(capture, "-Y", wanted, "-T", "fields", "-E", "occurrence=f", *fields))

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from lab.cli import app
-from lab.evidence.dissect import run_tshark
+from lab.evidence.dissect import stream_tshark
 from lab.evidence.report import Report, StepReport
 from lab.evidence.steps import STEPS
 
@@ -49,7 +49,7 @@ def buttons(run: Path) -> dict[str, str]:
 
 def selected(run: Path, display_filter: str) -> set[int]:
     fields = ("-T", "fields", "-e", "frame.number")
-    said = run_tshark(run / "capture.pcapng", "-Y", display_filter, *fields, config=run / "wireshark")
+    said = "".join(stream_tshark(run / "capture.pcapng", "-Y", display_filter, *fields, config=run / "wireshark"))
     return {int(number) for number in said.split()}
 
 
@@ -78,7 +78,7 @@ def test_the_buttons_of_wires_part_all_messages_among_them(run: Path, buttons: d
 
 def test_columns_name_the_wire_the_command_and_the_result(run: Path) -> None:
     arguments = ("--color", "-T", "tabs", "-Y", "frame.comment")
-    said = run_tshark(run / "capture.pcapng", *arguments, config=run / "wireshark")
+    said = "".join(stream_tshark(run / "capture.pcapng", *arguments, config=run / "wireshark"))
     rows = [
         dict(zip(COLUMNS, re.sub(r"\x1b\[[0-9;]*m", "", line).split("\t"), strict=False)) for line in said.splitlines()
     ]

@@ -4,12 +4,11 @@ It takes any file that tshark reads, and needs no topology: ports on which Diame
 as Diameter (RFC 6733 §3); what stays unreadable is said.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from lab.evidence.dissect import DissectionFailed, run_tshark
+from lab.evidence.dissect import DissectionFailed, stream_packets, stream_tshark
 from lab.evidence.doctor import connections as tcp
 from lab.evidence.doctor.attempts import read_attempts
 from lab.evidence.doctor.isim import IsimKeys
@@ -45,7 +44,9 @@ def look(
     options = [argument for rule in decode_as for argument in ("-d", rule)]
     options += ["-o", f"tls.keylog_file:{key_log}"] if key_log else []
     fields = [argument for name in tcp.FIELDS for argument in ("-e", name)]
-    lines = run_tshark(capture, *options, "-Y", _FIRST_LOOK, "-T", "fields", *fields).splitlines()
+    lines = [
+        line.rstrip("\r\n") for line in stream_tshark(capture, *options, "-Y", _FIRST_LOOK, "-T", "fields", *fields)
+    ]
     for port in tcp.unrecognised_ports(lines):
         options += ["-d", f"tcp.port=={port},diameter"]
     seen = _messages(capture, options)
@@ -56,12 +57,7 @@ def look(
 
 
 def _messages(capture: Path, options: list[str]) -> Capture:
-    text = run_tshark(capture, *options, "-Y", _MESSAGES, "-T", "json", "--no-duplicate-keys", "-J", _LAYERS)
-    try:
-        packets = json.loads(text) if text.strip() else []
-    except ValueError as exc:
-        raise DissectionFailed(f"tshark's output for {capture} is no JSON: {exc}") from exc
-    return read_packets(packet["_source"]["layers"] for packet in packets)
+    return read_packets(stream_packets(capture, *options, "-Y", _MESSAGES, "-J", _LAYERS))
 
 
 def _unread(seen: Capture, connections: Sequence[tcp.Connection]) -> list[str]:

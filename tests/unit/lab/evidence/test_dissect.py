@@ -1,10 +1,50 @@
-"""tshark's failures become one line each."""
+"""tshark's failures become one line each, and its JSON is read a frame at a time."""
 
+import os
+import stat
 from pathlib import Path
 
 import pytest
 
-from lab.evidence.dissect import DissectionFailed, dissect, run_tshark, stream_tshark
+from lab.evidence import dissect as dissecting
+from lab.evidence.dissect import DissectionFailed, dissect, stream_packets, stream_tshark
+
+
+def says(folder: Path, output: str, complaint: str = "", status: int = 0) -> Path:
+    """Put a program in tshark's place that says what is given; return a capture for it."""
+    (folder / "out").write_text(output)
+    program = folder / "tshark"
+    program.write_text(f"#!/bin/sh\n/bin/cat {folder / 'out'}\necho '{complaint}' >&2\nexit {status}\n")
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    capture = folder / "capture.pcapng"
+    capture.touch()
+    return capture
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}/bin")
+    return tmp_path
+
+
+TWO = """[
+  {
+    "_source": {
+      "layers": {
+        "frame": "1",
+        "text": "  } {"
+      }
+    }
+  },
+  {
+    "_source": {
+      "layers": {
+        "frame": "2"
+      }
+    }
+  }
+]
+"""
 
 
 def test_a_missing_capture_is_named(tmp_path: Path) -> None:
@@ -14,10 +54,33 @@ def test_a_missing_capture_is_named(tmp_path: Path) -> None:
 
 def test_without_tshark_the_reason_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
+    (tmp_path / "capture.pcapng").touch()
     with pytest.raises(DissectionFailed, match="tshark is not installed: run make set-up"):
-        run_tshark(tmp_path / "capture.pcapng")
+        list(stream_tshark(tmp_path / "capture.pcapng"))
 
 
 def test_a_capture_that_is_not_there_is_one_line_when_it_is_streamed_too(tmp_path: Path) -> None:
     with pytest.raises(DissectionFailed, match="no such capture"):
         list(stream_tshark(tmp_path / "none.pcapng"))
+
+
+def test_each_frame_is_yielded_by_itself(folder: Path) -> None:
+    assert list(stream_packets(says(folder, TWO))) == [{"frame": "1", "text": "  } {"}, {"frame": "2"}]
+    assert list(stream_packets(says(folder, "[\n]\n"))) == []
+
+
+def test_output_that_is_cut_off_is_no_json(folder: Path) -> None:
+    with pytest.raises(DissectionFailed, match="is no JSON"):
+        list(stream_packets(says(folder, TWO[:150])))
+
+
+def test_what_tshark_complains_of_is_the_reason(folder: Path) -> None:
+    capture = says(folder, "", 'The file "x" appears to have been cut short in the middle of a packet.', 2)
+    with pytest.raises(DissectionFailed, match="cannot read .*capture.pcapng: The file .* cut short"):
+        list(stream_packets(capture))
+
+
+def test_a_capture_with_too_many_messages_says_how_to_cut_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dissecting, "FRAMES_MAX", 1)
+    with pytest.raises(DissectionFailed, match="over 1 frames with SIP, Diameter or HTTP; cut a part out: editcap"):
+        list(stream_packets(says(folder, TWO)))
