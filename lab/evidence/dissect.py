@@ -85,7 +85,8 @@ def stream_packets(capture: Path, *arguments: str, config: Path | None = None) -
     for count, text in enumerate(_objects(lines), 1):
         if count > FRAMES_MAX:
             raise DissectionFailed(
-                f"{capture}: over {FRAMES_MAX:,} frames with SIP, Diameter or HTTP; cut a part out: editcap -A FROM -B TO"
+                f"{capture}: over {FRAMES_MAX:,} frames with SIP, Diameter or HTTP; "
+                "cut a part out: editcap -A FROM -B TO"
             )
         try:
             yield json.loads(text)["_source"]["layers"]

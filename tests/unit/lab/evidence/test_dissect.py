@@ -76,7 +76,7 @@ def test_output_that_is_cut_off_is_no_json(folder: Path) -> None:
 
 def test_what_tshark_complains_of_is_the_reason(folder: Path) -> None:
     capture = says(folder, "", 'The file "x" appears to have been cut short in the middle of a packet.', 2)
-    with pytest.raises(DissectionFailed, match="cannot read .*capture.pcapng: The file .* cut short"):
+    with pytest.raises(DissectionFailed, match=r"cannot read .*capture\.pcapng: The file .* cut short"):
         list(stream_packets(capture))
 
 
