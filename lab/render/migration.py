@@ -81,7 +81,11 @@ def mms_table(topology: Topology, system: str, files: Files, role: str = "mms") 
             "address": host.address,
             "port": HTTPS_PORT,
             "client_ca": files.authority(system),
-            "clients": {"csc_x": [topology.host(system, "cms").name, admin_name(system)], "feed": proxies},
+            "clients": {
+                "csc_x": [topology.host(system, "cms").name],
+                "administrators": [admin_name(system)],
+                "feed": proxies,
+            },
         },
         "tls": files.tls(host.key),
         "diameter": {

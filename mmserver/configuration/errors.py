@@ -15,6 +15,7 @@
         NoConfigurationData        -12
         BindingNotFound                  withdrawal or confirmation of what is not there
         StillWithdrawn                   restoring what the partner has withdrawn too
+        WithdrawalsForAdministrators     our migration management server takes them from its administrators only
         StoreUnavailable, NoStore, EntryInFile, EntryNotFound, EntryNotUsable, ReloadRefused     of the admin API
         RefusedElsewhere                 the migration management server or the partner refused; passed on
 
@@ -168,6 +169,19 @@ class StillWithdrawn(Refusal):
     name = "still-withdrawn"
     title = "A withdrawal stands over the binding"
     status = 409
+
+
+class WithdrawalsForAdministrators(Refusal):
+    """Our migration management server takes withdrawals from its administrators, and we are none of them."""
+
+    name = "withdrawals-for-administrators"
+    title = "Withdrawals are for administrators of the migration management server"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "withdraw and restore there (mmserver migration withdraw, restore), and partners are told from here; "
+            "or add the name of this server to http.clients.administrators of its mms.toml"
+        )
 
 
 class StoreUnavailable(Refusal):

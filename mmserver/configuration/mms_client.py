@@ -1,15 +1,22 @@
 """CSC-X: our own migration management server (steps 4 to 6 and 9 to 11), over mutual TLS."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Final
 from urllib.parse import quote
 
 from pydantic import BaseModel
 
-from mmserver.configuration.errors import AnswerNotUsable, BindingNotFound, MmsUnreachable, StillWithdrawn
+from mmserver.configuration.errors import (
+    AnswerNotUsable,
+    BindingNotFound,
+    MmsUnreachable,
+    StillWithdrawn,
+    WithdrawalsForAdministrators,
+)
 from mmserver.configuration.peer import Peer, PeerRefused
 from mmserver.configuration.refusals import passed_on, refusing
-from mmserver.http.problems import TYPE_PREFIX
+from mmserver.http.problems import CLIENT_NOT_ALLOWED, TYPE_PREFIX
 from mmserver.messages import (
     AgreementAtMms,
     Binding,
@@ -155,9 +162,10 @@ class MmsClient:
         """Withdraw migration of a user or a whole agreement.
 
         Raises:
+            WithdrawalsForAdministrators: it takes them from its administrators only.
             Refusal: it knows no such agreement, or cannot be reached.
         """
-        async with refusing(MmsUnreachable, answer_step=None, by=_BY):
+        async with refusing(MmsUnreachable, answer_step=None, by=_BY), _deciding():
             return await self._peer.ask("POST", _WITHDRAWALS, StandingWithdrawal, body=request)
 
     async def standing(self, other_mc_system: str | None) -> list[StandingWithdrawal]:
@@ -174,10 +182,11 @@ class MmsClient:
         """Lift a withdrawal.
 
         Raises:
+            WithdrawalsForAdministrators: as ``withdraw``.
             Refusal: there is none of that name, or the server cannot be reached.
         """
         path = f"{_WITHDRAWALS}/{quote(withdrawal, safe='')}/restore"
-        async with refusing(MmsUnreachable, answer_step=None, by=_BY):
+        async with refusing(MmsUnreachable, answer_step=None, by=_BY), _deciding():
             return await self._peer.ask("POST", path, Restored, body=BindingReason(reason=reason))
 
     async def _end(self, operation: str, binding: str, reason: str) -> None:
@@ -191,6 +200,16 @@ class MmsClient:
                 if exc.problem.status in (404, 409):
                     raise BindingNotFound("the binding is no longer held") from exc
                 raise
+
+
+@asynccontextmanager
+async def _deciding() -> AsyncIterator[None]:
+    try:
+        yield
+    except PeerRefused as exc:
+        if exc.problem.type == TYPE_PREFIX + CLIENT_NOT_ALLOWED.name:
+            raise WithdrawalsForAdministrators from exc
+        raise
 
 
 def _raise_if_refused(answer: DryRunAnswer, *, answer_step: int) -> None:

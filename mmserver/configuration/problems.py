@@ -71,6 +71,7 @@ _ADMIN: Final = _kinds(
     errors.EntryInFile,
     errors.EntryNotFound,
     errors.ReloadRefused,
+    errors.WithdrawalsForAdministrators,
     errors.MmsUnreachable,
     errors.AnswerNotUsable,
 )

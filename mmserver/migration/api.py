@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import structlog
-from fastapi import APIRouter, Depends, FastAPI, Path, Query, Request
+from fastapi import APIRouter, Depends, FastAPI, Query, Request
 
 from mmserver.http.access import RouteGroup
 from mmserver.http.app import create_app
@@ -34,13 +34,19 @@ from mmserver.messages import (
     SystemName,
 )
 from mmserver.migration.agreements import Agreements
-from mmserver.migration.api_actor import HANDLE, HANDLE_OR_NONE, actor_of, administrators_only
+from mmserver.migration.api_actor import (
+    HANDLE_OR_NONE,
+    Handle,
+    actor_of,
+    administrators_only,
+    administrators_or_lent_here,
+)
 from mmserver.migration.api_audit import audit_router
 from mmserver.migration.api_examples import body_example
 from mmserver.migration.api_feed import feed_router
 from mmserver.migration.api_operation import Reloading, agreements_router, reload_router
 from mmserver.migration.api_provisioning import dry_run_router, provisioning_router
-from mmserver.migration.api_withdrawals import withdrawals_router
+from mmserver.migration.api_withdrawals import standing_withdrawals_router, withdrawals_router
 from mmserver.migration.bindings import IdentityBinding
 from mmserver.migration.config import ClientsTable
 from mmserver.migration.errors import Refusal, StoreUnavailable
@@ -53,8 +59,6 @@ from mmserver.migration.store import BindingStore
 from mmserver.migration.user_withdrawals import UserWithdrawals
 from mmserver.migration.withdrawal import Withdrawal
 from mmserver.references import CSC_X
-
-Handle = Annotated[str, Path(min_length=1, max_length=64, pattern=HANDLE)]
 
 log = structlog.get_logger()
 
@@ -89,11 +93,15 @@ def create_api(parts: Parts, clients: ClientsTable, metrics_clients: tuple[str, 
     install_translation(app, StoreUnavailable, _unavailable_to_problem)
     app.include_router(_steps_router(parts.server))
     app.include_router(dry_run_router(parts.server))
-    administrators = [Depends(administrators_only(clients.administrators or clients.csc_x))]
+    may_decide = clients.administrators or clients.csc_x
+    administrators = [Depends(administrators_only(may_decide))]
+    of_a_partner = Depends(administrators_or_lent_here(may_decide, parts.server))
     app.include_router(_entry_router(parts.server, parts.provisioning), dependencies=administrators)
     app.include_router(_bindings_router(parts.server, parts.feed))
     app.include_router(_life_router(parts.server, parts.withdrawal))
-    app.include_router(withdrawals_router(parts.user_withdrawals))
+    app.include_router(_standing_router(parts.server, parts.withdrawal), dependencies=[of_a_partner])
+    app.include_router(standing_withdrawals_router(parts.user_withdrawals))
+    app.include_router(withdrawals_router(parts.user_withdrawals), dependencies=administrators)
     app.include_router(provisioning_router(parts.provisioning), dependencies=administrators)
     app.include_router(audit_router(parts.store), dependencies=administrators)
     app.include_router(reload_router(parts.reload), dependencies=administrators)
@@ -228,6 +236,12 @@ def _life_router(server: MigrationManagementServer, withdrawal: Withdrawal) -> A
         """Give a binding back: the S-CSCF gets an RTR, then the set is quarantined."""
         return await _shown(server, await withdrawal.release(binding, body.reason, actor_of(request)))
 
+    return router
+
+
+def _standing_router(server: MigrationManagementServer, withdrawal: Withdrawal) -> APIRouter:
+    router = APIRouter(prefix="/csc-x/v1/bindings/{binding}", tags=[CSC_X])
+
     @router.post(
         "/disable",
         operation_id="disable_binding",
@@ -235,7 +249,10 @@ def _life_router(server: MigrationManagementServer, withdrawal: Withdrawal) -> A
         openapi_extra=body_example("BindingReason"),
     )
     async def disable(binding: Handle, body: BindingReason, request: Request) -> Binding:
-        """Withdraw migration for this binding alone; its registration is ended."""
+        """Withdraw migration for this binding alone; its registration is ended.
+
+        Where ``http.clients.administrators`` is set, the CMS may do so for users of a partner only, as CSC-17 wants.
+        """
         return await _shown(server, await withdrawal.disable(binding, body.reason, actor_of(request)))
 
     @router.post(
@@ -245,7 +262,7 @@ def _life_router(server: MigrationManagementServer, withdrawal: Withdrawal) -> A
         openapi_extra=body_example("BindingReason"),
     )
     async def enable(binding: Handle, body: BindingReason, request: Request) -> Binding:
-        """Let a disabled binding be used again."""
+        """Let a disabled binding be used again; for the CMS as ``disable``."""
         return await _shown(server, await withdrawal.enable(binding, body.reason, actor_of(request)))
 
     return router

@@ -1,16 +1,22 @@
-"""What the routers share: who asks, as it goes to the audit trail, and how the name of a binding looks."""
+"""What the routers share: who asks, as it goes to the audit trail, who may have what done, and how a binding is named.
 
-from collections.abc import Callable, Iterable
-from typing import Final
+CSC-X has two roles (docs/decisions/0005): the CMS carries out procedures, administrators decide on migration itself.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Annotated, Any, Final, Protocol
 
 import structlog
-from fastapi import Request
+from fastapi import Path, Request
 
 from mmserver.http.access import client_names
 from mmserver.http.problems import CLIENT_NOT_ALLOWED, ProblemFound
+from mmserver.messages import Role
+from mmserver.migration.bindings import IdentityBinding
 
 HANDLE: Final = r"^[A-Za-z0-9_.\-]+$"
 HANDLE_OR_NONE: Final = r"^[A-Za-z0-9_.\-]*$"
+Handle = Annotated[str, Path(min_length=1, max_length=64, pattern=HANDLE)]
 
 log = structlog.get_logger()
 
@@ -30,5 +36,30 @@ def administrators_only(names: Iterable[str]) -> Callable[[Request], None]:
         log.warning("client.refused", path=request.url.path, client_names=sorted(client_names(request)))
         kind = CLIENT_NOT_ALLOWED
         raise ProblemFound(kind.status, kind.name, kind.title, "this operation is for administrators")
+
+    return check
+
+
+class BindingReader(Protocol):
+    """Where a binding is looked up."""
+
+    async def get(self, handle: str) -> IdentityBinding:
+        """Return one binding; raises BindingUnknown."""
+
+
+def administrators_or_lent_here(names: Iterable[str], bindings: BindingReader) -> Callable[..., Awaitable[None]]:
+    """Return what lets administrators through, and others only to a set that we lend to a partner's user.
+
+    Over CSC-17 the primary may have its own user served no more, and again: the CMS disables and enables those.  That
+    one of our own users may migrate again is for an administrator to say.
+    """
+    administrators = frozenset(name.lower() for name in names)
+    refuse: Any = administrators_only(administrators)
+
+    async def check(binding: Handle, request: Request) -> None:
+        if client_names(request) & administrators:
+            return
+        if (await bindings.get(binding)).role is not Role.PARTNER:
+            refuse(request)
 
     return check

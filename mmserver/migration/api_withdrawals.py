@@ -17,7 +17,7 @@ Name = Annotated[str, Path(min_length=1, max_length=64, pattern=HANDLE)]
 
 
 def withdrawals_router(withdrawals: UserWithdrawals) -> APIRouter:
-    """Return the routes under ``/csc-x/v1/withdrawals``."""
+    """Return the routes under ``/csc-x/v1/withdrawals`` that change something, for administrators."""
     router = APIRouter(prefix="/csc-x/v1/withdrawals", tags=[f"{CSC_X} withdrawal"])
 
     @router.post(
@@ -36,6 +36,24 @@ def withdrawals_router(withdrawals: UserWithdrawals) -> APIRouter:
         row = await withdrawals.withdraw(body.role, body.other_mc_system, user, body.reason, actor_of(request))
         return _status(await withdrawals.get(row.id))
 
+    @router.post(
+        "/{withdrawal}/restore",
+        operation_id="restore_migration",
+        responses=responses_of("restore_migration"),
+        openapi_extra=body_example("BindingReason"),
+    )
+    async def restore(withdrawal: Name, body: BindingReason, request: Request) -> RestoreResult:
+        """Lift a withdrawal; what was disabled for another reason stays disabled."""
+        enabled = await withdrawals.restore(withdrawal, body.reason, actor_of(request))
+        return RestoreResult(withdrawal=withdrawal, enabled=enabled)
+
+    return router
+
+
+def standing_withdrawals_router(withdrawals: UserWithdrawals) -> APIRouter:
+    """Return the routes that only look: the CMS shows its operator what stands."""
+    router = APIRouter(prefix="/csc-x/v1/withdrawals", tags=[f"{CSC_X} withdrawal"])
+
     @router.get("", operation_id="list_withdrawals", responses=responses_of("list_withdrawals"))
     async def list_withdrawals(
         role: Role | None = None,
@@ -53,17 +71,6 @@ def withdrawals_router(withdrawals: UserWithdrawals) -> APIRouter:
     async def get(withdrawal: Name) -> WithdrawalStatus:
         """Return one withdrawal and how far it is."""
         return _status(await withdrawals.get(withdrawal))
-
-    @router.post(
-        "/{withdrawal}/restore",
-        operation_id="restore_migration",
-        responses=responses_of("restore_migration"),
-        openapi_extra=body_example("BindingReason"),
-    )
-    async def restore(withdrawal: Name, body: BindingReason, request: Request) -> RestoreResult:
-        """Lift a withdrawal; what was disabled for another reason stays disabled."""
-        enabled = await withdrawals.restore(withdrawal, body.reason, actor_of(request))
-        return RestoreResult(withdrawal=withdrawal, enabled=enabled)
 
     return router
 

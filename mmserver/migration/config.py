@@ -74,7 +74,7 @@ class ClientsTable(Table):
     csc_x: Annotated[tuple[HostName, ...], Field(min_length=1, description="Own CMS and administrators.")]
     administrators: Annotated[
         tuple[HostName, ...],
-        Field(description="Who alone imports, exports, enters, reads the audit trail; empty: csc_x."),
+        Field(description="Who alone withdraws, restores, imports, exports, enters, reads the audit; empty: csc_x."),
     ] = ()
     feed: Annotated[tuple[HostName, ...], Field(description="Own Diameter proxies.")] = ()
 

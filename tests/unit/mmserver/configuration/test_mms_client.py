@@ -7,10 +7,17 @@ from typing import Any
 import httpx2
 import pytest
 
-from mmserver.configuration.errors import AnswerNotUsable, BindingNotFound, MmsUnreachable, Refusal, RefusedElsewhere
+from mmserver.configuration.errors import (
+    AnswerNotUsable,
+    BindingNotFound,
+    MmsUnreachable,
+    Refusal,
+    RefusedElsewhere,
+    WithdrawalsForAdministrators,
+)
 from mmserver.configuration.mms_client import MmsClient
 from mmserver.configuration.peer import Peer, PeerRefused
-from mmserver.messages import PartnerSipIdentitiesRequest, PrimarySipIdentitiesRequest, Role
+from mmserver.messages import BindingReason, PartnerSipIdentitiesRequest, PrimarySipIdentitiesRequest, Role
 
 SET = {"private_user_identity": "a@ims.mc1.lab", "public_user_identities": ["sip:a@ims.mc1.lab"]}
 PRIMARY = PrimarySipIdentitiesRequest.model_validate(
@@ -113,6 +120,16 @@ async def test_agreements_are_read_and_failures_stay_what_they_are() -> None:
     assert mms.asked == [("GET", "/csc-x/v1/agreements", None)]
     with pytest.raises(PeerRefused):
         await Mms(problem("client-not-allowed", 403), 403).client().agreements()
+
+
+async def test_withdrawals_that_are_for_administrators_say_what_mends_it() -> None:
+    client = Mms(problem("client-not-allowed", 403), 403).client()
+    with pytest.raises(WithdrawalsForAdministrators, match=r"http\.clients\.administrators"):
+        await client.lift("w-1", "found")
+    with pytest.raises(WithdrawalsForAdministrators, match="mmserver migration withdraw"):
+        await client.withdraw(BindingReason(reason="lost"))
+    with pytest.raises(RefusedElsewhere):
+        await Mms(problem("unknown-mc-system", 403), 403).client().withdraw(BindingReason())
 
 
 async def test_changes_are_followed_and_failures_stay_what_they_are() -> None:
