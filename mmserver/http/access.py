@@ -4,6 +4,7 @@ The client's names come from its TLS certificate (``server.PeerCertificateProtoc
 read, so a stranger costs one look at a table.  It also holds each body to a limit.
 """
 
+import asyncio
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -13,14 +14,13 @@ import structlog
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mmserver.http.limits import RateLimit
+from diameter_proxy.node.limited_log import WINDOW_S, LimitedLog
 from mmserver.http.problems import TYPE_PREFIX, ProblemFound, problem_response
 from mmserver.messages import Problem
 
 BODY_OCTETS_MAX: Final = 256 * 1024
 LOG_LINES_PER_S: Final = 10
 """Lines a second about one caller who is refused at one group of routes, as the Diameter proxy has it."""
-LOG_CALLERS_MAX: Final = 1000
 
 log = structlog.get_logger()
 
@@ -53,6 +53,30 @@ def client_names(request: Request) -> frozenset[str]:
     return _names_in(request.scope)
 
 
+class RefusalLog:
+    """The lines ``client.refused``: so many a second of one caller, then ``log.suppressed`` with how many more."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._log = LimitedLog(clock, LOG_LINES_PER_S)
+        self._timer: asyncio.TimerHandle | None = None
+
+    def refused(self, scope: Scope, what: str) -> None:
+        """Write that the caller of this request was refused ``what``, or count it; in the event loop only."""
+        self._log.sweep(self._clock())
+        names, client = sorted(_names_in(scope)), scope.get("client")
+        caller = ",".join(names) or str((client or ("",))[0])
+        self._log.warning(
+            "client.refused", peer=caller, reason=what, path=scope["path"], client_names=names, client=client
+        )
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(2 * WINDOW_S, self._sweep)
+
+    def _sweep(self) -> None:
+        self._timer = None
+        self._log.sweep(self._clock())
+
+
 class AccessControl:
     """ASGI middleware: route groups, body limit, and the one boundary where an unforeseen exception ends."""
 
@@ -67,8 +91,7 @@ class AccessControl:
         self._app = app
         self._groups = sorted(groups, key=lambda group: len(group.prefix), reverse=True)
         self._body_octets_max = body_octets_max
-        self._clock = clock
-        self._log_limit = RateLimit(LOG_LINES_PER_S, LOG_LINES_PER_S, LOG_CALLERS_MAX)
+        self._refusals = RefusalLog(clock)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer it with a problem."""
@@ -84,15 +107,11 @@ class AccessControl:
         await self._guarded(scope, receive, send, limit or self._body_octets_max)
 
     def _refusal(self, scope: Scope, group: RouteGroup | None) -> Problem | None:
-        path: str = scope["path"]
         if group is None:
             return Problem(type=TYPE_PREFIX + "not-found", title="Not Found", status=404)
         if group.clients is None or _names_in(scope) & group.clients:
             return None
-        names, client = sorted(_names_in(scope)), scope.get("client")
-        key = f"{group.prefix} {','.join(names) or (client or ('',))[0]}"
-        if self._log_limit.admits(key, self._clock()):
-            log.warning("client.refused", path=path, client_names=names, client=client)
+        self._refusals.refused(scope, group.prefix)
         return Problem(
             type=TYPE_PREFIX + "client-not-allowed",
             title="This client may not call this operation",

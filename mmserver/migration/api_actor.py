@@ -4,12 +4,11 @@ CSC-X has two roles (docs/decisions/0005): the CMS carries out procedures, admin
 """
 
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Annotated, Any, Final, Protocol
+from typing import Annotated, Final, Protocol
 
-import structlog
 from fastapi import Path, Request
 
-from mmserver.http.access import client_names
+from mmserver.http.access import RefusalLog, client_names
 from mmserver.http.problems import CLIENT_NOT_ALLOWED, ProblemFound
 from mmserver.messages import Role
 from mmserver.migration.bindings import IdentityBinding
@@ -18,22 +17,21 @@ HANDLE: Final = r"^[A-Za-z0-9_.\-]+$"
 HANDLE_OR_NONE: Final = r"^[A-Za-z0-9_.\-]*$"
 Handle = Annotated[str, Path(min_length=1, max_length=64, pattern=HANDLE)]
 
-log = structlog.get_logger()
-
 
 def actor_of(request: Request) -> str:
     """Return the verified names of the client, for the audit trail."""
     return ",".join(sorted(client_names(request))) or "nobody"
 
 
-def administrators_only(names: Iterable[str]) -> Callable[[Request], None]:
+def administrators_only(names: Iterable[str]) -> Callable[[Request], Awaitable[None]]:
     """Return what lets these clients through and no other that may call CSC-X, such as the CMS."""
     admitted = frozenset(name.lower() for name in names)
+    refusals = RefusalLog()
 
-    def check(request: Request) -> None:
+    async def check(request: Request) -> None:
         if client_names(request) & admitted:
             return
-        log.warning("client.refused", path=request.url.path, client_names=sorted(client_names(request)))
+        refusals.refused(request.scope, "what is for administrators")
         kind = CLIENT_NOT_ALLOWED
         raise ProblemFound(kind.status, kind.name, kind.title, "this operation is for administrators")
 
@@ -54,12 +52,12 @@ def administrators_or_lent_here(names: Iterable[str], bindings: BindingReader) -
     one of our own users may migrate again is for an administrator to say.
     """
     administrators = frozenset(name.lower() for name in names)
-    refuse: Any = administrators_only(administrators)
+    refuse = administrators_only(administrators)
 
     async def check(binding: Handle, request: Request) -> None:
         if client_names(request) & administrators:
             return
         if (await bindings.get(binding)).role is not Role.PARTNER:
-            refuse(request)
+            await refuse(request)
 
     return check

@@ -1,5 +1,6 @@
 """Route groups: deny by default, by the verified names of the client."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ import structlog
 from fastapi import FastAPI, Request
 from starlette.testclient import TestClient
 
-from mmserver.http.access import LOG_LINES_PER_S, AccessControl, RouteGroup, client_names
+from mmserver.http.access import LOG_LINES_PER_S, AccessControl, RefusalLog, RouteGroup, client_names
 
 GROUPS = (
     RouteGroup.for_clients("/csc-x", ["cms.mc1.lab"]),
@@ -81,3 +82,42 @@ def test_a_caller_who_is_refused_again_and_again_does_not_fill_the_log() -> None
     with structlog.testing.capture_logs() as events:
         stranger.get("/csc-x/admin/x")
     assert [event["event"] for event in events] == ["client.refused"]  # another group has lines of its own
+
+
+def scope(path: str, *names: str) -> dict[str, Any]:
+    return {"path": path, "client": ("10.0.0.1", 4711), "extensions": {"tls": {"client_names": frozenset(names)}}}
+
+
+async def test_what_was_left_out_is_said_a_second_later() -> None:
+    """By the next refusal, or by itself when there is none."""
+    now = 100.0
+    refusals = RefusalLog(lambda: now)
+    with structlog.testing.capture_logs() as events:
+        for _ in range(LOG_LINES_PER_S + 7):
+            refusals.refused(scope("/csc-x/x", "cms.mc9.lab"), "/csc-x")
+        now += 1.1
+        refusals.refused(scope("/csc-x/x"), "/csc-x")
+    left_out, last = events[LOG_LINES_PER_S:]
+    assert {event["event"] for event in events[:LOG_LINES_PER_S]} == {"client.refused"}
+    assert (left_out["event"], left_out["of"], left_out["lines"]) == ("log.suppressed", "client.refused", 7)
+    assert (left_out["peer"], left_out["reason"]) == ("cms.mc9.lab", "/csc-x")
+    assert (last["event"], last["peer"]) == ("client.refused", "10.0.0.1")
+
+
+async def test_what_was_left_out_is_said_though_nobody_comes_any_more() -> None:
+    said = asyncio.Event()
+
+    def note(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+        if event["event"] == "log.suppressed":
+            said.set()
+        raise structlog.DropEvent
+
+    refusals = RefusalLog()
+    processors = structlog.get_config()["processors"]
+    structlog.configure(processors=[note])
+    try:
+        for _ in range(LOG_LINES_PER_S + 1):
+            refusals.refused(scope("/csc-x/x"), "/csc-x")
+        await asyncio.wait_for(said.wait(), 30)
+    finally:
+        structlog.configure(processors=processors)
