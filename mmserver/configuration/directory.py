@@ -1,7 +1,7 @@
 """The catalogue in force, and how it changes: the admin API, another instance over the same store, a reload.
 
 Every change makes a whole catalogue first and swaps it then; what cannot be put in force leaves the old one and is one
-log line.  Tables of ``_NEED_RESTART`` wait for a restart; files that they name as ``ca`` are read again all the same.
+log line.  Tables of ``_NEED_RESTART`` wait for a restart, but for the settings of ``_AT_ONCE``.
 """
 
 import asyncio
@@ -20,14 +20,14 @@ from mmserver.configuration.errors import (
     ReloadRefused,
     StoreUnavailable,
 )
-from mmserver.configuration.tls_files import waiting_for_a_restart
-from mmserver.http.settings import ConfigError
+from mmserver.http.settings import ConfigError, changed_settings
 from mmserver.http.tls import TlsError
 
 ENTRIES_MAX: Final = 200_000
 UNKNOWN: Final = -1
 """The version of a store that has not been read, or was away."""
 _NEED_RESTART: Final = ("system", "http", "mms", "idms", "store", "admin", "metrics", "limits")
+_AT_ONCE: Final = frozenset({"system.mc_service_id_domains", "mms.ca", "idms.ca", "admin.ca"})
 _ORDER: Final = (Kind.GROUP, Kind.USER, Kind.AGREEMENT)
 
 log = structlog.get_logger()
@@ -66,7 +66,7 @@ class Directory:
         Raises:
             ConfigError: the file contradicts itself.
         """
-        self._config = config
+        self._config = self._started = config
         self._store = store
         self._load = load or (lambda: config)
         self._clock = clock
@@ -121,7 +121,7 @@ class Directory:
             except (ConfigError, TlsError) as exc:
                 log.error("reload.refused", by=actor, why=str(exc), consequence="the old configuration stays in force")
                 raise ReloadRefused(str(exc)) from exc
-            later = waiting_for_a_restart(self._config, config, _NEED_RESTART)
+            later = changed_settings(self._started, config, _NEED_RESTART, but=_AT_ONCE)
             self._config = config
         users, agreements = len(catalogue.users), len(catalogue.partners)
         log.info("reload.done", by=actor, users=users, agreements=agreements, need_restart=later)

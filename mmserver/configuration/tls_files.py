@@ -3,8 +3,6 @@
 A reload with other files exchanges every context as a whole; requests under way end over what they began with.
 """
 
-from typing import Final
-
 from mmserver.configuration.catalogue import Catalogue
 from mmserver.configuration.config import CmsConfig
 from mmserver.configuration.partners import PartnerClients
@@ -17,8 +15,6 @@ from mmserver.http.tls import (
     server_context,
     trust_also,
 )
-
-CA: Final = {"ca": None}
 
 
 class TlsFiles:
@@ -83,16 +79,6 @@ def client_trust(config: CmsConfig, catalogue: Catalogue) -> ClientTrust:
     ours = dict.fromkeys(config.admin.clients, config.admin.ca or config.mms.ca)
     ours |= {name: config.mms.ca for name in config.metrics.clients if name not in ours}
     return ClientTrust(ours, {partner.client_name: partner.ca for partner in catalogue.partners.values()})
-
-
-def waiting_for_a_restart(old: CmsConfig, new: CmsConfig, tables: tuple[str, ...]) -> list[str]:
-    """Return which of these tables differ in more than the name of a CA's file, which is taken over at once."""
-
-    def rest(config: CmsConfig, name: str) -> object:
-        table = getattr(config, name)
-        return table.model_copy(update=CA) if hasattr(table, "ca") else table
-
-    return [name for name in tables if rest(old, name) != rest(new, name)]
 
 
 def _fingerprint(config: CmsConfig) -> str:

@@ -5,6 +5,7 @@ the configuration file.
 """
 
 import tomllib
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
 from urllib.parse import urlsplit
@@ -82,6 +83,22 @@ class MetricsTable(Table):
 
 
 T = TypeVar("T", bound=BaseModel)
+
+
+def changed_settings(old: BaseModel, new: BaseModel, tables: Iterable[str], *, but: Collection[str] = ()) -> list[str]:
+    """Return as ``table.setting`` what differs in these tables, or ``table`` where one has it and the other has not.
+
+    ``but`` names settings that do not count.
+    """
+    found: list[str] = []
+    for table in tables:
+        before, after = getattr(old, table), getattr(new, table)
+        if not isinstance(before, BaseModel) or not isinstance(after, BaseModel):
+            found += [table] if before != after and table not in but else []
+            continue
+        names = (name for name in type(before).model_fields if getattr(before, name) != getattr(after, name))
+        found += [f"{table}.{name}" for name in names if f"{table}.{name}" not in but]
+    return found
 
 
 def load_toml(path: Path, model: type[T]) -> T:

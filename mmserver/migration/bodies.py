@@ -55,7 +55,7 @@ class ReloadResult(Body):
     partners: tuple[SystemName, ...]
     primary_sets: Annotated[int, Field(description="Configured sets for own users, over all partners.")]
     partner_sets: Annotated[int, Field(description="Configured sets for inbound users.")]
-    need_restart: Annotated[tuple[str, ...], Field(description="Tables that changed and wait for a restart.")]
+    need_restart: Annotated[tuple[str, ...], Field(description="Settings that changed and wait for a restart.")]
 
 
 class AuditRow(Body):

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import structlog
 
-from mmserver.http.settings import ConfigError
+from mmserver.http.settings import ConfigError, changed_settings
 from mmserver.http.tls import ClientTrust, ExchangeableContext, TlsError, server_context
 from mmserver.messages import Role
 from mmserver.migration.agreements import Agreements
@@ -32,7 +32,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Reloaded:
-    """What is in force now, and the tables whose change waits for a restart."""
+    """What is in force now, and the settings whose change waits for a restart."""
 
     partners: tuple[str, ...]
     primary_sets: int
@@ -61,7 +61,7 @@ def client_trust(config: MmsConfig) -> ClientTrust:
 
 
 def effective(old: MmsConfig, new: MmsConfig) -> tuple[MmsConfig, tuple[str, ...]]:
-    """Return what of ``new`` is put in force now over ``old``, and the tables whose change waits for a restart.
+    """Return what of ``new`` is put in force now over ``old``, and the settings whose change waits for a restart.
 
     Raises:
         ConfigError: what is put in force now needs what waits.
@@ -84,7 +84,7 @@ def effective(old: MmsConfig, new: MmsConfig) -> tuple[MmsConfig, tuple[str, ...
             "sip_database": asked,
         }
     )
-    return config, tuple(name for name in NEED_RESTART if getattr(config, name) != getattr(new, name))
+    return config, tuple(changed_settings(config, new, NEED_RESTART))
 
 
 class Reload:

@@ -117,7 +117,7 @@ def test_agreement_pool_and_certificate_are_taken_over_and_open_connections_stay
         lab.configure(**{"[lifetime]": POOL, '[[partners]]\nname = "mc1"\n': MC3, "held_s = 30": "held_s = 31"})
         done = running.hang_up("reload.done")
         assert (done["by"], done["partners"], done["sets"]) == ("SIGHUP", ["mc3", "mc1"], 2)
-        assert done["need_restart"] == ["lifetime"]
+        assert done["need_restart"] == ["lifetime.held_s"]
         # over the connection of before
         lent = ask_partner_set(client).json()["partner_mc_system_sip_identities"]["private_user_identity"]
         assert lent == "mig-mc3-00000@ims.mc2.lab"

@@ -202,7 +202,27 @@ async def test_a_reload_puts_the_new_file_in_force(make, make_config, partner) -
     files[0] = make_config("mc1", partner("mc2"), limits={"burst": 5})
     with structlog.testing.capture_logs() as events:
         await directory.reload("admin")
-    assert [event["need_restart"] for event in events if event["event"] == "reload.done"] == [["limits"]]
+    assert [event["need_restart"] for event in events if event["event"] == "reload.done"] == [["limits.burst"]]
+    await directory.reload("admin")
+    with structlog.testing.capture_logs() as events:
+        await directory.reload("admin")
+    assert events[-1]["need_restart"] == ["limits.burst"]  # it still waits
+
+
+async def test_what_waits_for_a_restart_is_named_and_what_does_not_is_not(make, make_config, partner, files) -> None:
+    loaded = make_config("mc1", partner("mc2"))
+    changes = {
+        "system": {"mc_service_id_domains": ("mc1.lab",), "home_domain": "ims2.mc1.lab"},
+        "mms": {"ca": loaded.tls.certificate},
+        "idms": {"leeway_s": 7.0},
+        "admin": {"ca": loaded.tls.certificate},
+    }
+    tables = {name: getattr(loaded, name).model_copy(update=change) for name, change in changes.items()}
+    directory = make(load=lambda: loaded.model_copy(update=tables))
+    with structlog.testing.capture_logs() as events:
+        catalogue = await directory.reload("admin")
+    assert events[-1]["need_restart"] == ["system.home_domain", "idms.leeway_s"]
+    assert catalogue.own_mc_domains == {"mc1.lab"}
 
 
 @pytest.mark.parametrize("fault", [ConfigError("cms.toml: users: sip:a@b stands twice"), None])

@@ -9,7 +9,7 @@ import trustme
 
 from mmserver.configuration.catalogue import make_catalogue
 from mmserver.configuration.config import CmsConfig
-from mmserver.configuration.tls_files import TlsFiles, waiting_for_a_restart
+from mmserver.configuration.tls_files import TlsFiles
 from mmserver.http.tls import TlsError
 
 
@@ -60,11 +60,3 @@ async def test_a_change_over_the_api_reads_no_file(make_config, partner, own_fil
     subject.take_up(config, make_catalogue(config))
     assert isinstance(subject.server.current, ssl.SSLContext)
     await subject.close()
-
-
-def test_the_name_of_a_ca_waits_for_nothing(make_config) -> None:
-    old = make_config("mc1")
-    mms = old.mms.model_copy(update={"ca": old.tls.certificate})
-    assert waiting_for_a_restart(old, old.model_copy(update={"mms": mms}), ("mms", "limits")) == []
-    url = old.mms.model_copy(update={"url": "https://other.mc1.lab"})
-    assert waiting_for_a_restart(old, old.model_copy(update={"mms": url}), ("mms", "limits")) == ["mms"]

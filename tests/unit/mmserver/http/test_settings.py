@@ -6,7 +6,7 @@ from typing import Annotated
 import pytest
 from pydantic import Field
 
-from mmserver.http.settings import ConfigError, ConfigFile, ConfigPath, Port, Table, load_toml
+from mmserver.http.settings import ConfigError, ConfigFile, ConfigPath, Port, Table, changed_settings, load_toml
 
 
 class Http(Table):
@@ -65,3 +65,19 @@ def test_text_that_is_no_utf_8_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.toml").write_bytes(b"\xff")
     with pytest.raises(ConfigError, match=r"x\.toml"):
         load_toml(tmp_path / "x.toml", Whole)
+
+
+def test_what_changed_is_named_with_its_table() -> None:
+    class Two(Table):
+        a: int = 1
+        b: int = 2
+
+    class File(Table):
+        one: Two = Two()
+        other: Two | None = None
+        third: Two = Two()
+
+    old, new = File(), File(one=Two(a=5, b=6), other=Two(), third=Two(b=9))
+    assert changed_settings(old, new, ("one", "other", "third")) == ["one.a", "one.b", "other", "third.b"]
+    assert changed_settings(old, new, ("one", "other"), but=("one.a", "other")) == ["one.b"]
+    assert changed_settings(old, old, ("one", "other", "third")) == []

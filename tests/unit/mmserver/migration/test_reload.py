@@ -19,10 +19,10 @@ def test_agreements_pools_and_ca_are_taken_at_once_and_the_rest_waits(make_confi
     assert effective(old, new) == (new, ())
     sweep = old.lifetime.model_copy(update={"sweep_s": 7.0})
     config, later = effective(old, new.model_copy(update={"lifetime": sweep}))
-    assert (config, later) == (new, ("lifetime",))
+    assert (config, later) == (new, ("lifetime.sweep_s",))
     port = new.http.model_copy(update={"port": 8443, "client_ca": old.tls.certificate})
     config, later = effective(old, new.model_copy(update={"http": port}))
-    assert (config.http.port, config.http.client_ca, later) == (old.http.port, old.tls.certificate, ("http",))
+    assert (config.http.port, config.http.client_ca, later) == (old.http.port, old.tls.certificate, ("http.port",))
 
 
 def test_what_needs_something_that_waits_is_refused(make_config: MakeConfig) -> None:
