@@ -19,7 +19,7 @@ declare -A GROUPS_OF=(
   [compiler]="cc:gcc /usr/include/stdlib.h:libc6-dev /usr/include/openssl/ssl.h:libssl-dev /usr/include/python3.11/Python.h:python3-dev"
   [database]="pg_virtualenv:postgresql-common /usr/lib/postgresql/15/bin/postgres:postgresql-15"
   [containers]="podman:podman runc:runc conmon:conmon /usr/lib/podman/netavark:netavark /usr/lib/podman/aardvark-dns:aardvark-dns
-         iptables:iptables debootstrap:debootstrap"
+         iptables:iptables debootstrap:debootstrap /lib/systemd/systemd:systemd"
   [browser]="chromium:chromium /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf:fonts-dejavu-core"
 )
 
