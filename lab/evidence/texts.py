@@ -63,3 +63,9 @@ def is_registering(message: SipMessage) -> bool:
     expires = message.header("expires")
     contact = message.header("contact")
     return message.method == "REGISTER" and expires != "0" and "expires=0" not in contact.replace(" ", "")
+
+
+def is_third_party(message: SipMessage) -> bool:
+    """Tell a REGISTER that somebody sends for another: From is not To (RFC 3261 §10.2, TS 24.229 §5.4.1.7)."""
+    sender = uri_of(message.header("from"))
+    return bool(sender) and sender != uri_of(message.header("to"))

@@ -5,6 +5,7 @@ Every capture is looked at twice: with the facts of its run, and as one of anoth
 
 import json
 import re
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -25,6 +26,7 @@ GOOD = (
     "doctor/good-native",
 )  # fmt: skip
 RUNNER = CliRunner()
+TOKEN = re.compile("<mcptt-access-token[^>]*><mcpttString>([^<]+)<")
 
 # capture                               cause that must come first
 ILL = {
@@ -57,6 +59,13 @@ ILL = {
     "doctor/assignment-refused": "assignment-refused",
     "doctor/binding-disabled": "binding-not-in-force",
     "unbound-identity": "binding-not-in-force",
+    "doctor/mc-service-silent": "mc-service-silent",
+    "doctor/idms-unreachable": "idms-unreachable",
+    "service-authorisation-refused": "access-token-missing",
+    "doctor/access-token-issuer": "access-token-issuer",
+    "doctor/access-token-audience": "access-token-audience",
+    "doctor/access-token-expired": "access-token-expired",
+    "doctor/mc-service-id-refused": "mc-service-id-refused",
 }
 
 
@@ -68,7 +77,7 @@ def seen(name: str) -> View:
 def as_of(name: str, *, ours: bool) -> Diagnosis:
     view = seen(name)
     facts = load_facts(CAPTURES / name) if ours else None
-    return diagnose(View(view.capture, view.attempts, view.connections, facts, view.roles, view.notes))
+    return diagnose(replace(view, facts=facts))
 
 
 @pytest.mark.parametrize("ours", [True, False], ids=["ours", "of-another-lab"])
@@ -77,7 +86,7 @@ def test_the_right_cause_comes_first(name: str, *, ours: bool) -> None:
     found = as_of(name, ours=ours)
     assert [illness.cause for illness in found.illnesses][:1] == [ILL[name]]
     assert found.verdict == "ill"
-    assert found.failed
+    assert found.failed or found.refused
     assert found.illnesses[0].frames
 
 
@@ -87,6 +96,14 @@ def test_a_good_capture_is_healthy(name: str, *, ours: bool) -> None:
     found = as_of(name, ours=ours)
     assert (found.verdict, found.illnesses, found.failed) == ("healthy", (), ())
     assert found.registrations > 0
+
+
+@pytest.mark.parametrize("ours", [True, False], ids=["ours", "of-another-lab"])
+def test_each_refusal_of_a_service_authorisation_has_its_cause(*, ours: bool) -> None:
+    """No token, then the home's, then the partner's, which is taken (TS 24.379 §7.3.2)."""
+    found = as_of("service-authorisation-refused", ours=ours)
+    assert [illness.cause for illness in found.illnesses] == ["access-token-missing", "access-token-issuer"]
+    assert (len(found.refused), found.authorisations, found.failed) == (2, 3, ())
 
 
 def test_every_cause_has_a_capture() -> None:
@@ -102,6 +119,14 @@ def test_what_brings_an_outage_about_is_named_after_the_refusal() -> None:
 def test_a_certificate_is_shown_with_the_name_expected() -> None:
     text = " ".join(as_of("doctor/certificate-name", ours=False).illnesses[0].signs)
     assert "shows proxy-old.mc2.lab; expected proxy1.mc2.lab" in text
+
+
+@pytest.mark.parametrize("name", ["doctor/access-token-expired", "service-authorisation-refused"])
+def test_no_access_token_is_told(name: str) -> None:
+    told = as_of(name, ours=True).model_dump_json()
+    tokens = {part for m in seen(name).capture.sip for token in TOKEN.findall(m.text) for part in token.split(".")}
+    assert len(tokens) >= 3
+    assert not [part for part in tokens if part in told]
 
 
 @pytest.mark.parametrize("name", ["doctor/wrong-response", "doctor/good-native", "resync"])

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from lab.evidence.messages import Capture, DiameterMessage, SipMessage
-from lab.evidence.texts import digest_parameters, is_registering, uri_of
+from lab.evidence.texts import digest_parameters, is_registering, is_third_party, uri_of
 
 UAR: Final = 300
 SAR: Final = 301
@@ -216,7 +216,7 @@ def _rounds(messages: Sequence[SipMessage]) -> list[Round]:
     rounds = []
     for legs in grouped.values():
         first = legs[0]
-        if not first.is_request or first.frame.source in servers:
+        if not first.is_request or first.frame.source in servers or is_third_party(first):
             continue
         to_ue = [m for m in legs if m.frame.destination == first.frame.source and m.status >= 200]
         rounds.append(Round(first, to_ue[0] if to_ue else None, tuple(legs)))

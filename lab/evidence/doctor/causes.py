@@ -5,7 +5,7 @@ The order is the order of diagnosis: a cause that brings others about stands bef
 
 from typing import Final, NamedTuple
 
-from lab.evidence.doctor import authentication, database, peers, timing
+from lab.evidence.doctor import authentication, database, peers, services, timing
 from lab.evidence.doctor.sign import Rule
 
 
@@ -17,7 +17,7 @@ class Mend(NamedTuple):
 
 
 class Cause(NamedTuple):
-    """One cause of a failed registration."""
+    """One cause of a failed registration, or of a service authorisation that was refused."""
 
     id: str
     meaning: str
@@ -196,6 +196,53 @@ CAUSES: Final = (
         Mend("Kamailio",
              "start it; look at its log; listen= must have the address and transport that the REGISTER came to"),
         Mend("network", "ICMP port unreachable beside it: nothing listens there; else a filter or a route"),
+    )),
+    Cause("mc-service-silent", "An MC service server takes a third-party REGISTER, and nothing comes of it.",
+          services.mc_service_silent, (
+        Mend("MC service server", "start it; it must listen where ServerName of the initial filter criteria says"),
+        Mend("network", "ICMP port unreachable beside it: nothing listens there; else a filter or a route"),
+    )),
+    Cause("idms-unreachable",
+          "The MC service server cannot have the identity management server's keys: it judges no access token.",
+          services.idms_unreachable, (
+        Mend("identity management server",
+             "start it; its issuer plus /.well-known/openid-configuration and the jwks_uri in it must answer 200"),
+        Mend("MC service server", "issuer and ca: the IdMS of its own system, and who signed that one's certificate"),
+    )),
+    Cause("access-token-missing", "No access token reaches the MC service server, and it wants one.",
+          services.access_token_missing, (
+        Mend("UE",
+             "REGISTER must carry application/vnd.3gpp.mcptt-info+xml with mcptt-access-token (TS 24.379 clause "
+             "7.2.1; ue-agent: register with service_authorisation)"),
+        Mend("S-CSCF",
+             "the third-party REGISTER must carry the UE's REGISTER as message/sip: IncludeRegisterRequest in the "
+             "initial filter criteria (Kamailio: kamailio-config/scscf/route/isc.cfg)"),
+    )),
+    Cause("access-token-issuer", "The access token is of another system's identity management server.",
+          services.access_token_issuer, (
+        Mend("UE",
+             "authenticate in the partner system before REGISTER (10.6.2 step 1) and take that token, not the one "
+             "of the home"),
+        Mend("MC service server", "issuer: the IdMS of its own system"),
+    )),
+    Cause("access-token-audience", "The access token is for another server.",
+          services.access_token_audience, (
+        Mend("identity management server", "[system] audiences must list the MC service server's host name"),
+        Mend("MC service server", "name: the one that tokens are for"),
+    )),
+    Cause("access-token-expired", "The access token's time is over.",
+          services.access_token_expired, (
+        Mend("UE", "take a new access token (refresh token, or 10.6.2 step 1 again) before it registers"),
+        Mend("identity management server", "[lifetimes] access_token_s; and look at the clocks of both hosts"),
+    )),
+    Cause("mc-service-id-refused",
+          "The access token's MC service ID is missing or not served; all else of the token is right.",
+          services.mc_service_id_refused, (
+        Mend("MC service server", "mc_service_ids must list it, or be left out; its clock must not be ahead"),
+        Mend("identity management server",
+             "users: mc_service_ids; [[partners]] mc_service_id_mapping and mc_service_ids say which ID a partner's "
+             "user gets (claim mcptt_id)"),
+        Mend("keys", "an IdMS that was given a new key signs what the server cannot verify until it asks again"),
     )),
 )
 # fmt: on

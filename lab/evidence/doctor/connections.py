@@ -91,14 +91,23 @@ def read_connections(lines: Iterable[str]) -> tuple[Connection, ...]:
 
 
 def unrecognised_ports(lines: Iterable[str]) -> list[int]:
-    """Return the server ports of frames that are no part of a connection's life or of TLS: what else was looked for."""
-    ports = set()
-    for line in lines:
-        values = dict(zip(FIELDS, line.rstrip("\r\n").split("\t"), strict=False))
+    """Return the server ports of frames that are no part of a connection's life or of TLS: what else was looked for.
+
+    A segment in the middle of a TLS record shows no record: it is of TLS as the rest of its connection is.
+    """
+    ports, tls = set(), set()
+    read = [dict(zip(FIELDS, line.rstrip("\r\n").split("\t"), strict=False)) for line in lines]
+    for values in read:
+        if _all(values, "tls.record.content_type") or _all(values, "tls.record.opaque_type"):
+            tls.add(values.get("tcp.stream", ""))
+    for values in read:
         life = ("tcp.flags.syn", "tcp.flags.reset", "tcp.flags.fin")
-        tls = _all(values, "tls.record.content_type") or _all(values, "tls.record.opaque_type")
         ends = [values.get("tcp.srcport", ""), values.get("tcp.dstport", "")]
-        if not tls and not any(_is(values, name) for name in life) and all(end.isdecimal() for end in ends):
+        if (
+            values.get("tcp.stream", "") not in tls
+            and not any(_is(values, name) for name in life)
+            and all(end.isdecimal() for end in ends)
+        ):
             ports.add(min(map(int, ends)))
     return sorted(ports)
 

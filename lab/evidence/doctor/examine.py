@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from lab.evidence.decoded import decoded_fields
 from lab.evidence.doctor.attempts import Attempt
+from lab.evidence.doctor.authorisations import Authorisation, carries_token
 from lab.evidence.doctor.causes import CAUSES, UNEXPLAINED, Cause
 from lab.evidence.doctor.sign import Sign
 from lab.evidence.doctor.view import View
@@ -50,6 +51,20 @@ class AttemptReport(_Value):
     ladder: tuple[Rung, ...] = ()
 
 
+class AuthorisationReport(_Value):
+    """One service authorisation that was refused, and what its access token says; never the token."""
+
+    ue: str
+    public_user_identity: str
+    server: str
+    status: Annotated[int, Field(description="0 when nothing came.")]
+    reason: str
+    issuer: str
+    mc_service_id: str
+    frames: Annotated[tuple[int, int], Field(description="First and last frame.")]
+    ladder: tuple[Rung, ...] = ()
+
+
 class Illness(_Value):
     """One cause with its signs."""
 
@@ -69,6 +84,8 @@ class Diagnosis(_Value):
     illnesses: tuple[Illness, ...]
     failed: tuple[AttemptReport, ...]
     registrations: Annotated[int, Field(description="How many there are, failed ones included.")]
+    refused: tuple[AuthorisationReport, ...] = ()
+    authorisations: Annotated[int, Field(description="How many of MC services there are, refused ones included.")] = 0
     notes: tuple[str, ...] = ()
 
 
@@ -82,15 +99,19 @@ def diagnose(view: View, capture: str = "") -> Diagnosis:
             illnesses.append(_illness(cause, signs))
             explained |= {id(s.attempt) for s in signs if s.attempt is not None}
     unexplained = [attempt for attempt in view.failed if id(attempt) not in explained]
-    if unexplained:
-        illnesses.append(_unexplained(view, unexplained))
-    verdict: Literal["healthy", "ill", "no registration"] = "healthy" if view.attempts else "no registration"
+    refused = [one for one in view.refused if id(one) not in explained]
+    if unexplained or refused:
+        illnesses.append(_unexplained(view, unexplained, refused))
+    is_seen = view.attempts or view.authorisations
+    verdict: Literal["healthy", "ill", "no registration"] = "healthy" if is_seen else "no registration"
     return Diagnosis(
         capture=capture,
         verdict="ill" if illnesses else verdict,
         illnesses=tuple(illnesses),
         failed=tuple(_reported(view, attempt) for attempt in view.failed),
         registrations=len(view.attempts),
+        refused=tuple(_told(view, one) for one in view.refused),
+        authorisations=len(view.authorisations),
         notes=view.notes,
     )
 
@@ -108,13 +129,18 @@ def _illness(cause: Cause, signs: tuple[Sign, ...]) -> Illness:
     )
 
 
-def _unexplained(view: View, attempts: list[Attempt]) -> Illness:
+def _unexplained(view: View, attempts: list[Attempt], refused: list[Authorisation]) -> Illness:
     texts = [f"{view.name(a.ue)} {a.impu}: {a.outcome}, {a.status} {_reason(a)}".rstrip() for a in attempts]
-    frames = tuple(sorted({m.frame.number for a in attempts for m in a.legs}))
+    for one in refused:
+        said = f"{one.status} {_reason(one)}".rstrip()
+        token = "; its access token is encrypted" if one.is_encrypted else ""
+        texts.append(f"{view.name(one.server)} {one.impu}: service authorisation refused, {said}{token}")
+    numbers = {m.frame.number for a in attempts for m in a.legs} | {n for one in refused for n in one.frames}
+    frames = tuple(sorted(numbers))
     mend = MendReport(program="capture", text="on every interface of the core, with Cx and TLS secrets, and ask again")
     return Illness(
         cause=UNEXPLAINED,
-        meaning="A registration failed, and nothing in this capture says why.",
+        meaning="A registration or a service authorisation failed, and nothing in this capture says why.",
         signs=tuple(dict.fromkeys(texts)),
         frames=frames,
         filter=Sign(frames, "").filter,
@@ -122,8 +148,9 @@ def _unexplained(view: View, attempts: list[Attempt]) -> Illness:
     )
 
 
-def _reason(attempt: Attempt) -> str:
-    return attempt.response.reason if attempt.response else ""
+def _reason(failed: Attempt | Authorisation) -> str:
+    response = failed.response if isinstance(failed, Attempt) else failed.reply
+    return response.reason if response else ""
 
 
 def _reported(view: View, attempt: Attempt) -> AttemptReport:
@@ -142,6 +169,30 @@ def _reported(view: View, attempt: Attempt) -> AttemptReport:
         frames=(messages[0].frame.number, messages[-1].frame.number),
         ladder=tuple(_rung(view, message, start_s) for message in messages),
     )
+
+
+def _told(view: View, one: Authorisation) -> AuthorisationReport:
+    messages = one.messages
+    first, ue = messages[0], one.register.frame.source if one.register else ""
+    return AuthorisationReport(
+        ue=view.name(ue) if ue else "",
+        public_user_identity=one.impu,
+        server=view.name(one.server),
+        status=one.status,
+        reason=_reason(one),
+        issuer=str(one.claims.get("iss", "")),
+        mc_service_id=str(one.claims.get("mcptt_id", "")),
+        frames=(first.frame.number, messages[-1].frame.number),
+        ladder=tuple(_rung_of(view, one, message, first.frame.time_s) for message in messages),
+    )
+
+
+def _rung_of(view: View, one: Authorisation, message: SipMessage, start_s: float) -> Rung:
+    rung = _rung(view, message, start_s)
+    if message is not one.request:
+        return rung
+    carried = " with access token" if one.has_token else ""
+    return rung.model_copy(update={"text": f"third-party REGISTER{carried}"})
 
 
 def _rung(view: View, message: SipMessage | DiameterMessage, start_s: float) -> Rung:
@@ -165,5 +216,6 @@ def _text(message: SipMessage | DiameterMessage) -> str:
         return " ".join(filter(None, (str(message.status), message.reason, challenge.get("algorithm", ""))))
     given = digest_parameters(message.header("authorization"))
     shown = [name for name in ("response", "auts") if given.get(name)]
+    shown += ["access token"] if carries_token(message) else []
     words = (message.method, given.get("algorithm", "").split(",")[0], *(f"with {name}" for name in shown))
     return " ".join(word for word in words if word)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from lab.evidence.doctor.examine import AttemptReport, Diagnosis, Illness, Rung
+from lab.evidence.doctor.examine import AttemptReport, AuthorisationReport, Diagnosis, Illness, Rung
 
 LADDER_LINES_MAX = 18
 ATTEMPTS_MAX = 3
@@ -14,6 +14,10 @@ def lines_of(diagnosis: Diagnosis) -> Iterator[str]:
         yield from _attempt(attempt)
     if len(diagnosis.failed) > ATTEMPTS_MAX:
         yield f"... and {len(diagnosis.failed) - ATTEMPTS_MAX} more that failed"
+    for one in diagnosis.refused[:ATTEMPTS_MAX]:
+        yield from _refusal(one)
+    if len(diagnosis.refused) > ATTEMPTS_MAX:
+        yield f"... and {len(diagnosis.refused) - ATTEMPTS_MAX} more that were refused"
     for number, illness in enumerate(diagnosis.illnesses, 1):
         yield from _illness(number, illness)
     for note in diagnosis.notes:
@@ -25,16 +29,34 @@ def _verdict(diagnosis: Diagnosis) -> str:
     if diagnosis.verdict == "no registration":
         return "no registration in this capture: is SIP on other ports (--decode-as udp.port==PORT,sip), or encrypted?"
     failed, count = len(diagnosis.failed), diagnosis.registrations
+    refused, asked = len(diagnosis.refused), diagnosis.authorisations
     if diagnosis.verdict == "healthy":
-        return f"healthy: {count} registrations, none failed"
-    return f"ill: {failed} of {count} registrations failed; first cause: {diagnosis.illnesses[0].cause}"
+        return f"healthy: {count} registrations, none failed" + (f"; {asked} service authorisations" if asked else "")
+    services = f", {refused} of {asked} service authorisations refused" if asked else ""
+    return f"ill: {failed} of {count} registrations failed{services}; first cause: {diagnosis.illnesses[0].cause}"
 
 
 def _attempt(attempt: AttemptReport) -> Iterator[str]:
     ended = f"{attempt.outcome}, {attempt.status} {attempt.reason}".rstrip() if attempt.status else attempt.outcome
     identity = attempt.private_user_identity or attempt.public_user_identity
-    yield f"{attempt.ue} {identity}: {ended} (frames {attempt.frames[0]}-{attempt.frames[1]})"
-    for rung in _cut(attempt.ladder):
+    yield f"{attempt.ue} {identity}: {ended} (frames {_span(attempt.frames)})"
+    yield from _rungs(attempt.ladder)
+
+
+def _refusal(one: AuthorisationReport) -> Iterator[str]:
+    said = f"refused, {one.status} {one.reason}".rstrip() if one.status else "not answered"
+    whose = f", token of {one.issuer} for {one.mc_service_id or 'nobody'}" if one.issuer else ""
+    who = f"{one.ue} {one.public_user_identity}".lstrip()
+    yield f"{who}: service authorisation {said}{whose} (frames {_span(one.frames)})"
+    yield from _rungs(one.ladder)
+
+
+def _span(frames: tuple[int, int]) -> str:
+    return f"{frames[0]}-{frames[1]}"
+
+
+def _rungs(ladder: tuple[Rung, ...]) -> Iterator[str]:
+    for rung in _cut(ladder):
         if rung is None:
             yield "  ..."
         else:

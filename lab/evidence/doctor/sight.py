@@ -11,6 +11,7 @@ from typing import Final
 from lab.evidence.dissect import DissectionFailed, stream_packets, stream_tshark
 from lab.evidence.doctor import connections as tcp
 from lab.evidence.doctor.attempts import read_attempts
+from lab.evidence.doctor.authorisations import read_authorisations
 from lab.evidence.doctor.isim import IsimKeys
 from lab.evidence.doctor.view import View, infer_roles
 from lab.evidence.facts import RunFacts
@@ -53,7 +54,9 @@ def look(
     connections = tcp.read_connections(lines)
     attempts = read_attempts(seen)
     notes = (*_unread(seen, connections), *_protected(lines))
-    return View(seen, attempts, connections, facts, infer_roles(seen, attempts), notes, isims or {})
+    authorisations = read_authorisations(seen)
+    roles = infer_roles(seen, attempts, authorisations)
+    return View(seen, attempts, connections, facts, roles, notes, isims or {}, authorisations)
 
 
 def _messages(capture: Path, options: list[str]) -> Capture:

@@ -5,17 +5,18 @@ from typing import NamedTuple, TypeAlias
 
 from lab.evidence.checks.finding import frame_filter
 from lab.evidence.doctor.attempts import Attempt, Hop
+from lab.evidence.doctor.authorisations import Authorisation
 from lab.evidence.doctor.view import View
 
 COMMAND_NAMES = {300: "UA", 301: "SA", 303: "MA"}
 
 
 class Sign(NamedTuple):
-    """A sign of a cause.  ``attempt`` is the registration that failed by it, None where it touches them all."""
+    """A sign of a cause.  ``attempt`` is what failed by it, a registration or a service authorisation; None: all."""
 
     frames: tuple[int, ...]
     detail: str
-    attempt: Attempt | None = None
+    attempt: Attempt | Authorisation | None = None
 
     @property
     def filter(self) -> str:
@@ -25,7 +26,7 @@ class Sign(NamedTuple):
 Rule: TypeAlias = Callable[[View], Iterable[Sign]]
 
 
-def sign(detail: str, frames: Iterable[int], attempt: Attempt | None = None) -> Sign:
+def sign(detail: str, frames: Iterable[int], attempt: Attempt | Authorisation | None = None) -> Sign:
     """Return a sign, its frames in order and each once."""
     return Sign(tuple(sorted({number for number in frames if number})), detail, attempt)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from lab.evidence.doctor.attempts import MAR, SAR, UAR, Attempt, hops_of
+from lab.evidence.doctor.authorisations import Authorisation
 from lab.evidence.doctor.connections import Connection
 from lab.evidence.doctor.isim import IsimKeys
 from lab.evidence.facts import RunFacts
@@ -32,11 +33,17 @@ class View:
     roles: Mapping[str, str] | None = None
     notes: tuple[str, ...] = ()
     isims: Mapping[str, IsimKeys] = field(default_factory=dict)
+    authorisations: tuple[Authorisation, ...] = ()
 
     @property
     def failed(self) -> tuple[Attempt, ...]:
         """The registrations that did not succeed."""
         return tuple(attempt for attempt in self.attempts if attempt.has_failed)
+
+    @property
+    def refused(self) -> tuple[Authorisation, ...]:
+        """The service authorisations that did not succeed."""
+        return tuple(one for one in self.authorisations if one.has_failed)
 
     @property
     def diameter_ports(self) -> frozenset[int]:
@@ -76,9 +83,11 @@ class View:
         ]
 
 
-def infer_roles(capture: Capture, attempts: tuple[Attempt, ...]) -> dict[str, str]:
+def infer_roles(
+    capture: Capture, attempts: tuple[Attempt, ...], authorisations: tuple[Authorisation, ...] = ()
+) -> dict[str, str]:
     """Return address -> role, from behaviour alone; what does nothing of a role has none."""
-    roles: dict[str, str] = {}
+    roles = {one.server: "MC service server" for one in authorisations}
     for attempt in attempts:
         roles[attempt.ue] = "UE"
         roles.setdefault(attempt.edge, "P-CSCF")

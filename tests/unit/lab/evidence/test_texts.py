@@ -4,7 +4,16 @@ from types import SimpleNamespace
 
 import pytest
 
-from lab.evidence.texts import bearer_of, claims_of, digest_parameters, form_of, is_registering, kid_of, uri_of
+from lab.evidence.texts import (
+    bearer_of,
+    claims_of,
+    digest_parameters,
+    form_of,
+    is_registering,
+    is_third_party,
+    kid_of,
+    uri_of,
+)
 
 
 def test_parameters_are_named_in_lower_case_quoted_or_not() -> None:
@@ -43,3 +52,11 @@ def test_a_form_and_a_bearer_token_are_read(make: SimpleNamespace) -> None:
 )
 def test_expires_0_is_no_registration(make: SimpleNamespace, headers: dict[str, str], registering: bool) -> None:
     assert is_registering(make.sip(1, "ue", "pcscf", "REGISTER", **headers)) is registering
+
+
+@pytest.mark.parametrize(
+    ("sender", "is_for_another"), [("<sip:scscf:6060>;tag=1", True), ("<sip:a@x>;tag=1", False), ("", False)]
+)
+def test_who_registers_another_says_so_in_from(make: SimpleNamespace, sender: str, *, is_for_another: bool) -> None:
+    given = {"from": sender} if sender else {}
+    assert is_third_party(make.sip(1, "ue", "pcscf", "REGISTER", to="<sip:a@x>", **given)) is is_for_another

@@ -28,13 +28,14 @@ from lab.render.kamailio import CONFIGURATION
 from lab.render.programs import PYTHON, Program
 from lab.run_directory import RunDirectory, new_lab_id
 from lab.runtime.netns import NetnsRuntime
-from lab.scenarios.migrations import IN_MC2, migrate
+from lab.scenarios.migrations import DETAILS, IN_MC2, migrate
 from lab.scenarios.model import (
     Authenticate,
     ChangeBindings,
     Deregister,
     Isim,
     Kill,
+    Move,
     Pause,
     Register,
     Scenario,
@@ -52,7 +53,11 @@ ALICE = "001010000000001@ims.mc1.lab"
 IMPI, NOBODY = r'(\[isim\].*?private_user_identity = ")[^"]+', r"\g<1>001010000000099@ims.mc1.lab"
 OP_OF_SET_1 = "cdc202d5123e20f62b6d676ac72cb318"  # TS 35.208 §4.3.1: alice's OPc is made from it
 NATIVE = {"systems.mc1.through_proxy": False}
-KEPT = "sip || (diameter && !(diameter.cmd.code == 280)) || tcp.port == 3868 || tcp.port == 5868 || tcp.port == 3871"
+MCS = {"systems.mc2.mc_service": True}
+KEPT = (
+    "sip || (diameter && !(diameter.cmd.code == 280)) || tcp.port == 3868 || tcp.port == 5868 || tcp.port == 3871"
+    " || ip.addr == 10.77.2.7 || ip.flags.mf == 1 || ip.frag_offset > 0"
+)
 
 Disturbance = Callable[[tuple[Program, ...], Files], tuple[Program, ...]]
 
@@ -206,6 +211,10 @@ def knowing_nobody(program: Program, files: Files) -> tuple[str, ...]:
 RESTARTED = (Kill("hss.mc1"), Start("hss.mc1"), Wait(5.0), Register("ue1", "mc1", status=ANY))
 MIGRATE = (Authenticate("ue1", "mc1"), *migrate("ue1", "mc2", IN_MC2)[:-1])
 MC2 = Register("ue1", "mc2", status=ANY)
+ARRIVED = (
+    Authenticate("ue1", "mc1"), replace(DETAILS, patience_s=30.0), Move("ue1", "mc2"), Authenticate("ue1", "mc2")
+)  # fmt: skip
+VOUCHED = Register("ue1", "mc2", vouched_by="mc2")
 NO_CAPABILITIES = (
     "import dataclasses, lab.systems.hss.cx as cx\n"
     "decide = cx.authorize_user\n"
@@ -290,6 +299,19 @@ CASES: dict[str, Case] = {
     "assignment-refused": Case("the HSS answers SAR with 5005", disturb=hss_with(NO_ASSIGNMENT)),
     "binding-disabled": Case("the partner's binding was disabled",
         (*MIGRATE, ChangeBindings("mc2", "disable", "partner"), MC2), systems=("mc1", "mc2"), settings={}, kept_s=0.5),
+    "mc-service-silent": Case("the MC service server was killed",
+        (*ARRIVED, Kill("mcs.mc2"), VOUCHED, Wait(2.0)), systems=("mc1", "mc2"), settings=MCS, kept_s=2.0),
+    "idms-unreachable": Case("the partner's IdMS was killed before the MC service server had its keys",
+        (*ARRIVED, Kill("idms.mc2"), VOUCHED, Wait(1.0)), systems=("mc1", "mc2"), settings=MCS, kept_s=0.5),
+    "access-token-issuer": Case("REGISTER carries the token of the home's IdMS", (
+        *ARRIVED, replace(VOUCHED, vouched_by="mc1"), Wait(1.0)), systems=("mc1", "mc2"), settings=MCS, kept_s=0.5),
+    "access-token-audience": Case("the partner's IdMS issues tokens for its CMS alone", (*ARRIVED, VOUCHED, Wait(1.0)),
+        systems=("mc1", "mc2"), settings={**MCS, "systems.mc2.mc_service_audience": False}, kept_s=0.5),
+    "access-token-expired": Case("access tokens live for a second", (*ARRIVED, Wait(7.0), VOUCHED, Wait(1.0)),
+        edit("idms.mc2", "idms.toml", r"\Z", "\n[lifetimes]\naccess_token_s = 1\n"), ("mc1", "mc2"), MCS, kept_s=0.5),
+    "mc-service-id-refused": Case("the MC service server serves carol alone", (*ARRIVED, VOUCHED, Wait(1.0)),
+        edit("mcs.mc2", "mcs.toml", r"\A", 'mc_service_ids = ["sip:carol@mc1.lab"]\n'), ("mc1", "mc2"), MCS,
+        kept_s=0.5),
     "other-ports": Case("an unknown user, Diameter on port 3871, a .pcap", disturb=both(
         edit("ue1", "ue.toml", IMPI, NOBODY),
         edit("hss.mc1", "hss.toml", "port = 3868", "port = 3871"),

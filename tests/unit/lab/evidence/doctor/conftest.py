@@ -1,12 +1,16 @@
 """Registrations made by hand: REGISTERs, responses and Cx hops as tshark would have shown them."""
 
-from collections.abc import Callable, Iterable
+import base64
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from lab.evidence.doctor.attempts import read_attempts
+from lab.evidence.doctor.authorisations import read_authorisations
 from lab.evidence.doctor.connections import Connection
 from lab.evidence.doctor.view import View, infer_roles
 from lab.evidence.messages import Avp, Capture, DiameterMessage, SipMessage
@@ -61,6 +65,27 @@ def case(make: SimpleNamespace) -> SimpleNamespace:
         diameter = [m for hop in messages if isinstance(hop, list) for m in hop]
         capture = Capture(sip, tuple(sorted(diameter, key=lambda m: m.frame.number)))
         attempts = read_attempts(capture)
-        return View(capture, attempts, tuple(connections), roles=infer_roles(capture, attempts), **more)
+        authorisations = read_authorisations(capture)
+        roles = infer_roles(capture, attempts, authorisations)
+        return View(capture, attempts, tuple(connections), roles=roles, authorisations=authorisations, **more)
 
-    return SimpleNamespace(register=register, response=response, hop=hop, see=see, avp=make.avp, facts=make.facts)
+    def third_party(number: int, claims: Mapping[str, object] | None = None, **more: Any) -> SipMessage:
+        """Return the S-CSCF's REGISTER to a server at 10.77.2.7 with a token of these claims, none for None."""
+        message: SipMessage = make.sip(
+            number, "scscf", "ue", "REGISTER", call_id=more.pop("call_id", "t"), to=f"<{IMPU}>", expires="600"
+        )
+        token = "e30." + base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=") + ".s"
+        text = f'<mcptt-access-token type="Normal"><mcpttString>{token}</mcpttString></mcptt-access-token>'
+        body = more.pop("body", text if claims is not None else "+g.3gpp.mcptt")
+        frame = message.frame._replace(destination="10.77.2.7")
+        return replace(message, frame=frame, uri="sip:mcs.mc2.lab:5060", text=body)
+
+    def said(number: int, status: int, call_id: str = "t", **headers: str) -> SipMessage:
+        """Return that server's answer."""
+        message: SipMessage = make.sip(number, "ue", "scscf", status, call_id=call_id, to=f"<{IMPU}>", **headers)
+        return replace(message, frame=message.frame._replace(source="10.77.2.7"))
+
+    return SimpleNamespace(
+        register=register, response=response, hop=hop, see=see, avp=make.avp, facts=make.facts,
+        third_party=third_party, said=said,
+    )  # fmt: skip

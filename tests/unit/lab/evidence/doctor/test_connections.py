@@ -11,6 +11,7 @@ def line(**values: str) -> str:
 
 
 SYN = line(tcp__flags__syn="1")
+TLS = line(**{"tcp.stream": "1", "tls.record.content_type": "23"})
 
 
 def test_a_syn_with_its_answer_is_an_open_connection() -> None:
@@ -55,5 +56,11 @@ def test_the_beginning_may_be_missing() -> None:
 
 
 def test_what_is_no_life_of_a_connection_and_no_tls_was_looked_for_otherwise() -> None:
-    lines = [SYN, line(**{"tcp.srcport": "41234", "tcp.dstport": "3871"}), line(**{"tls.record.content_type": "23"})]
+    lines = [SYN, line(**{"tcp.srcport": "41234", "tcp.dstport": "3871"}), TLS]
     assert unrecognised_ports(lines) == [3871]
+
+
+def test_the_middle_of_a_tls_record_is_tls() -> None:
+    """Else its port would be decoded as Diameter, and no HTTP of the capture be seen."""
+    middle = line(**{"tcp.srcport": "443", "tcp.dstport": "41234", "tcp.stream": "1"})
+    assert unrecognised_ports([middle, TLS]) == []

@@ -33,3 +33,22 @@ def test_a_long_ladder_is_cut_in_the_middle_and_what_was_not_seen_is_said(case: 
 def test_many_failures_are_counted(case: SimpleNamespace) -> None:
     messages = [m for n in range(5) for m in (case.register(2 * n + 1, n), case.response(2 * n + 2, 423, n))]
     assert "... and 2 more that failed" in list(lines_of(diagnose(case.see(*messages))))
+
+
+def test_refused_service_authorisations_are_told_and_counted(case: SimpleNamespace) -> None:
+    claims = {"iss": "https://idms.mc1.lab", "mcptt_id": "sip:a@b"}
+    own = case.register(1, destination="scscf"), case.response(2, 200, source="scscf")
+    refused = [
+        m
+        for n in range(5)
+        for m in (case.third_party(3 + 2 * n, claims, call_id=str(n)), case.said(4 + 2 * n, 403, str(n)))
+    ]
+    lines = list(lines_of(diagnose(case.see(*own, *refused))))
+    assert lines[0].endswith(
+        "service authorisation refused, 403, token of https://idms.mc1.lab for sip:a@b (frames 1-4)"
+    )
+    assert "  third-party REGISTER with access token" in lines[2]
+    assert "... and 2 more that were refused" in lines
+    assert ", 5 of 5 service authorisations refused; first cause: " in lines[-1]
+    healthy = case.see(*own, case.third_party(3, claims), case.said(4, 200))
+    assert list(lines_of(diagnose(healthy))) == ["healthy: 1 registrations, none failed; 1 service authorisations"]
