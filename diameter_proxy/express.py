@@ -22,6 +22,7 @@ IDENTIFIERS: Final = "identifiers"
 SESSION: Final = "session"
 USER: Final = "user"
 PUBLIC: Final = "public"
+SERVER: Final = "server"
 OPAQUE: Final = "opaque"
 """A value that passes with its AVP, whatever it is."""
 
@@ -108,7 +109,9 @@ class Form:
         pieces: what goes out after the header; at ``session_to`` and so on the values' AVPs are put in.
         octets: how long all that is without those AVPs, header included.
         head: command flags, code and application of what goes out.
-        item_from, item_to: where the SIP-Auth-Data-Item lies in what came in.
+        item_from, item_end: where the SIP-Auth-Data-Item lies in what came in; so for the Session-Id.
+        system: of a request, the other MC system of its binding.
+        maps: of a request, whether other identities go out than came in.
     """
 
     def __init__(self, data: bytes, holes: list[Hole], found: list[int]) -> None:
@@ -131,9 +134,15 @@ class Form:
         self.user_to = 0
         self.public_to = 0
         self.item_to = 0
+        self.server_to = 0
         self.item_from = 0
         self.item_end = 0
+        self.session_from = 0
+        self.session_end = 0
+        self.route = Route.PARTNER
+        self.route_name = ""
         self.system = ""
+        self.maps = True
         self.candidates: tuple[str, ...] = ()
         self.request_key = ("", "", 0)
         self.answer_key = ("", 0, 0)
@@ -151,6 +160,8 @@ class Form:
                 self.user_to = len(pieces)
             elif kind == PUBLIC:
                 self.public_to = len(pieces)
+            elif kind == SERVER:
+                self.server_to = len(pieces)
             else:
                 self.item_to = len(pieces)
             pieces.append(b"")
@@ -164,12 +175,22 @@ class Form:
         return shows(b"\0".join(self.constants), hidden, but)
 
     def fill(
-        self, data: bytes, hop_by_hop: int, end_to_end: bytes, session: bytes, user: bytes, public: bytes
+        self,
+        data: bytes,
+        hop_by_hop: int,
+        end_to_end: bytes,
+        session: bytes,
+        user: bytes,
+        public: bytes,
+        server: bytes = b"",
     ) -> bytes:
         """Return what goes out, with these AVPs."""
         pieces = self.pieces.copy()
         item = data[self.item_from : self.item_end]
         octets = self.octets + len(session) + len(user) + len(public) + len(item)
+        if self.server_to:
+            pieces[self.server_to] = server
+            octets += len(server)
         pieces[0] = _head(0x01000000 + octets, self.head, hop_by_hop, end_to_end)
         pieces[self.session_to] = session
         pieces[self.user_to] = user
@@ -215,6 +236,12 @@ class Forms:
 _NONE: Final[dict[int, list[Form]]] = {}
 
 
+class ServerNameSource(Protocol):
+    """What the lane needs of ``server_names``."""
+
+    def of(self, impis: tuple[bytes, ...]) -> bytes: ...
+
+
 class ExpressWire(Protocol):
     """What the lane needs of a Diameter node."""
 
@@ -224,11 +251,13 @@ class ExpressWire(Protocol):
 
 
 def with_identities(form: Form, parts: tuple[bytes, ...], lent: LentSet) -> tuple[bytes, bytes] | None:
-    """Return what the identities of a request stand for, or None where that is not the common case."""
+    """Return the identities with which a request goes out, or None where that is not the common case."""
     user, public = parts[form.user], parts[form.public]
     identities, counterpart = lent.identities, lent.counterpart
     if user != identities[0]:
         return None
+    if not form.maps:
+        return user, public
     if public == identities[1] and public[:4] == b"sip:" and len(counterpart) > 1:
         other = counterpart[1]
     else:
@@ -252,9 +281,12 @@ def public_identity_avp(value: bytes) -> bytes:
 
 
 def shows(message: bytes, hidden: tuple[bytes, ...], but: tuple[bytes, ...]) -> bool:
-    """Say whether what ``topology_hiding.without`` would look for stands in octets; what is in ``but`` may."""
+    """Say whether what ``topology_hiding.without`` would look for stands in octets; what is in ``but`` may.
+
+    With ``find``, as ``in`` makes and drops a TypeError for each octet string that it looks for (CPython 3.11).
+    """
     folded = message.lower()
-    if b"%" in message:
+    if message.find(b"%") >= 0:
         folded += unquote_to_bytes(message).lower()
     last = b""
     for identity in hidden:
@@ -263,9 +295,9 @@ def shows(message: bytes, hidden: tuple[bytes, ...], but: tuple[bytes, ...]) -> 
             continue
         last = bare
         user = bare[: max(bare.rfind(b"@"), 0)]
-        if bare in folded and not _is_in(bare, but, whole=True):
+        if folded.find(bare) >= 0 and not _is_in(bare, but, whole=True):
             return True
-        if len(user) >= TELLING_OCTETS and user in folded and not _is_in(user, but, whole=False):
+        if len(user) >= TELLING_OCTETS and folded.find(user) >= 0 and not _is_in(user, but, whole=False):
             return True
     return False
 
@@ -274,7 +306,7 @@ def _is_in(octets: bytes, identities: tuple[bytes, ...], *, whole: bool) -> bool
     """Say whether octets are one of these identities without its scheme, or with ``whole`` unset a part of one."""
     for identity in identities:
         bare = (identity[4:] if identity[:4] in _SCHEMES else identity).lower()
-        if octets == bare or (not whole and octets in bare):
+        if octets == bare or (not whole and bare.find(octets) >= 0):
             return True
     return False
 

@@ -1,4 +1,6 @@
-"""The express lane at work: a MAR of a migrated user out over CSC-Y, and its MAA back (10.6.2 steps 4, 5, 9 and 10).
+"""The express lane at work: a MAR of a migrated user out, over CSC-Y or to the HSS, and its MAA back (10.6.2).
+
+Steps 4, 5, 9 and 10 at the partner, 6 to 8 at the primary system.
 
 ``receive`` takes the messages of one read and returns those that it leaves to ``proxy``; ``learn_request`` and
 ``learn_answer`` then look at what became of them.  What is learnt is tried on the very message that
@@ -17,6 +19,7 @@ from diameter_proxy.express import (
     IDENTIFIERS,
     OPAQUE,
     PUBLIC,
+    SERVER,
     SESSION,
     USER,
     ExpressWire,
@@ -24,13 +27,14 @@ from diameter_proxy.express import (
     Forms,
     Hole,
     Pending,
+    ServerNameSource,
     is_current,
     public_identity_avp,
     shows,
     user_name_avp,
     with_identities,
 )
-from diameter_proxy.identity_map import IdentityMap
+from diameter_proxy.identity_map import IdentityMap, LentSet
 from diameter_proxy.node.errors import NodeError
 from diameter_proxy.pending import PendingRequests
 from diameter_proxy.routing import MAR, Route
@@ -40,6 +44,8 @@ from diameter_proxy.splice import (
     PROXY_INFO,
     PUBLIC_IDENTITY,
     RESULT_CODE,
+    ROUTE_RECORD,
+    SERVER_NAME,
     SESSION_ID,
     SIP_AUTH_DATA_ITEM,
     SLOTS,
@@ -56,6 +62,9 @@ from diameter_proxy.splice import (
 _FURTHER: Final = (WILDCARDED_PUBLIC_IDENTITY, WILDCARDED_IMPU, ASSOCIATED_IDENTITIES)
 """Identities whose owner is asked for too: not of the common case."""
 
+_TO_PARTNER: Final = Route.PARTNER
+_TO_HSS: Final = Route.HSS_AS_KNOWN
+
 
 class ExpressLane:
     """Takes what fits a form, from request to answer."""
@@ -68,6 +77,8 @@ class ExpressLane:
         duplicates: Duplicates,
         deadlines: DeadlineQueue[Pending],
         counters: Counters,
+        server_names: ServerNameSource,
+        used: Callable[[str], None],
         hiding: tuple[blake2b, bytes, bytes],
         clock: Callable[[], float],
         wall_clock: Callable[[], float],
@@ -75,7 +86,7 @@ class ExpressLane:
     ) -> None:
         """Take what the whole way works on too.
 
-        ``hiding`` is ``TopologyHiding.session_parts``.
+        ``used`` hears of each vector that goes to a partner; ``hiding`` is ``TopologyHiding.session_parts``.
         """
         self._wire: Final = wire
         self._identities: Final = identities
@@ -83,13 +94,17 @@ class ExpressLane:
         self._duplicates: Final = duplicates
         self._deadlines: Final = deadlines
         self._counters: Final = counters
+        self._server_names: Final = server_names
+        self._used: Final = used
         self._keyed: Final = hiding[0]
         self._session_head: Final = hiding[1]
         self._session_padding: Final = hiding[2]
         self._clock: Final = clock
         self._wall_clock: Final = wall_clock
         self._attempt_s = settings.attempt_s
-        self._budget_s = min(settings.aaa_2_s, settings.csc_y_s)
+        self._partner_s = min(settings.aaa_2_s, settings.csc_y_s)
+        self._hss_s = min(settings.csc_y_s, settings.hss_s)
+        self._as_default = settings.hss_as_default
         self._map_age_max_s = settings.map_age_max_s
         self._requests: Final = Forms()
         self._answers: Final = Forms()
@@ -124,15 +139,15 @@ class ExpressLane:
     def _request(self, peer: str, forms: list[Form], data: bytes, now_s: float, wall_s: float, messages: int) -> bool:
         for form in forms:
             parts = form.unpack(data)
-            if parts[::2] == form.constants:
-                break
-        else:
-            return False
-        identities = self._identities
-        lent = identities.lent_to_users.get(parts[form.user])
-        if lent is None or identities.lent_to_users.get(parts[form.public]) is not lent:
-            return False
-        if not lent.enabled or wall_s >= lent.not_after_s or lent.other_mc_system != form.system:
+            if parts[::2] == form.constants and self._pass_on(peer, form, parts, data, now_s, wall_s, messages):
+                return True
+        return False
+
+    def _pass_on(
+        self, peer: str, form: Form, parts: tuple[bytes, ...], data: bytes, now_s: float, wall_s: float, messages: int
+    ) -> bool:
+        lent = self._lent(form, parts)
+        if lent is None or not lent.enabled or wall_s >= lent.not_after_s or lent.other_mc_system != form.system:
             return False
         end_to_end = parts[1][4:]
         mapped = with_identities(form, parts, lent)
@@ -141,30 +156,80 @@ class ExpressLane:
         candidate = self._open_candidate(form, messages)
         if candidate is None:
             return False
-        hop_by_hop = self._numbers[candidate]
-        session = self._hidden(parts[form.session])
-        user, public = user_name_avp(mapped[0]), public_identity_avp(mapped[1])
-        out = form.fill(data, hop_by_hop, end_to_end, session, user, public)
-        if shows(out, lent.identities, lent.counterpart):
+        out = self._mapped(form, parts, data, self._numbers[candidate], mapped, lent)
+        if not out:
             return False
+        self._send(peer, form, data, out, candidate, now_s, lent, mapped)
+        return True
+
+    def _lent(self, form: Form, parts: tuple[bytes, ...]) -> LentSet | None:
+        """Return the one set that both identities are of, lent to or by the system of this form."""
+        identities = self._identities
+        if form.route is _TO_PARTNER:
+            table = identities.lent_to_users
+        else:
+            of_system = identities.lent_to_systems.get(form.system)
+            if of_system is None:
+                return None
+            table = of_system
+        lent = table.get(parts[form.user])
+        if lent is None or table.get(parts[form.public]) is not lent:
+            return None
+        if form.route is _TO_HSS and (self._as_default or not lent.provisioned) is not form.maps:
+            return None
+        return lent
+
+    def _mapped(
+        self,
+        form: Form,
+        parts: tuple[bytes, ...],
+        data: bytes,
+        hop_by_hop: int,
+        mapped: tuple[bytes, bytes],
+        lent: LentSet,
+    ) -> bytes:
+        """Return a request as it goes out, or nothing where that is not the common case."""
+        end_to_end = parts[1][4:]
+        user, public = user_name_avp(mapped[0]), public_identity_avp(mapped[1])
+        if form.route is _TO_PARTNER:
+            out = form.fill(data, hop_by_hop, end_to_end, self._hidden(parts[form.session]), user, public)
+            return b"" if shows(out, lent.identities, lent.counterpart) else out
+        server = self._server_names.of((mapped[0], lent.counterpart[0]))
+        if bool(server) is not bool(form.server_to):
+            return b""
+        session = data[form.session_from : form.session_end]
+        return form.fill(data, hop_by_hop, end_to_end, session, user, public, server)
+
+    def _send(
+        self,
+        peer: str,
+        form: Form,
+        data: bytes,
+        out: bytes,
+        candidate: str,
+        now_s: float,
+        lent: LentSet,
+        mapped: tuple[bytes, bytes],
+    ) -> None:
+        hop_by_hop = self._numbers[candidate]
         self._numbers[candidate] = hop_by_hop + 1 & 0xFFFFFFFF
-        deadline_s = now_s + self._budget_s
+        budget_s = self._partner_s if form.route is _TO_PARTNER else self._hss_s
+        deadline_s = now_s + budget_s
         pending = Pending(
-            peer, data, form.found, Route.PARTNER, MAR, out, form.candidates, now_s, deadline_s, lent, mapped
+            peer, data, form.found, form.route, MAR, out, form.candidates, now_s, deadline_s, lent, mapped
         )
         self._out(candidate, out)
         self._pending.sent(pending, candidate, hop_by_hop)
         self._duplicates.begin(pending)
-        if len(form.candidates) > 1 and self._attempt_s < self._budget_s:
+        if len(form.candidates) > 1 and self._attempt_s < budget_s:
             self._deadlines.add(now_s + self._attempt_s, pending)
         self._deadlines.add(deadline_s, pending)
-        self._counters.passed(form.request_key, "PARTNER")
+        self._counters.passed(form.request_key, form.route_name)
         self.taken += 1
-        return True
 
     def _answer(self, peer: str, forms: list[Form], data: bytes, now_s: float, wall_s: float) -> bool:
         pending = self._pending.find(peer, data[12] << 24 | data[13] << 16 | data[14] << 8 | data[15])
-        if pending is None or pending.lent is None or pending.joined or pending.route is not Route.PARTNER:
+        if pending is None or pending.lent is None or pending.joined:
             return False
         asked = pending.asked
         if pending.found[PROXY_INFO] or data[16:20] != asked[16:20]:
@@ -186,6 +251,8 @@ class ExpressLane:
         self._pending.settle(pending)
         self._duplicates.settle(pending, out, now_s)
         self._out(pending.source, out)
+        if lent.is_primary:
+            self._used(lent.binding)
         self._counters.returned(form.answer_key, now_s - pending.started_s)
         return True
 
@@ -224,10 +291,10 @@ class ExpressLane:
                 self._counters.answers_undeliverable += len(messages)
 
     def learn_request(self, peer: str, pending: Pending, system: str, source: str) -> None:
-        """Look at a request that has gone the whole way to a partner."""
+        """Look at a request of a migrated user that has gone the whole way."""
         data, found = pending.asked, pending.found
         if (
-            len(found) > SLOTS
+            not _is_alike(found)
             or any(found[slot] for slot in _FURTHER)
             or pending.lent is None
             or not self._requests.may_learn()
@@ -236,23 +303,23 @@ class ExpressLane:
         item = avp_at(data, found[SIP_AUTH_DATA_ITEM])
         out = pending.sent
         places = locate(out)
-        if len(places) > SLOTS or avp_at(out, places[SIP_AUTH_DATA_ITEM]) != item:
+        if not _is_alike(places) or avp_at(out, places[SIP_AUTH_DATA_ITEM]) != item:
             return
-        form = _form(data, found, out, places)
-        if form.shows(pending.lent.identities, pending.lent.counterpart):
+        form = _form(data, found, out, places, has_server=pending.route is _TO_HSS)
+        if pending.route is _TO_PARTNER and form.shows(pending.lent.identities, pending.lent.counterpart):
             return
+        form.route, form.route_name = pending.route, pending.route.name
         form.system = system
+        form.maps = pending.route is _TO_PARTNER or self._as_default or not pending.lent.provisioned
         form.candidates = pending.candidates
         form.request_key = (peer, source, MAR)
-        session = self._hidden(form.unpack(data)[form.session])
-        private, public = pending.identities
-        again = form.fill(data, 0, data[16:20], session, user_name_avp(private), public_identity_avp(public))
+        again = self._mapped(form, form.unpack(data), data, 0, pending.identities, pending.lent)
         if again == out[:12] + bytes(4) + out[16:]:
             self._requests.add(peer, data, form)
 
     def learn_answer(self, peer: str, pending: Pending, data: bytes, out: bytes) -> None:
-        """Look at an answer of a partner that has gone the whole way back."""
-        if pending.route is not Route.PARTNER or pending.found[PROXY_INFO] or not self._answers.may_learn():
+        """Look at a MAA with a vector that has gone the whole way back."""
+        if pending.found[PROXY_INFO] or not self._answers.may_learn():
             return
         found, places = locate(data), locate(out)
         if len(found) > SLOTS or len(places) > SLOTS:
@@ -271,7 +338,9 @@ class ExpressLane:
     def reconfigure(self, settings: Settings) -> None:
         """Hold other limits from now on, and forget all forms: what they rest on may have changed."""
         self._attempt_s = settings.attempt_s
-        self._budget_s = min(settings.aaa_2_s, settings.csc_y_s)
+        self._partner_s = min(settings.aaa_2_s, settings.csc_y_s)
+        self._hss_s = min(settings.csc_y_s, settings.hss_s)
+        self._as_default = settings.hss_as_default
         self._map_age_max_s = settings.map_age_max_s
         self._requests.clear()
         self._answers.clear()
@@ -293,7 +362,12 @@ class ExpressLane:
         )
 
 
-def _form(data: bytes, found: list[int], out: bytes, places: list[int]) -> Form:
+def _is_alike(found: list[int]) -> bool:
+    """Say whether nothing that a form has a hole for stands twice."""
+    return all(found[index] == ROUTE_RECORD for index in range(SLOTS, len(found), 2))
+
+
+def _form(data: bytes, found: list[int], out: bytes, places: list[int], has_server: bool = False) -> Form:
     holes: list[Hole] = [(12, 20, IDENTIFIERS)]
     spans: list[Hole] = []
     for slot, kind in ((SESSION_ID, SESSION), (USER_NAME, USER), (PUBLIC_IDENTITY, PUBLIC)):
@@ -304,8 +378,13 @@ def _form(data: bytes, found: list[int], out: bytes, places: list[int]) -> Form:
     holes += [(start, end, OPAQUE) for start, end in inner_values(data, found[SIP_AUTH_DATA_ITEM])]
     _, _, following = span_at(out, places[SIP_AUTH_DATA_ITEM])
     spans.append((places[SIP_AUTH_DATA_ITEM], following, OPAQUE))
+    if has_server and places[SERVER_NAME]:
+        _, _, following = span_at(out, places[SERVER_NAME])
+        spans.append((places[SERVER_NAME], following, SERVER))
     form = Form(data, sorted(holes), found)
     form.item_from = found[SIP_AUTH_DATA_ITEM]
     _, _, form.item_end = span_at(data, form.item_from)
+    form.session_from = found[SESSION_ID]
+    _, _, form.session_end = span_at(data, form.session_from)
     form.leave(out, sorted(spans))
     return form

@@ -124,9 +124,9 @@ class Neighbours:
         turns = self._of_system.get(system)
         return turns.next() if turns is not None else ()
 
-    def takes_turns(self, system: str) -> bool:
-        """Say whether the order of the peers of another MC system changes from request to request."""
-        turns = self._of_system.get(system)
+    def takes_turns(self, of: Source | str) -> bool:
+        """Say whether the order of the peers of a class, or of another MC system, changes from request to request."""
+        turns = self._of_class.get(of) if isinstance(of, Source) else self._of_system.get(of)
         return turns is not None and not turns.is_one
 
 

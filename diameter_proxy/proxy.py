@@ -92,6 +92,8 @@ class Proxy:
             self.forwarder.duplicates,
             self.forwarder.deadlines,
             self.counters,
+            self.server_names,
+            used,
             hiding.session_parts,
             clock,
             wall_clock,
@@ -358,9 +360,14 @@ class Proxy:
         )
         self.forwarder.duplicates.begin(pending)
         self.forwarder.start(pending)
-        is_alike = peer.permit is None and not self.neighbours.takes_turns(claim.lent.other_mc_system)
-        if route is Route.PARTNER and pending.tried and is_alike:  # what each request is asked anew has no form
+        if pending.tried and peer.permit is None and not self._takes_turns(route, claim.lent):
             self.lane.learn_request(peer.host, pending, claim.lent.other_mc_system, peer.source)
+
+    def _takes_turns(self, route: Route, lent: LentSet) -> bool:
+        """Say whether a MAR of this kind is asked something anew each time, and so has no form in the lane."""
+        if route is Route.PARTNER:
+            return self.neighbours.takes_turns(lent.other_mc_system)
+        return self.settings.prime_with_uar or self.neighbours.takes_turns(Source.HSS)
 
     def _go_on(self, waiting: list[Waiting], uaa: bytes | None) -> None:
         """Send the MARs that waited for a UAA, whatever it says: the HSS answers them itself."""

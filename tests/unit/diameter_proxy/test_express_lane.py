@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from diameter_proxy.diameter import dictionary as d
 from diameter_proxy.diameter.message import Message
 from diameter_proxy.diameter.wire import encode_avp
+from diameter_proxy.peers import Neighbour, Neighbours
 from diameter_proxy.proxy import Proxy
+from diameter_proxy.routing import Source
 from diameter_proxy.settings import Settings
 
 S, P, P2 = "scscf.mc2.lab", "proxy1.mc1.lab", "proxy2.mc1.lab"
@@ -32,12 +34,14 @@ class Way:
     def __init__(self, made, wire, *, has_lane=True, **changes):
         self.made, self.wire, self.has_lane = made, wire, has_lane
         self.now_s, self.wall_s = 10.0, 50.0
+        self.used = []
         fields = {"home_domains": frozenset({b"ims.mc2.lab"}), "secret": b"s" * 32, "server_name": "sip:s1"}
         self.settings = Settings("proxy1.mc2.lab", "ims.mc2.lab", **{**fields, **changes})
         self.proxy = Proxy(
             self.settings,
             made.neighbours(),
             wire,
+            used=self.used.append,
             clock=lambda: self.now_s,
             wall_clock=lambda: self.wall_s,
         )
@@ -402,3 +406,163 @@ def test_what_was_left_out_for_one_user_is_learnt_for_none(way):
     assert stray not in out
     ((_, out),) = way.receive(S, way.made.mar(other, stray, end_to_end=2))
     assert stray in out
+
+
+HSS, HSS_2 = "hss.mc2.lab", "hss-b.mc2.lab"
+
+
+def lent_set(number):
+    text = f"mig-l{number}{'y' * (number == 3)}@ims.mc2.lab"
+    return text, "sip:" + text
+
+
+def home(number):
+    return f"00101{number}@ims.mc2.lab", f"sip:+4670{number}@ims.mc2.lab"
+
+
+class PrimaryWay(Way):
+    """The primary system's proxy: sets lent to mc1, each second of them provisioned in the HSS itself."""
+
+    def lent(self, number, **changes):
+        fields = {
+            "binding": f"b{number}",
+            "is_primary": True,
+            "identities": tuple(text.encode() for text in lent_set(number)),
+            "counterpart": tuple(text.encode() for text in home(number)),
+            "provisioned": number % 2 == 0,
+        }
+        return self.made.lent(**{**fields, **changes})
+
+    def known(self, number):
+        """Return the identities by which the HSS knows a user."""
+        return lent_set(number) if number % 2 == 0 and not self.settings.hss_as_default else home(number)
+
+    def exchange(self, number, end_to_end, *, item=None, vector=None, session="proxy1.mc1.lab;1;2"):
+        request = self.made.mar(lent_set(number), item=item, end_to_end=end_to_end, session=session)
+        ((peer, out),) = self.receive(P, request)
+        answer = self.made.maa(Message.decode(out), self.known(number), item=vector)
+        ((_, back),) = self.receive(peer, answer)
+        return out[:12] + out[16:], back
+
+
+@pytest.fixture
+def primary_way(made, new_wire):
+    return PrimaryWay(made, new_wire())
+
+
+def test_at_the_primary_the_second_of_a_kind_is_taken_whoever_it_is_for(primary_way):
+    for end_to_end, number in enumerate((0, 1, 4, 5, 4)):
+        primary_way.exchange(number, end_to_end)
+    assert primary_way.taken == 3, "one that the HSS knows, one that it does not, and their likes"
+    assert primary_way.proxy.pending_count == 0
+    assert primary_way.used == ["b0", "b1", "b4", "b5", "b4"]
+    assert primary_way.proxy.counters.requests == {(P, "partner", 303): 5}
+    assert primary_way.proxy.counters.answers == {(HSS, 303, 2001): 5}
+    assert primary_way.proxy.counters.routed == {"HSS_AS_KNOWN": 5}
+
+
+@settings(deadline=None, derandomize=True, max_examples=60)
+@given(
+    st.lists(st.tuples(st.integers(0, USERS - 1), VECTORS, st.booleans(), st.booleans()), min_size=2, max_size=8),
+    st.sampled_from([{}, {"hss_as_default": True}, {"server_name": ""}, {"prime_with_uar": False}]),
+)
+def test_the_same_octets_leave_for_the_hss_with_and_without_the_lane(rows, changes):
+    """Users whose set the HSS knows, and users for whom it is asked for the default set; some with a learnt S-CSCF."""
+    from tests.unit.diameter_proxy.conftest import Made, Wire
+
+    ways = (PrimaryWay(Made, Wire(), **changes), PrimaryWay(Made, Wire(), has_lane=False, **changes))
+    for end_to_end, (number, (authenticate, xres, auts), is_resync, is_learnt) in enumerate(rows):
+        scheme = d.SIP_AUTHENTICATION_SCHEME.encode("Digest-AKAv1-MD5")
+        vector = Made.vector(
+            d.SIP_ITEM_NUMBER.encode(1),
+            scheme,
+            d.SIP_AUTHENTICATE.encode(authenticate),
+            d.SIP_AUTHORIZATION.encode(xres),
+        )
+        asked = scheme + (d.SIP_AUTHORIZATION.encode(auts) if is_resync else b"")
+        for way in ways:
+            if is_learnt:
+                name = d.SERVER_NAME.encode(f"sip:scscf{number}.mc2.lab")
+                way.proxy.server_names.learn(home(number)[0].encode(), name)
+        values = {"item": d.SIP_AUTH_DATA_ITEM.encode(asked), "vector": vector}
+        sent = [way.exchange(number, end_to_end, **values) for way in ways]
+        assert sent[0] == sent[1]
+
+
+@settings(deadline=None, derandomize=True, max_examples=150)
+@given(st.data())
+def test_a_mutated_message_leaves_for_the_hss_what_it_leaves_without_the_lane(data):
+    from tests.unit.diameter_proxy.conftest import Made, Wire
+
+    ways = (PrimaryWay(Made, Wire()), PrimaryWay(Made, Wire(), has_lane=False))
+    for way in ways:
+        way.exchange(1, 1)
+        way.exchange(0, 2)
+    number = data.draw(st.sampled_from([3, 0]))
+    mar = mutated(data, Made.mar(lent_set(number), end_to_end=7, session="proxy1.mc1.lab;1;2"))
+    sent = [way.receive(P, mar) for way in ways]
+    assert [bare(row) for row in sent[0]] == [bare(row) for row in sent[1]]
+    if not sent[0] or sent[0][0][0] != HSS:
+        return
+    changes = None
+    for way, ((_, out),) in zip(ways, sent, strict=True):
+        maa = Made.maa(Message.decode(out), way.known(number))
+        changes = drawn(data, maa) if changes is None else changes
+        way.back = way.receive(HSS, changed(maa, changes))
+    assert ways[0].back == ways[1].back
+    assert ways[0].proxy.pending_count == ways[1].proxy.pending_count
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"enabled": False},
+        {"not_after_s": 1.0},
+        {"other_mc_system": "mc3"},
+        {"is_primary": False},
+        {"counterpart": (b"a@b",)},
+    ],
+    ids=["disabled", "expired", "lent to another system", "lent by us to a user", "no counterpart"],
+)
+def test_at_the_primary_what_has_another_answer_takes_the_whole_way(primary_way, changes):
+    primary_way.exchange(1, 1)
+    primary_way.proxy.identities.delete("b5", 2)
+    primary_way.proxy.identities.apply(primary_way.lent(5, version=3, **changes))
+    primary_way.receive(P, primary_way.made.mar(lent_set(5), end_to_end=2, session="proxy1.mc1.lab;1;2"))
+    assert primary_way.taken == 0
+    assert Message.decode(primary_way.wire.sent[-1][1]).header.flags & 0x80 == 0, "refused by us"
+
+
+def test_an_hss_that_wants_a_uar_first_has_no_lane(made, new_wire):
+    way = PrimaryWay(made, new_wire(), prime_with_uar=True, visited_network="mc2")
+    ((peer, uar),) = way.receive(P, made.mar(lent_set(0), end_to_end=1))
+    ((_, mar),) = way.receive(peer, made.maa(Message.decode(uar), lent_set(0)))
+    assert Message.decode(mar).header.command_code == 303
+    for end_to_end in (2, 3):
+        way.receive(P, made.mar(lent_set(0), end_to_end=end_to_end))
+    assert (way.taken, len(way.wire.sent)) == (0, 4)
+
+
+def test_databases_that_take_turns_have_no_lane(made, new_wire):
+    way = PrimaryWay(made, new_wire())
+    way.proxy.reconfigure(
+        way.settings,
+        Neighbours(
+            [
+                Neighbour(P, "ims.mc1.lab", Source.PARTNER, "mc1"),
+                *(Neighbour(host, "ims.mc2.lab", Source.HSS, weight=1) for host in (HSS, HSS_2)),
+            ],
+            "ims.mc2.lab",
+        ),
+    )
+    peers = [way.receive(P, made.mar(lent_set(0), end_to_end=number))[0][0] for number in range(4)]
+    assert (way.taken, peers) == (0, [HSS, HSS_2, HSS, HSS_2])
+
+
+def test_behind_an_agent_its_route_record_is_of_the_form(primary_way):
+    record = d.ROUTE_RECORD.encode("agent.mc1.lab")
+    for end_to_end in (1, 2):
+        request = primary_way.made.mar(lent_set(0), record, end_to_end=end_to_end)
+        ((_, out),) = primary_way.receive(P, request)
+        assert (out.count(record), out.endswith(d.ROUTE_RECORD.encode(P))) == (1, True)
+    assert primary_way.taken == 1
