@@ -44,10 +44,10 @@ class AdminSocket:
         path: Path,
         proxy: Proxy,
         node: Node,
-        feed: FeedStatus | None = None,
+        feed: Callable[[], FeedStatus | None] = lambda: None,
         reload: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        """Take what reads the configuration again, where it came from a file."""
+        """Take what tells how the feed stands now, and what reads the configuration again where it came from a file."""
         self._path: Final = path
         self._proxy: Final = proxy
         self._node: Final = node
@@ -74,6 +74,9 @@ class AdminSocket:
         mask = os.umask(0o177)
         try:
             listening.bind(str(self._path))
+        except OSError:
+            listening.close()
+            raise
         finally:
             os.umask(mask)
         self._server = await asyncio.start_unix_server(self._serve, sock=listening, limit=LINE_OCTETS_MAX)
@@ -162,7 +165,8 @@ class AdminSocket:
         return [dataclasses.asdict(status) for status in self._node.peers.values()]
 
     def _describe_feed(self) -> dict[str, Any]:
-        return {} if self._feed is None else self._feed.described()
+        feed = self._feed()
+        return {} if feed is None else feed.described()
 
     def _map(self) -> dict[str, Any]:
         identities = self._proxy.identities

@@ -8,6 +8,7 @@ of them being away only ages the map.
 
 import asyncio
 import gc
+import hashlib
 import random
 import ssl
 import time
@@ -52,6 +53,7 @@ class BindingsFeed:
         assert config.feed is not None
         self._table: Final[FeedTable] = config.feed
         self._config: Final = config
+        self.basis: Final = basis_of(config)
         self._proxy: Final = proxy
         self._wait_s: Final = min(self._table.wait_s, config.limits.max_map_age_s / 3)
         self._name: Final = config.node.origin_host
@@ -64,6 +66,8 @@ class BindingsFeed:
         self.uses: Final = UseReports(self._name, self._client.send, time.monotonic)
         self._log: Final = structlog.get_logger()
         self._tasks: Final[set[asyncio.Task[None]]] = set()
+        self._untold: Final[list[tuple[bytes, tuple[bytes, ...]]]] = []
+        """De-registrations at home that the MMS has not taken yet."""
         self._is_ready: Final = asyncio.Event()
         self._is_loaded: Final = asyncio.Event()
         self._fresh: IdentityMap | None = None
@@ -76,6 +80,20 @@ class BindingsFeed:
         """Begin to follow."""
         self._spawn(self._run())
         self._spawn(self._report_uses())
+
+    def take_over(self, other: "BindingsFeed") -> None:
+        """Go on for a feed that has been stopped; before ``start``.
+
+        What it has told and learnt stays.  With an MMS that has none of its addresses everything is read anew, aside:
+        a version of one database says nothing about another.
+        """
+        self.uses.take_over(other.uses)
+        if not set(self._client.urls) & set(other._client.urls) and self._proxy.identities.age_s(0) is not None:
+            self._fresh = IdentityMap()
+        for identity in self._proxy.look_ups.waiting:
+            self.look_up(identity)
+        for impi, impus in other._untold:
+            self.report_home_deregistration(impi, impus)
 
     async def wait_until_loaded(self, within_s: float) -> bool:
         """Wait until the map is whole for the first time, or the time is over; say which."""
@@ -102,6 +120,7 @@ class BindingsFeed:
     def report_home_deregistration(self, impi: bytes, impus: tuple[bytes, ...]) -> None:
         """Tell the MMS that the HSS has de-registered a user who may have migrated."""
         if len(self._tasks) < REPORTS_MAX:
+            self._untold.append((impi, impus))
             self._spawn(self._report(impi, impus))
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
@@ -111,6 +130,8 @@ class BindingsFeed:
 
     def _begin_with_known_range(self) -> None:
         """Know our lent identities from natives before the first page: they wait (3002), nobody's HSS is asked."""
+        if self._proxy.identities.age_s(0) is not None:
+            return  # an MMS has told
         known = self._range_file.read() if self._range_file is not None else None
         if known is None and self._table.lent_prefix:
             known = LentRange(self._table.lent_domain or self._config.node.origin_realm, self._table.lent_prefix)
@@ -250,7 +271,9 @@ class BindingsFeed:
                 self._log.warning("event.refused", reason=str(exc), attempt=attempt + 1)
                 await asyncio.sleep(RETRY_S * 2**attempt)
             else:
+                self._untold.remove((impi, impus))
                 return
+        self._untold.remove((impi, impus))
         self._log.error("event.lost", event_type=body["event"])
 
     async def _report_uses(self) -> None:
@@ -296,6 +319,28 @@ async def _let_go(tables: list[dict[Any, Any]]) -> None:
             for _ in range(min(STEP_CHANGES_MAX, len(table))):
                 table.popitem()
             await asyncio.sleep(0)
+
+
+def forget(proxy: Proxy, reason: str) -> Coroutine[Any, Any, None]:
+    """Empty the map at once, for there is no feed any more; return what frees its memory little by little."""
+    for identity in proxy.look_ups.waiting:
+        proxy.look_up_failed(identity, reason)
+    return _let_go(proxy.identities.replace_by(IdentityMap()))
+
+
+def basis_of(config: Config) -> tuple[object, ...]:
+    """Return all that a feed rests on: when it is another after a reload, so must the feed be.
+
+    Raises:
+        FeedError: a certificate file cannot be read.
+    """
+    files = [] if config.feed is None or config.feed.ca is None else [config.feed.ca]
+    files += [] if config.tls is None else [config.tls.certificate, config.tls.private_key]
+    try:
+        digests = tuple(hashlib.sha256(file.read_bytes()).digest() for file in files)
+    except OSError as exc:
+        raise FeedError(f"feed: {exc}") from exc
+    return config.feed, config.limits.max_map_age_s, config.budgets.look_up_s, digests
 
 
 def feed_context(config: Config, table: FeedTable) -> ssl.SSLContext:

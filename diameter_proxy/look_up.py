@@ -50,6 +50,11 @@ class LookUps(Generic[T]):
         self.parked_count += 1
         return Parking.ASK
 
+    @property
+    def waiting(self) -> tuple[bytes, ...]:
+        """The identities that the MMS is being asked about."""
+        return tuple(self._parked)
+
     def finish(self, identity: bytes) -> list[T]:
         """Return the requests that waited for this identity."""
         requests = self._parked.pop(identity, [])

@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from diameter_proxy.feed_status import FeedStatus
@@ -29,7 +29,8 @@ CONTENT_TYPE: Final = b"text/plain; version=0.0.4; charset=utf-8"
 class ProxyCollector:
     """What the proxy and its node count, as metric families."""
 
-    def __init__(self, proxy: Proxy, node: Node, feed: FeedStatus | None = None) -> None:
+    def __init__(self, proxy: Proxy, node: Node, feed: Callable[[], FeedStatus | None] = lambda: None) -> None:
+        """Take what tells how the feed stands now; a reload may exchange it."""
         self._proxy: Final = proxy
         self._node: Final = node
         self._feed: Final = feed
@@ -87,8 +88,9 @@ class ProxyCollector:
         yield GaugeMetricFamily(
             "diameter_identity_map_age_seconds", "-1: never loaded.", value=-1 if age_s is None else age_s
         )
-        if self._feed is not None:
-            yield from _feed_families(self._feed)
+        feed = self._feed()
+        if feed is not None:
+            yield from _feed_families(feed)
         yield from self._peers()
 
     def _peers(self) -> "Iterator[Metric]":
@@ -133,7 +135,7 @@ class MetricsListener:
     def __init__(self, collector: ProxyCollector, address: str, port: int) -> None:
         self._collector: Final = collector
         self._address: Final = address
-        self._port: Final = port
+        self.wanted_port: Final = port
         self._server: asyncio.Server | None = None
 
     async def start(self) -> None:
@@ -144,9 +146,9 @@ class MetricsListener:
         """
         try:
             family = socket.AF_INET6 if ":" in self._address else socket.AF_INET
-            bound = socket.create_server((self._address, self._port), family=family)
+            bound = socket.create_server((self._address, self.wanted_port), family=family)
         except OSError as exc:
-            raise ListenFailed(f"metrics: {why_not_bound(self._address, self._port, exc)}") from exc
+            raise ListenFailed(f"metrics: {why_not_bound(self._address, self.wanted_port, exc)}") from exc
         self._server = await asyncio.start_server(self._serve, sock=bound, limit=REQUEST_OCTETS_MAX)
 
     async def stop(self) -> None:

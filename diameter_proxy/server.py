@@ -9,11 +9,11 @@ import sys
 import time
 from collections.abc import AsyncIterator, Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import structlog
 
-from diameter_proxy.bindings_feed import BindingsFeed
+from diameter_proxy.bindings_feed import BindingsFeed, basis_of, forget
 from diameter_proxy.config import Config, ConfigError, load_config
 from diameter_proxy.diameter.values import DisconnectCause
 from diameter_proxy.feed_page import FeedError
@@ -26,10 +26,7 @@ from diameter_proxy.node.listener import ListenFailed
 from diameter_proxy.node.node import Node, tls_identities
 from diameter_proxy.proxy import Proxy
 from diameter_proxy.service_manager import notify
-
-if TYPE_CHECKING:
-    from diameter_proxy.admin import AdminSocket
-    from diameter_proxy.metrics import MetricsListener
+from diameter_proxy.side_doors import SideDoors
 
 DRAIN_S: Final = 2.0
 FIRST_LOAD_S: Final = 1.0
@@ -55,8 +52,8 @@ class ProxyServer:
             config.node_config(), self._on_request, self._on_peer, self._on_answer, self._on_messages
         )
         self._feed: BindingsFeed | None = None
-        self._metrics: MetricsListener | None = None
-        self._admin: AdminSocket | None = None
+        self._changing: Final = asyncio.Lock()
+        """Held through a reload and a stop: one of them at a time."""
         self._own: Final = frozenset(
             peer.host for peer in config.peers if peer.connect and peer.realm == config.node.origin_realm
         )
@@ -72,6 +69,7 @@ class ProxyServer:
             clock=time.monotonic,
             wall_clock=time.time,
         )
+        self._doors: Final = SideDoors(self.proxy, self.node, lambda: self._feed_status, self._reload_again)
 
     async def start(self) -> None:
         """Load the identity map if the MMS is there, listen and begin to connect.
@@ -90,10 +88,14 @@ class ProxyServer:
         try:
             await self._start_node()
             self._sweep()
-            await self._start_side_doors()
         except StartFailed:
             await self._stop_feed()
             raise
+        try:
+            await self._doors.change(self._config)
+        except ReloadRefused as exc:
+            await self.stop()
+            raise StartFailed(str(exc)) from exc
 
     async def _start_node(self) -> None:
         try:
@@ -104,26 +106,6 @@ class ProxyServer:
     async def _stop_feed(self) -> None:
         if self._feed is not None:
             await self._feed.stop()
-
-    async def _start_side_doors(self) -> None:
-        config = self._config
-        try:
-            if config.metrics is not None:
-                from diameter_proxy.metrics import MetricsListener, ProxyCollector
-
-                address, port = config.metrics.address_and_port
-                self._metrics = MetricsListener(ProxyCollector(self.proxy, self.node, self._feed_status), address, port)
-                await self._metrics.start()
-            if config.admin is not None:
-                from diameter_proxy.admin import AdminSocket
-
-                self._admin = AdminSocket(
-                    config.admin.socket, self.proxy, self.node, self._feed_status, self._reload_again
-                )
-                await self._admin.start()
-        except (ListenFailed, OSError) as exc:
-            await self.stop()
-            raise StartFailed(str(exc)) from exc
 
     async def _reload_again(self) -> None:
         if self._path is None:
@@ -141,28 +123,65 @@ class ProxyServer:
             self._log.error("reload.refused", reason=str(exc))
 
     async def reload(self, path: Path) -> None:
-        """Read the file again and take over peers, routes, limits and certificates; open peers stay open.
+        """Read the file again and take it over; open peers stay open.
 
         Raises:
             ReloadRefused: the file cannot be used, or something in it takes a restart; all stays as it was.
         """
-        try:
-            config = await asyncio.to_thread(load_config, path)
-            identities = await asyncio.to_thread(tls_identities, config.node_config())
-        except (ConfigError, TlsMisconfigured) as exc:
-            raise ReloadRefused(str(exc)) from exc
-        for table in ("feed", "metrics", "admin"):
-            if getattr(config, table) != getattr(self._config, table):
-                raise ReloadRefused(f"{table}: a change takes a restart")
-        if config.node.system != self._config.node.system:
-            raise ReloadRefused("node.system: a change takes a restart")
-        self.node.reload(config.node_config(), identities)
-        self.proxy.reconfigure(config.settings(self._secret), config.neighbours())
-        self._config = config
-        self._log.info("config.reloaded", peers=len(config.peers))
+        async with self._changing:
+            try:
+                config = await asyncio.to_thread(load_config, path)
+                identities = await asyncio.to_thread(tls_identities, config.node_config())
+                feed = await self._feed_for(config)
+            except (ConfigError, TlsMisconfigured, FeedError) as exc:
+                raise ReloadRefused(str(exc)) from exc
+            try:
+                if config.node.system != self._config.node.system:
+                    raise ReloadRefused("node.system: a change takes a restart")
+                await self._doors.change(config)
+                self.node.reload(config.node_config(), identities)
+            except ReloadRefused:
+                await self._doors.change(self._config)
+                if feed is not None and self._feed is None:
+                    await feed.stop()
+                    await forget(self.proxy, "the reload was refused")
+                raise
+            self.proxy.reconfigure(config.settings(self._secret), config.neighbours())
+            self._config = config
+            await self._follow(feed)
+            self._log.info("config.reloaded", peers=len(config.peers))
+
+    async def _feed_for(self, config: Config) -> BindingsFeed | None:
+        """Return the feed that a configuration wants: the one that we have where nothing of it has changed.
+
+        The first one is followed at once: its map is whole before the first request depends on it.
+        """
+        if config.feed is None or (self._feed is not None and self._feed.basis == basis_of(config)):
+            return self._feed if config.feed is not None else None
+        feed = BindingsFeed(config, self.proxy)
+        if self._feed is None:
+            feed.start()
+            if not await feed.wait_until_loaded(FIRST_LOAD_S):
+                self._log.warning("feed.awaited", within_s=FIRST_LOAD_S)
+        return feed
+
+    async def _follow(self, feed: BindingsFeed | None) -> None:
+        old, self._feed = self._feed, feed
+        if old is None or old is feed:
+            return
+        await old.stop()
+        if feed is None:
+            await forget(self.proxy, "there is no feed any more")
+            return
+        feed.take_over(old)
+        feed.start()
 
     async def stop(self) -> None:
         """Take no new requests (3004: peers go elsewhere), let those under way end, then say good-bye to all peers."""
+        async with self._changing:
+            await self._stop()
+
+    async def _stop(self) -> None:
         self.proxy.is_draining = True
         if self.proxy.pending_count:
             self._drained.clear()
@@ -170,9 +189,7 @@ class ProxyServer:
                 await asyncio.wait_for(self._drained.wait(), DRAIN_S)
         if self._timer is not None:
             self._timer.cancel()
-        for door in (self._metrics, self._admin):
-            if door is not None:
-                await door.stop()
+        await self._doors.close()
         await self._stop_feed()
         await self.node.stop(DisconnectCause.REBOOTING, DRAIN_S)
 
@@ -189,7 +206,7 @@ class ProxyServer:
     @property
     def metrics_port(self) -> int | None:
         """The port of the metrics, where there are any."""
-        return None if self._metrics is None else self._metrics.port
+        return self._doors.metrics_port
 
     @property
     def listen(self) -> list[str]:

@@ -55,6 +55,12 @@ class UseReports:
         self._waiting[binding] = None
         self._woken.set()
 
+    def take_over(self, other: "UseReports") -> None:
+        """Go on where the reports of a feed that is exchanged have ended: nothing is lost, nothing told twice."""
+        self._told.update(other._told)
+        self._waiting.update(other._waiting)
+        self._complete_from_s = other._complete_from_s
+
     async def run(self) -> None:
         """Report until cancelled: a first use at once, and every ``EVERY_S`` that there was none."""
         retry_s = RETRY_S

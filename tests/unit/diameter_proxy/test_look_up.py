@@ -28,3 +28,11 @@ def test_the_rate_is_capped_and_a_guessing_partner_does_not_take_our_own_share()
     assert asked == [Parking.ASK, Parking.ASK, Parking.REFUSED]
     assert look_ups.park(b"own", C, 9, 0.0) is Parking.ASK
     assert look_ups.park(b"later", P, 9, 0.5) is Parking.ASK
+
+
+def test_who_is_asked_about_is_known_until_it_is_finished():
+    look_ups = LookUps()
+    look_ups.park(b"a", Source.CSCF, 1, 0.0)
+    assert look_ups.waiting == (b"a",)
+    look_ups.finish(b"a")
+    assert look_ups.waiting == ()

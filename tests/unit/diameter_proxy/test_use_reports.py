@@ -88,6 +88,20 @@ async def test_what_is_remembered_is_bounded_and_forgetting_loses_nothing(mms, m
     assert mms.taken == [(["b1", "b2", "b3"], 0.0)]
 
 
+async def test_an_exchanged_feed_loses_no_use_and_tells_none_twice(mms):
+    before = mms.reports()
+    before.note("b1")
+    await before.report()
+    before.note("b2")
+    mms.now += 9
+    after = mms.reports()
+    after.take_over(before)
+    after.note("b1")
+    after.note("b2")
+    await after.report()
+    assert mms.taken == [(["b1"], 0.0), (["b2"], 9.0)]
+
+
 async def test_it_goes_on_by_itself_when_the_mms_is_back(mms, monkeypatch):
     monkeypatch.setattr(use_reports, "RETRY_S", 0.01)
     monkeypatch.setattr(use_reports, "PAUSE_S", 0.0)
