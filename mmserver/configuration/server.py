@@ -46,7 +46,7 @@ class Server:
         self._tls = TlsFiles(config, make_catalogue(config))
         self._clients = self._tls.partners
         self._store = _open_store(config)
-        self._probe = None if self._store is None else WriteProbe(self._store.touch, (StoreUnavailable,))
+        self._probe = None if self._store is None else WriteProbe(self._store.touch, {StoreUnavailable: STORE})
         self.directory = Directory(
             config,
             store=self._store,
@@ -117,8 +117,7 @@ class Server:
             await self._tls.mms.get_json(f"{self._config.mms.url}/health")
         except PeerFailure as exc:
             return Missing(MMS, str(exc))
-        why = None if self._probe is None else await self._probe.missing()
-        return None if why is None else Missing(STORE, f"store: {why}: disk full, read-only, or the database gone?")
+        return None if self._probe is None else await self._probe.missing()
 
     def _listener(self) -> HttpServer:
         idms = self._config.idms

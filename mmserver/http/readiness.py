@@ -1,13 +1,14 @@
 """Can a server serve?  What is missing has a problem type of its own; a store is tried with a real write.
 
 The write changes nothing and is committed.  It is tried at most once in ``AGE_S``, however many ask and how often,
-takes its turn among the other writers, and has a deadline: a probe adds no load that matters and never hangs.
+takes its turn among the other writers, and has a deadline, with all else that is asked of the store: a probe adds no
+load that matters and never hangs.
 """
 
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, NamedTuple
 
 from mmserver.http.problems import ProblemKind
@@ -41,21 +42,21 @@ class WriteProbe:
     def __init__(
         self,
         write: Callable[[], Awaitable[None]],
-        failures: tuple[type[Exception], ...],
+        failures: Mapping[type[Exception], ProblemKind],
         *,
         within_s: float = WITHIN_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``write`` commits something that changes nothing, or raises one of ``failures``."""
+        """``write`` commits what changes nothing, or raises one of ``failures``: the first that fits is told."""
         self._write = write
         self._failures = failures
         self._within_s = within_s
         self._clock = clock
         self._tried_at: float | None = None
-        self._outcome: str | None = None
+        self._outcome: Missing | None = None
         self._under_way: asyncio.Task[None] | None = None
 
-    async def missing(self) -> str | None:
+    async def missing(self) -> Missing | None:
         """Return why the store takes no write, or None."""
         if self._under_way is None and (self._tried_at is None or self._clock() - self._tried_at >= AGE_S):
             self._under_way = asyncio.get_running_loop().create_task(self._try())
@@ -76,8 +77,14 @@ class WriteProbe:
                 await self._write()
             self._outcome = None
         except TimeoutError:
-            self._outcome = f"no write within {self._within_s:g} s"
-        except self._failures as exc:
-            self._outcome = str(exc)
+            self._outcome = _missing(STORE, f"no write within {self._within_s:g} s")
+        except tuple(self._failures) as exc:
+            kind = next(kind for failure, kind in self._failures.items() if isinstance(exc, failure))
+            self._outcome = _missing(kind, str(exc))
         finally:
             self._tried_at, self._under_way = self._clock(), None
+
+
+def _missing(kind: ProblemKind, why: str) -> Missing:
+    hint = ": disk full, read-only, or the database gone?" if kind is STORE else ""
+    return Missing(kind, f"store: {why}{hint}")

@@ -51,7 +51,7 @@ class Service:
         )
         lent_range = LentRange(domain=config.system.home_domain, prefix=config.allocation.partner.prefix)
         self.feed = Feed(self.store, lent_range, clock=time.time)
-        self._probe = WriteProbe(self.store.touch, (MigrationError,))
+        self._probe = WriteProbe(self._try_store, {SchemaOutdated: SCHEMA, MigrationError: STORE})
         agreements = Agreements(config.partners)
         self.cx = CxNode(config, CxServer(config, self.store, clock=time.time, agreements=agreements))
         pools = load_pools(config)
@@ -143,15 +143,9 @@ class Service:
 
     async def missing(self) -> Missing | None:
         """Return what keeps the server from serving, or None: a write to the store, its schema, a connected proxy."""
-        try:
-            await self.store.require_schema()
-        except SchemaOutdated as exc:
-            return Missing(SCHEMA, f"store: {exc}")
-        except MigrationError as exc:
-            return Missing(STORE, f"store: {exc}")
-        why = await self._probe.missing()
-        if why is not None:
-            return Missing(STORE, f"store: {why}: disk full, read-only, or the database gone?")
+        missing = await self._probe.missing()
+        if missing is not None:
+            return missing
         if not self.cx.open_peers():
             return Missing(PROXIES, f"diameter: none of {', '.join(self._config.diameter.peers)} is connected")
         return None
@@ -183,6 +177,10 @@ class Service:
     async def __aexit__(self, *_exc: object) -> None:
         """Stop: waiting readers go, requests and RTRs under way end, peers get a DPR."""
         await self._parts.aclose()
+
+    async def _try_store(self) -> None:
+        await self.store.require_schema()
+        await self.store.touch()
 
     def _on_life_ended(self) -> None:
         log.warning("store.restored", consequence="every reader of the feed starts again")

@@ -4,11 +4,18 @@ import asyncio
 
 import pytest
 
-from mmserver.http.readiness import AGE_S, KINDS, WriteProbe
+from mmserver.http.readiness import AGE_S, KINDS, SCHEMA, STORE, Missing, WriteProbe
 
 
-class Full(Exception):
-    """No room."""
+class Failed(Exception):
+    """The store said no."""
+
+
+class Old(Failed):
+    """It is of another version."""
+
+
+HINT = ": disk full, read-only, or the database gone?"
 
 
 class Store:
@@ -30,7 +37,7 @@ class Store:
             raise self.fault
 
     def probe(self, within_s: float = 5.0) -> WriteProbe:
-        return WriteProbe(self.write, (Full,), within_s=within_s, clock=lambda: self.now)
+        return WriteProbe(self.write, {Old: SCHEMA, Failed: STORE}, within_s=within_s, clock=lambda: self.now)
 
 
 async def test_an_outcome_is_kept_for_a_while_and_then_tried_again() -> None:
@@ -38,11 +45,13 @@ async def test_an_outcome_is_kept_for_a_while_and_then_tried_again() -> None:
     probe = store.probe()
     assert [await probe.missing() for _ in range(5)] == [None] * 5
     assert store.writes == 1
-    store.fault = Full("database or disk is full")
+    store.fault = Failed("database or disk is full")
     store.now += AGE_S
-    assert await probe.missing() == "database or disk is full"
+    assert await probe.missing() == Missing(STORE, f"store: database or disk is full{HINT}")
+    store.fault, store.now = Old("schema 0001"), store.now + AGE_S
+    assert await probe.missing() == Missing(SCHEMA, "store: schema 0001")
     store.fault, store.now = None, store.now + AGE_S
-    assert (await probe.missing(), store.writes) == (None, 3)
+    assert (await probe.missing(), store.writes) == (None, 4)
 
 
 async def test_a_hundred_who_ask_at_once_share_one_write() -> None:
@@ -61,7 +70,7 @@ async def test_a_hundred_who_ask_at_once_share_one_write() -> None:
 async def test_a_write_that_does_not_end_is_given_up() -> None:
     store = Store()
     store.gate.clear()
-    assert await store.probe(within_s=0.01).missing() == "no write within 0.01 s"
+    assert await store.probe(within_s=0.01).missing() == Missing(STORE, f"store: no write within 0.01 s{HINT}")
     probe = store.probe()
     asked = asyncio.create_task(probe.missing())
     await asyncio.wait_for(store.begun.wait(), 5)
