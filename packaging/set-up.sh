@@ -17,7 +17,7 @@ declare -A GROUPS_OF=(
   [judges]="freeDiameterd:freediameterd /usr/lib/freeDiameter/acl_wl.fdx:freediameter-extensions erl:erlang-base
             /usr/share/doc/erlang-diameter:erlang-diameter openssl:openssl tshark:tshark ip:iproute2 faketime:faketime"
   [compiler]="cc:gcc /usr/include/stdlib.h:libc6-dev /usr/include/openssl/ssl.h:libssl-dev /usr/include/python3.11/Python.h:python3-dev"
-  [database]="pg_virtualenv:postgresql-common /usr/lib/postgresql/15/bin/postgres:postgresql-15"
+  [database]="pg_virtualenv:postgresql-common /usr/lib/postgresql/15/bin/postgres:postgresql-15 mkfs.ext4:e2fsprogs"
   [containers]="podman:podman runc:runc conmon:conmon /usr/lib/podman/netavark:netavark /usr/lib/podman/aardvark-dns:aardvark-dns
          iptables:iptables debootstrap:debootstrap /lib/systemd/systemd:systemd"
   [browser]="chromium:chromium /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf:fonts-dejavu-core"
