@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from mmserver.http.postgresql import connection_arguments
 from mmserver.migration.store_life import POSTGRESQL_HERE
+from mmserver.migration.store_sqlite import in_place
 
 READ_ONLY: Final = {"read_only": True}
 POOL_WAIT_S: Final = 5.0
@@ -27,7 +28,7 @@ NO_WAIT_FOR_DISK: Final = "SET LOCAL synchronous_commit TO off"
 def create_store_engine(url: str, busy_timeout_s: float) -> AsyncEngine:
     """Return an asynchronous engine for ``url``; a writer waits ``busy_timeout_s`` for another at most."""
     if sqlalchemy.make_url(url).get_backend_name() == "sqlite":
-        engine = create_async_engine(url, pool_timeout=POOL_WAIT_S)
+        engine = create_async_engine(in_place(url), pool_timeout=POOL_WAIT_S)
         serialise_writers(engine.sync_engine, busy_timeout_s)
         return engine
     return create_async_engine(
