@@ -14,7 +14,8 @@ import httpcore2
 import httpx2
 
 CONNECTIONS_MAX: Final = 100
-KEPT_ALIVE_MAX: Final = 20
+KEPT_ALIVE_MAX: Final = CONNECTIONS_MAX
+"""All of them: with less a burst makes a TLS handshake for each request over it, when there is most to do anyway."""
 KEPT_ALIVE_S: Final = 5.0
 
 

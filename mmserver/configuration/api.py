@@ -45,6 +45,8 @@ from mmserver.references import CSC_4, CSC_17
 
 ADMIN_BODY_OCTETS_MAX: Final = 1024 * 1024
 """Service areas are larger than requests of UEs."""
+_CONNECTION_DETAILS: Final = "/csc-4/v1/partner-mc-system-connection-details"
+_ACCESS: Final = "/csc-17/v1/partner-mc-system-access"
 _XML: Final = {"content": {ue_configuration.MEDIA_TYPE: {"schema": {"type": "string"}}}}
 
 Clock = Callable[[], float]
@@ -92,6 +94,8 @@ def create_api(config: CmsConfig, parts: Parts) -> FastAPI:
         body_octets_max=config.limits.body_octets_max,
         metrics=parts.metrics,
         metrics_clients=config.metrics.clients,
+        beginnings=(_CONNECTION_DETAILS, _ACCESS),
+        in_progress_max=config.limits.in_progress_max,
     )
     refusals = parts.metrics.counter("cms_refusals", "Requests refused, by step and problem.", "step", "problem")
 

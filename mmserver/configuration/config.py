@@ -94,6 +94,9 @@ class LimitsTable(Table):
     burst: Annotated[int, Field(ge=1)] = 60
     partner_requests_per_s: Annotated[float, Field(gt=0)] = 500.0
     partner_burst: Annotated[int, Field(ge=1)] = 1000
+    in_progress_max: Annotated[
+        int, Field(ge=1, le=10_000, description="Requests of CSC-4 and accesses of CSC-17 at one time; more: 503.")
+    ] = 64
     callers_max: Annotated[int, Field(ge=1)] = 100_000
 
 

@@ -8,6 +8,7 @@ from mmserver.configuration.errors import STEP, Refusal
 from mmserver.http.problems import (
     CLIENT_NOT_ALLOWED,
     OF_EVERY_OPERATION,
+    OVERLOADED,
     TOO_MANY_REQUESTS,
     ProblemKind,
     problem_responses,
@@ -84,8 +85,9 @@ _NOT_USABLE: Final = ProblemKind(
 )
 
 PARTS: Final[dict[str, tuple[ProblemKind, ...]]] = {
-    "csc-4": (*_TOKENS, *_PROCEDURE, *_PARTNER_SIDE, *_FROM_MMS),
+    "csc-4": (OVERLOADED, *_TOKENS, *_PROCEDURE, *_PARTNER_SIDE, *_FROM_MMS),
     "csc-17": (
+        OVERLOADED,
         *_PARTNER_SIDE,
         *_FROM_MMS,
         *_kinds(errors.MmsUnreachable, errors.AnswerNotUsable, errors.StillWithdrawn),

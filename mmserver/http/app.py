@@ -5,7 +5,7 @@ A program adds its routers, its own readiness check and what it counts.  Routes 
 """
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
@@ -15,6 +15,7 @@ from mmserver.http import metrics as prometheus
 from mmserver.http.access import BODY_OCTETS_MAX, AccessControl, RouteGroup
 from mmserver.http.metrics import Metrics
 from mmserver.http.observation import Observation
+from mmserver.http.overload import Overload
 from mmserver.http.problems import (
     OF_EVERY_OPERATION,
     ProblemFound,
@@ -24,6 +25,8 @@ from mmserver.http.problems import (
 from mmserver.http.readiness import KINDS, ReadinessCheck
 from mmserver.http.trace import TraceContext
 from mmserver.messages import Problem
+
+IN_PROGRESS_MAX: Final = 64
 
 
 class _Application(FastAPI):
@@ -51,10 +54,13 @@ def create_app(
     body_octets_max: int = BODY_OCTETS_MAX,
     metrics: Metrics | None = None,
     metrics_clients: Iterable[str] = (),
+    beginnings: Iterable[str] = (),
+    in_progress_max: int = IN_PROGRESS_MAX,
 ) -> FastAPI:
     """Return an application with ``/health``, ``/ready``, ``/openapi.json``, ``/metrics`` and nothing else yet.
 
-    ``groups`` says who may call the routes that the caller adds; the first three ask for no client name.
+    ``groups`` says who may call the routes that the caller adds; the first three ask for no client name.  Of POSTs to the
+    paths ``beginnings`` there are ``in_progress_max`` at one time.
     """
     metrics = metrics or Metrics()
     app = _Application(
@@ -68,6 +74,9 @@ def create_app(
     install_problem_handlers(app)
     everybody = tuple(RouteGroup.for_anybody(path) for path in ("/health", "/ready", "/openapi.json"))
     scrapers = RouteGroup.for_clients("/metrics", metrics_clients)
+    app.add_middleware(
+        Overload, beginnings=frozenset(beginnings), in_progress_max=in_progress_max, metrics=metrics
+    )
     app.add_middleware(AccessControl, groups=(*groups, *everybody, scrapers), body_octets_max=body_octets_max)
     app.add_middleware(Observation, metrics=metrics)
     app.add_middleware(TraceContext)

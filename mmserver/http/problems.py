@@ -43,6 +43,7 @@ class ProblemKind:
 INVALID_REQUEST: Final = ProblemKind(422, "invalid-request", "The request is not valid", detail="body: Field required")
 CLIENT_NOT_ALLOWED: Final = ProblemKind(403, "client-not-allowed", "This client may not call this operation")
 TOO_MANY_REQUESTS: Final = ProblemKind(429, "too-many-requests", "Too many requests", detail="try again later")
+OVERLOADED: Final = ProblemKind(503, "overloaded", "Too many requests are in progress", detail="try again later")
 OF_EVERY_OPERATION: Final = (
     ProblemKind(400, "bad-request", "Bad Request", detail="There was an error parsing the body"),
     CLIENT_NOT_ALLOWED,

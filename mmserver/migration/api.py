@@ -4,13 +4,13 @@ Only HTTP lives here: bodies in, bodies out, refusals as problem details.  ``api
 """
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Final
 
 import structlog
 from fastapi import APIRouter, Depends, FastAPI, Query, Request
 
 from mmserver.http.access import RouteGroup
-from mmserver.http.app import create_app
+from mmserver.http.app import IN_PROGRESS_MAX, create_app
 from mmserver.http.problems import (
     TYPE_PREFIX,
     install_translation,
@@ -60,6 +60,9 @@ from mmserver.migration.user_withdrawals import UserWithdrawals
 from mmserver.migration.withdrawal import Withdrawal
 from mmserver.references import CSC_X
 
+BEGINNINGS: Final = ("/csc-x/v1/primary-mc-system-sip-identities", "/csc-x/v1/partner-mc-system-sip-identities")
+"""What a user's migration begins with at this server; confirming and releasing end it."""
+
 log = structlog.get_logger()
 
 
@@ -79,7 +82,12 @@ class Parts:
     reload: Reloading
 
 
-def create_api(parts: Parts, clients: ClientsTable, metrics_clients: tuple[str, ...] = ()) -> FastAPI:
+def create_api(
+    parts: Parts,
+    clients: ClientsTable,
+    metrics_clients: tuple[str, ...] = (),
+    in_progress_max: int = IN_PROGRESS_MAX,
+) -> FastAPI:
     """Return the whole HTTP application of the MMS."""
     app = create_app(
         title="Migration management server",
@@ -88,6 +96,8 @@ def create_api(parts: Parts, clients: ClientsTable, metrics_clients: tuple[str, 
         readiness=parts.readiness,
         metrics=parts.metrics.families,
         metrics_clients=metrics_clients,
+        beginnings=BEGINNINGS,
+        in_progress_max=in_progress_max,
     )
     install_translation(app, Refusal, lambda exc: _refusal_to_problem(exc, parts.metrics))
     install_translation(app, StoreUnavailable, _unavailable_to_problem)

@@ -91,6 +91,7 @@ class HttpTable(Table):
     port: Port = 443
     clients: ClientsTable
     client_ca: Annotated[ConfigFile, Field(description="CA that issued the clients' certificates, PEM.")]
+    in_progress_max: Annotated[int, Field(ge=1, le=10_000, description="Allocations at one time; more: 503.")] = 128
 
 
 class DiameterTable(Table):

@@ -5,7 +5,7 @@ The OpenAPI document shows them with an example each; a test holds every answer 
 
 from typing import Any, Final
 
-from mmserver.http.problems import OF_EVERY_OPERATION, ProblemKind, problem_responses
+from mmserver.http.problems import OF_EVERY_OPERATION, OVERLOADED, ProblemKind, problem_responses
 from mmserver.migration import errors
 from mmserver.migration.allocation import PARTNER_STEP, PRIMARY_STEP
 from mmserver.migration.errors import Kind, Refusal
@@ -65,8 +65,8 @@ OF_THE_STORE: Final = (STORE_UNAVAILABLE, *kinds(errors.NotStorable))
 
 # fmt: off
 OPERATIONS: Final[dict[str, tuple[ProblemKind, ...]]] = {
-    "get_primary_mc_system_sip_identities": _STEP_5,
-    "get_partner_mc_system_sip_identities": _STEP_10,
+    "get_primary_mc_system_sip_identities": (OVERLOADED, *_STEP_5),
+    "get_partner_mc_system_sip_identities": (OVERLOADED, *_STEP_10),
     "try_primary_mc_system_sip_identities": (),
     "try_partner_mc_system_sip_identities": (),
     "list_bindings":       (),

@@ -126,7 +126,7 @@ class Service:
             self.reload.run,
         )
         self.http = HttpServer(
-            create_api(parts, config.http.clients, config.metrics.clients),
+            create_api(parts, config.http.clients, config.metrics.clients, config.http.in_progress_max),
             address=config.http.address,
             port=config.http.port,
             context=context.listening,
