@@ -59,8 +59,8 @@ def create_app(
 ) -> FastAPI:
     """Return an application with ``/health``, ``/ready``, ``/openapi.json``, ``/metrics`` and nothing else yet.
 
-    ``groups`` says who may call the routes that the caller adds; the first three ask for no client name.  Of POSTs to the
-    paths ``beginnings`` there are ``in_progress_max`` at one time.
+    ``groups`` says who may call the routes that the caller adds; the first three ask for no client name.
+    Of POSTs to the paths ``beginnings`` there are ``in_progress_max`` at one time.
     """
     metrics = metrics or Metrics()
     app = _Application(
@@ -74,9 +74,7 @@ def create_app(
     install_problem_handlers(app)
     everybody = tuple(RouteGroup.for_anybody(path) for path in ("/health", "/ready", "/openapi.json"))
     scrapers = RouteGroup.for_clients("/metrics", metrics_clients)
-    app.add_middleware(
-        Overload, beginnings=frozenset(beginnings), in_progress_max=in_progress_max, metrics=metrics
-    )
+    app.add_middleware(Overload, beginnings=frozenset(beginnings), in_progress_max=in_progress_max, metrics=metrics)
     app.add_middleware(AccessControl, groups=(*groups, *everybody, scrapers), body_octets_max=body_octets_max)
     app.add_middleware(Observation, metrics=metrics)
     app.add_middleware(TraceContext)

@@ -1,4 +1,4 @@
-"""So many requests at once that begin something new, and no more: one over it is refused at once, not queued without end.
+"""So many requests at once that begin something new, and no more: one over it is refused, not queued without end.
 
 A queue that only grows answers everybody too late: those who wait have gone when their turn comes, and the work was for
 nothing (RFC 9110 §15.6.4, §10.2.3).  What ends something that was begun (confirm, release) is never refused, so that a

@@ -191,8 +191,9 @@ def test_a_partner_that_is_down_or_silent_leaves_nothing(systems, make_world) ->
 
 
 def test_a_cms_killed_after_step_6_leaves_nothing_when_the_hold_has_lapsed(systems, make_world) -> None:
+    """And who comes while it has its hands full is told so at once, with 503 and Retry-After."""
     mc1, mc2 = systems
-    first, second = make_world()
+    first, second = make_world({"limits": "[limits]\nin_progress_max = 1\n"})
     second.stop()
 
     async def ask_and_be_cut_off() -> None:
@@ -202,6 +203,10 @@ def test_a_cms_killed_after_step_6_leaves_nothing_when_the_hold_has_lapsed(syste
     async def kill_in_step_7() -> None:
         asking = asyncio.create_task(ask_and_be_cut_off())
         assert await asyncio.to_thread(wait_until, lambda: states(mc1) == [["held"]], 15)
+        refused = await asyncio.to_thread(ask, mc1)
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+        assert refused.json()["type"].endswith(":overloaded")
+        assert [event["problem"] for event in first.events("request.refused")] == ["overloaded"]
         first.kill()
         await asking
 
