@@ -1,8 +1,9 @@
 """Scenarios listed and run, each in a lab of its own, each judged from its capture."""
 
+import importlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from lab import traces
 from lab.commands.errors import Failure, Misuse
@@ -18,6 +19,9 @@ from lab.commands.starting import (
 from lab.run_directory import RunDirectory, new_lab_id, new_run_path
 from lab.scenarios.library import SCENARIOS, UnknownScenario, scenario_named
 from lab.scenarios.model import Scenario
+
+_JUDGE: Final = "lab.commands.verdicts"
+"""Loaded when the run is over: what judging takes would make the lab start later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +123,8 @@ def _live(outcome: RunOutcome, lab_id: str, order: RunOrder, say: Say, *, show: 
             if event["event"] == "completed":  # the capture is whole: it is judged while the lab goes down
                 _judge(outcome, show=show)
                 judged = True
+            if event["event"] == "capture.stopping":  # nobody waits for a processor now
+                importlib.import_module(_JUDGE)
             kept |= event["event"] == "kept"
     finally:
         supervisor.let_go()
@@ -131,7 +137,7 @@ def _live(outcome: RunOutcome, lab_id: str, order: RunOrder, say: Say, *, show: 
 
 
 def _judge(outcome: RunOutcome, *, show: bool) -> None:
-    from lab.commands.verdicts import judge_run  # what judging takes would make the lab start later
+    from lab.commands.verdicts import judge_run
 
     try:
         judge_run(outcome, show=show)

@@ -11,6 +11,8 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -67,12 +69,14 @@ def dissect(capture: Path, *, key_log: Path | None = None, config: Path | None =
     if not capture.is_file():
         raise DissectionFailed(f"{capture}: no such capture")
     keys = ("-o", f"tls.keylog_file:{key_log}") if key_log else ()
-    packets = stream_packets(capture, *keys, "-Y", _FILTER, "-J", _LAYERS, config=config)
-    lines = _lines_of(capture)
+    with ThreadPoolExecutor(1) as beside:  # two passes that know nothing of each other
+        reading = beside.submit(_lines_of, capture)
+        messages = read_packets(stream_packets(capture, *keys, "-Y", _FILTER, "-J", _LAYERS, config=config))
+        lines = reading.result()
     payloads = tuple(read_payloads(lines))
     if not payloads:
         raise DissectionFailed(f"{capture}: there is no frame with TCP or UDP in it")
-    return read_packets(packets, payloads, read_broken(lines))
+    return replace(messages, payloads=payloads, broken=tuple(read_broken(lines)))
 
 
 def stream_packets(capture: Path, *arguments: str, config: Path | None = None) -> Iterator[dict[str, Any]]:

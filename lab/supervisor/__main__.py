@@ -104,9 +104,10 @@ async def _run_scenario(scenario: Scenario, lab: Lab, facts: dict[str, Any]) -> 
         await Runner(lab).run(scenario.steps)
     except StepFailed as exc:
         failure = str(exc)
-    await lab.finish_capture()
+    # Both take their time, and neither a processor: side by side.
+    made_with, _ = await asyncio.gather(asyncio.to_thread(environment, lab.runtime.name), lab.finish_capture())
     ending = {"completed": failure is None, "failure": failure, "ended_programs": lab.unexpected}
-    lab.files.run.write_run(facts | ending | {"environment": await asyncio.to_thread(environment, lab.runtime.name)})
+    lab.files.run.write_run(facts | ending | {"environment": made_with})
     if failure is not None:
         _tell({"event": "failed", "reason": failure})
         return 1

@@ -1,7 +1,8 @@
 """dumpcap on every bridge of the lab, from before the first program starts until after the last has ended.
 
 It is ready when standard error says ``File:``.  What the kernel holds at SIGINT is lost (up to 0.25 s of frames), so a
-last datagram is sent over each bridge, and the end waits until the file has it.  dumpcap writes what a bridge gives as
+last datagram is sent over each bridge, and the end waits until the file has it.  The file is its standard output: only
+that it writes as frames come, while a file of its own gets them twice a second.  dumpcap writes what a bridge gives as
 it comes; ``reordercap`` puts the frames in the order of their time.
 """
 
@@ -45,14 +46,16 @@ class Dumpcap:
         argv = ["dumpcap", "-q", "-B", str(BUFFER_MIB)]
         for interface, expression in plan.capture_filters(self._topology):
             argv += ["-i", interface, *(["-f", expression] if expression else [])]
-        argv += ["-w", str(self._file)]
-        self._process = await asyncio.create_subprocess_exec(
-            *self._runtime.command(plan.SWITCH, argv, {MARK: self._lab_id}),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.PIPE,
-            start_new_session=True,
-        )
+        argv += ["-w", "-"]
+        self._file.touch(mode=0o600)  # CK and IK pass in clear inside a core
+        with self._file.open("wb") as file:
+            self._process = await asyncio.create_subprocess_exec(
+                *self._runtime.command(plan.SWITCH, argv, {MARK: self._lab_id}),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=file,
+                stderr=asyncio.subprocess.PIPE,
+                start_new_session=True,
+            )
         try:
             async with asyncio.timeout(READY_S):
                 await self._until_it_captures(self._process)
@@ -78,7 +81,7 @@ class Dumpcap:
 
     async def _put_in_order(self) -> None:
         draft = self._file.with_name(f".{self._file.name}.ordered")
-        draft.touch(mode=0o600)  # as dumpcap makes its file: CK and IK pass in clear inside a core
+        draft.touch(mode=0o600)  # as the file itself
         sorting = await asyncio.create_subprocess_exec(
             "reordercap",
             str(self._file),

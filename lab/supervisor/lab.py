@@ -107,6 +107,7 @@ class Lab:
     async def finish_capture(self) -> None:
         """Stop capturing; the file is whole afterwards."""
         if self._capture is not None:
+            self.timeline.note("capture.stopping")
             await self._capture.stop()
             self.timeline.note("capture.stopped")
             self._capture = None
