@@ -9,6 +9,9 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
+
+FOR_COLOURS: Final = ("rich", "pygments")
 
 
 @contextmanager
@@ -16,15 +19,15 @@ def quick_imports() -> Iterator[None]:
     """Load a program's parts inside this block, before anything else of the program.
 
     - No search for cycles: what is imported stays, so a search finds nothing; later ones leave it out too.
-    - No ``rich``: structlog loads it for colours at a terminal, and goes without where there is none.
+    - No ``rich`` and no ``pygments``: structlog and Mako load them for colours, and go without where there are none.
     - A pydantic model is built when it is first used: FastAPI has sixty that only an OpenAPI document needs.
     """
     # FastAPI marks a request's body so; only a model that is built late complains, and in the midst of our JSON lines.
     warnings.filterwarnings("ignore", message="The 'alias' attribute with value 'body'")
-    was_collecting, is_loaded = gc.isenabled(), "rich" in sys.modules
+    was_collecting, hidden = gc.isenabled(), [name for name in FOR_COLOURS if name not in sys.modules]
     gc.disable()
-    if not is_loaded:
-        sys.modules["rich"] = None  # type: ignore[assignment]  # the import system's word for "not to be found"
+    for name in hidden:
+        sys.modules[name] = None  # type: ignore[assignment]  # the import system's word for "not to be found"
     from pydantic import BaseModel
 
     was_put_off = BaseModel.model_config.get("defer_build", False)
@@ -33,8 +36,8 @@ def quick_imports() -> Iterator[None]:
         yield
     finally:
         BaseModel.model_config["defer_build"] = was_put_off
-        if not is_loaded:
-            sys.modules.pop("rich", None)
+        for name in hidden:
+            sys.modules.pop(name, None)
         gc.freeze()
         if was_collecting:
             gc.enable()

@@ -7,19 +7,16 @@ versions become visible in their own order.  Readers wait for nobody and see one
 in ``mmserver.http.postgresql``.
 """
 
-import contextlib
-import sqlite3
 from typing import Any, Final
 
 import sqlalchemy
-from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from mmserver.http.postgresql import connection_arguments
 from mmserver.migration.store_life import POSTGRESQL_HERE
 from mmserver.migration.store_sqlite import in_place
+from mmserver.migration.store_writers import READ_ONLY, serialise_writers
 
-READ_ONLY: Final = {"read_only": True}
 POOL_WAIT_S: Final = 5.0
 LOCK_WRITER: Final = f"SELECT life = ({POSTGRESQL_HERE}) FROM feed_version FOR NO KEY UPDATE"  # noqa: S608  # constants
 NO_WAIT_FOR_DISK: Final = "SET LOCAL synchronous_commit TO off"
@@ -78,33 +75,3 @@ def read_options(engine: AsyncEngine) -> dict[str, Any]:
     if engine.dialect.name == "sqlite":
         return READ_ONLY
     return {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-
-
-def serialise_writers(engine: sqlalchemy.Engine, busy_timeout_s: float, *, synchronous: str = "full") -> None:
-    """Make every transaction of this SQLite engine BEGIN IMMEDIATE, unless it is marked read-only."""
-    pragmas = (
-        "journal_mode=wal",
-        f"synchronous={synchronous}",
-        "foreign_keys=on",
-        f"busy_timeout={int(busy_timeout_s * 1000)}",
-    )
-
-    @event.listens_for(engine, "connect")
-    def _on_connect(dbapi: Any, _record: Any) -> None:
-        dbapi.isolation_level = None  # we write BEGIN ourselves
-        cursor = dbapi.cursor()
-        for pragma in pragmas:
-            cursor.execute("pragma " + pragma)
-        cursor.close()
-
-    @event.listens_for(engine, "begin")
-    def _on_begin(connection: sqlalchemy.Connection) -> None:
-        read_only = connection.get_execution_options().get("read_only")
-        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
-
-    @event.listens_for(engine, "invalidate")
-    def _on_invalidate(dbapi: Any, _record: Any, _exc: BaseException | None) -> None:
-        # A task cancelled at a statement leaves its cursor open, and SQLite closes no connection before its cursors:
-        # the lock would stay with it.
-        with contextlib.suppress(sqlite3.Error):
-            dbapi.rollback()

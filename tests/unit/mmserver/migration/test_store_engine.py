@@ -2,30 +2,13 @@
 
 from typing import Any
 
-import pytest
-import sqlalchemy
-from sqlalchemy.exc import OperationalError
-
 from mmserver.migration.store_engine import (
     READ_ONLY,
     create_store_engine,
     listening_arguments,
     read_options,
     renewals_engine,
-    serialise_writers,
 )
-
-
-def test_a_second_writer_waits_and_a_reader_does_not(tmp_path: Any) -> None:
-    engine = sqlalchemy.create_engine(f"sqlite:///{tmp_path}/x.sqlite")
-    serialise_writers(engine, 0.1)
-    with engine.begin() as first:
-        first.exec_driver_sql("CREATE TABLE t (v INT)")
-        with pytest.raises(OperationalError, match="locked"), engine.begin():
-            pass
-        with engine.connect().execution_options(**READ_ONLY) as reader, reader.begin():
-            assert reader.exec_driver_sql("SELECT count(*) FROM sqlite_master").scalar() == 0
-    engine.dispose()
 
 
 async def test_commits_are_durable_and_keys_are_enforced(tmp_path: Any) -> None:
