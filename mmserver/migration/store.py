@@ -52,6 +52,21 @@ ROWS_MAX: Final = 1000
 # at the partner waits for several of them.
 _OVERWRITE: Final = update(bindings).where(bindings.c.handle == bindparam("of_handle"))
 LIVE: Final = bindings.c.state != BindingState.QUARANTINED.value
+_OF_HANDLE: Final = select(bindings).where(bindings.c.handle == bindparam("of_handle")).limit(1)
+_LIVE_OF_KEY: Final = (
+    select(bindings)
+    .where(bindings.c.role == bindparam("of_role"), bindings.c.key == bindparam("of_key"), LIVE)
+    .limit(1)
+)
+_TAKEN: Final = select(lent_identities.c.identity).where(
+    lent_identities.c.identity.in_(bindparam("wanted", expanding=True)),
+    lent_identities.c.scope == bindparam("of_scope"),
+)
+_ADD: Final = insert(bindings)
+_ADD_LENT: Final = insert(lent_identities)
+# Not a sequence: with one, a reader could skip a change that commits late.
+_TAKE_VERSION: Final = update(feed_version).values(v=feed_version.c.v + 1).returning(feed_version.c.v)
+_ACKNOWLEDGED: Final = select(acknowledgements.c.proxy, acknowledgements.c.version)
 
 log = structlog.get_logger()
 
@@ -82,11 +97,11 @@ class Transaction:
 
     async def find(self, handle: str) -> IdentityBinding | None:
         """Return the binding of that handle."""
-        return await self._one(bindings.c.handle == handle)
+        return await self._one(_OF_HANDLE, {"of_handle": handle})
 
     async def find_live(self, role: Role, key: str) -> IdentityBinding | None:
         """Return the binding of that key that is not quarantined."""
-        return await self._one((bindings.c.role == role.value) & (bindings.c.key == stored_key(key)) & LIVE)
+        return await self._one(_LIVE_OF_KEY, {"of_role": role.value, "of_key": stored_key(key)})
 
     async def find_by_identity(self, identity: str) -> list[IdentityBinding]:
         """Return the bindings that lend this identity (several only where a default set is lent as it is)."""
@@ -176,10 +191,7 @@ class Transaction:
         found: set[str] = set()
         for start in range(0, len(wanted), 500):
             part = wanted[start : start + 500]
-            query = select(lent_identities.c.identity).where(
-                lent_identities.c.identity.in_(part), lent_identities.c.scope == scope
-            )
-            found.update((await self._connection.execute(query)).scalars())
+            found.update((await self._connection.execute(_TAKEN, {"of_scope": scope, "wanted": part})).scalars())
         return found
 
     async def add(self, binding: IdentityBinding, change: Change) -> IdentityBinding:
@@ -189,12 +201,12 @@ class Transaction:
             IdentityTaken: its key has a live binding, or one of its identities a holder.
         """
         binding = await self._versioned(binding, binding.is_in_feed)
-        result = await self._connection.execute(insert(bindings).values(to_row(binding)))
+        result = await self._connection.execute(_ADD, to_row(binding))
         key = result.inserted_primary_key
         assert key is not None
         lent = (binding.identities.private_user_identity, *binding.identities.public_user_identities)
         rows = [{"identity": text, "scope": binding.scope, "binding_id": key[0]} for text in lent]
-        await self._connection.execute(insert(lent_identities), rows)
+        await self._connection.execute(_ADD_LENT, rows)
         await self.audits.remember_users(binding.handle, binding.mc_service_ids)
         await self.audits.record(binding, change)
         return binding
@@ -260,7 +272,7 @@ class Transaction:
 
     async def acknowledged(self) -> dict[str, int]:
         """Return the version that each proxy has acknowledged."""
-        rows = await self._connection.execute(select(acknowledgements.c.proxy, acknowledgements.c.version))
+        rows = await self._connection.execute(_ACKNOWLEDGED)
         return {row.proxy: row.version for row in rows}
 
     async def audit_trail(self, handle: str) -> list[Mapping[str, Any]]:
@@ -277,8 +289,8 @@ class Transaction:
         """Return how many bindings there are, quarantined ones included."""
         return (await self._connection.execute(select(func.count()).select_from(bindings))).scalar_one()
 
-    async def _one(self, condition: Any) -> IdentityBinding | None:
-        found = await self._many(select(bindings).where(condition).limit(1))
+    async def _one(self, query: Any, values: Mapping[str, Any]) -> IdentityBinding | None:
+        found = await self._many(query, values)
         return found[0] if found else None
 
     async def _many(self, query: Any, values: Mapping[str, Any] | None = None) -> list[IdentityBinding]:
@@ -288,9 +300,7 @@ class Transaction:
         if not takes_version:
             return binding
         self.changed_feed = True
-        # Not a sequence: with one, a reader could skip a change that commits late.
-        query = update(feed_version).values(v=feed_version.c.v + 1).returning(feed_version.c.v)
-        return replace(binding, version=(await self._connection.execute(query)).scalar_one())
+        return replace(binding, version=(await self._connection.execute(_TAKE_VERSION)).scalar_one())
 
 
 class BindingStore:

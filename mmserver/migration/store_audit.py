@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import insert, select
+from sqlalchemy import bindparam, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mmserver.http.trace import current_traceparent
@@ -16,6 +16,11 @@ from mmserver.migration.bindings import IdentityBinding
 from mmserver.migration.schema import audit, binding_users
 
 ROWS_MAX: Final = 1000
+_RECORD: Final = insert(audit)
+_REMEMBER: Final = insert(binding_users)
+_USERS_OF: Final = select(binding_users.c.handle, binding_users.c.mc_service_id).where(
+    binding_users.c.handle.in_(bindparam("handles", expanding=True))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +55,7 @@ class AuditTable:
 
     async def record(self, binding: IdentityBinding, change: Change) -> None:
         """Add what happened to a binding."""
-        await self._connection.execute(insert(audit), _row(change, **_of(binding)))
+        await self._connection.execute(_RECORD, _row(change, **_of(binding)))
 
     async def record_all(self, changed: Sequence[IdentityBinding], change: Change) -> None:
         """Add the same for each of these bindings."""
@@ -79,13 +84,12 @@ class AuditTable:
     async def remember_all_users(self, users: Mapping[str, tuple[str, ...]]) -> None:
         """Note the users of many bindings, by handle."""
         # A name may come back, by an import: the users of its former life are there already.
-        columns = (binding_users.c.handle, binding_users.c.mc_service_id)
-        found = await self._connection.execute(select(*columns).where(columns[0].in_(sorted(users))))
+        found = await self._connection.execute(_USERS_OF, {"handles": sorted(users)})
         noted = {(row[0], row[1]) for row in found}
         wanted = {(handle, user) for handle, theirs in users.items() for user in theirs}
         rows = [{"handle": handle, "mc_service_id": user} for handle, user in sorted(wanted - noted)]
         if rows:
-            await self._connection.execute(insert(binding_users), rows)
+            await self._connection.execute(_REMEMBER, rows)
 
     async def find(self, wanted: AuditQuery) -> list[Mapping[str, Any]]:
         """Return rows, oldest first; continue after the last one's ``id``."""

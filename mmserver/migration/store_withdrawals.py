@@ -3,14 +3,26 @@
 A withdrawal outlives the bindings that it disables: whoever comes later is refused too.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mmserver.messages import Role
 from mmserver.migration.schema import binding_users, bindings, withdrawals
+
+# Written once: every allocation asks it.
+_CONCERNING: Final = (
+    select(withdrawals)
+    .where(
+        withdrawals.c.role == bindparam("of_role"),
+        withdrawals.c.other_mc_system == bindparam("of_system"),
+        withdrawals.c.mc_service_id.in_(bindparam("users", expanding=True)),
+    )
+    .limit(1000)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +70,9 @@ class WithdrawalTable:
 
     async def find(self, role: Role, other_mc_system: str, mc_service_ids: tuple[str, ...]) -> list[WithdrawalRow]:
         """Return those that concern one of these users, the whole agreement's included, the user's own first."""
-        whom = withdrawals.c.mc_service_id.in_(("", *mc_service_ids))
-        agreement = (withdrawals.c.role == role.value) & (withdrawals.c.other_mc_system == other_mc_system)
-        return sorted(await self._many(agreement & whom), key=lambda row: (row.mc_service_id == "", row.id))
+        values = {"of_role": role.value, "of_system": other_mc_system, "users": ["", *mc_service_ids]}
+        rows = _rows(await self._connection.execute(_CONCERNING, values))
+        return sorted(rows, key=lambda row: (row.mc_service_id == "", row.id))
 
     async def find_all(
         self, role: Role | None, other_mc_system: str | None, mc_service_id: str | None, after: str, limit: int
@@ -105,19 +117,23 @@ class WithdrawalTable:
 
     async def _many(self, condition: Any, limit: int = 1000) -> list[WithdrawalRow]:
         query = select(withdrawals).where(condition).order_by(withdrawals.c.id).limit(limit)
-        return [
-            WithdrawalRow(
-                id=row.id,
-                role=Role(row.role),
-                other_mc_system=row.other_mc_system,
-                mc_service_id=row.mc_service_id,
-                at=row.at,
-                actor=row.actor,
-                reason=row.reason,
-                complete=row.complete,
-            )
-            for row in await self._connection.execute(query)
-        ]
+        return _rows(await self._connection.execute(query))
+
+
+def _rows(found: Iterable[Any]) -> list[WithdrawalRow]:
+    return [
+        WithdrawalRow(
+            id=row.id,
+            role=Role(row.role),
+            other_mc_system=row.other_mc_system,
+            mc_service_id=row.mc_service_id,
+            at=row.at,
+            actor=row.actor,
+            reason=row.reason,
+            complete=row.complete,
+        )
+        for row in found
+    ]
 
 
 def _agreement(row: WithdrawalRow) -> tuple[Any, ...]:
