@@ -202,6 +202,10 @@ class Database:
                     connection.shutdown(socket.SHUT_RDWR)
                 connection.close()
 
+    def is_peer_of_all(self) -> bool:
+        """Whether both proxies have a connection of the I- and of the S-CSCF."""
+        return len(self._connections) == 2 * len(VALUES.proxies)
+
     def deregister(self, impi: str, *impus: str) -> None:
         """Send an RTR to the S-CSCF."""
         reason = d.REASON_CODE.encode(ReasonCode.PERMANENT_TERMINATION)

@@ -14,6 +14,9 @@ PCSCF, ICSCF, SCSCF = ("10.77.1.10", 5060), ("10.77.1.11", 4060), ("10.77.1.12",
 ANSWERED_WITHIN_S = 2.5
 """A UE learns of an outage before its crew does (DESIGN.md §6, time)."""
 
+ONCE_MORE_WITHIN_S = 5.0
+"""The answer that did not come is waited for, 2.2 s, before the REGISTER goes again; it waits no longer."""
+
 OUTAGES = [{"result_code": 3002}, {"result_code": 3004}, {"result_code": 5012}]
 REFUSALS = [{"experimental": 5001}, {"experimental": 5002}, {"experimental": 5004}]
 
@@ -116,6 +119,7 @@ def test_a_silent_database_is_504_in_time(core, command) -> None:
     response = ue.register()
     assert response.status == 504, core.log()
     assert response.seconds < ANSWERED_WITHIN_S
+    assert [name for _, name in core.database.requests].count(command.name) == 1, "who is silent is asked once"
 
 
 def test_a_slow_refusal_of_the_proxy_is_504_in_time(core) -> None:
@@ -293,3 +297,30 @@ def test_without_any_proxy_it_is_504_at_once(core) -> None:
     assert response.status == 504
     assert response.seconds < 0.5
     assert registers_within(core, CRASH_NOTICED_WITHIN_S), core.log()
+
+
+@pytest.mark.parametrize("command", [c.MAR, c.UAR], ids=lambda command: command.name)
+def test_a_register_whose_proxy_goes_away_with_its_request_goes_once_more(core, core_values, command) -> None:
+    """cdp tries no other peer for a request that is out; the P-CSCF sends the REGISTER again, and no third time."""
+    deadline = time.monotonic() + CRASH_NOTICED_WITHIN_S
+    while not core.database.is_peer_of_all() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert registers_within(core, CRASH_NOTICED_WITHIN_S), core.log()
+    before = core.cscfs["pcscf"].text().count("register.repeated")
+    gone: list[str] = []
+
+    def go_away(request):
+        if gone or request.header.command_code != command.code:
+            return None
+        gone.append(core.database.requests[-1][0])
+        core.database.leave(gone[0])
+        return b""
+
+    core.database.fault = go_away
+    response = core.ue().challenge()
+    (address,) = (proxy.address for proxy in core_values.proxies if proxy.host == gone[0])
+    core.database.start_proxy(gone[0], address)
+    assert response.status == 401, core.log()
+    assert response.seconds < ONCE_MORE_WITHIN_S
+    assert core.database.requests[-1][0] != gone[0]
+    assert core.cscfs["pcscf"].text().count("register.repeated") == before + 1

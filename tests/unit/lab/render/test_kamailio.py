@@ -90,6 +90,16 @@ def test_first_proxy_has_the_lowest_metric(role: Role, tmp_path: Path) -> None:
     assert [(node.attrib["FQDN"], node.attrib["metric"]) for node in peer.iter("DefaultRoute")] == metrics
 
 
+def test_who_asks_over_cx_knows_its_peers_by_name(tmp_path: Path) -> None:
+    """So that it can tell one that died with a request from a database that is silent."""
+    render_cscf("scscf", VALUES, tmp_path / "two")
+    render_cscf("icscf", replace(VALUES, proxies=VALUES.proxies[:1]), tmp_path / "one")
+    render_cscf("pcscf", VALUES, tmp_path / "none")
+    peers = [{k: v for k, v in defines(tmp_path / n).items() if k.startswith("CX_")} for n in ("two", "one", "none")]
+    first = {"CX_PEER": '"proxy1.mc1.lab"'}
+    assert peers == [{**first, "CX_OTHER_PEER": '"proxy2.mc1.lab"'}, first, {}]
+
+
 def test_cdp_gives_up_before_the_scscf_before_the_icscf_before_the_pcscf(tmp_path: Path) -> None:
     """Equal timers would let a 408 win over the scripted 504."""
     render_cscf("scscf", VALUES, tmp_path)
