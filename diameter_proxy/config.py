@@ -52,7 +52,9 @@ class NodeTable(Table):
     watchdog_s: Annotated[float, Field(ge=0.1, le=3600, description="Tw; RFC 3539 wants 6 s at least.")] = 6.0
     reconnect_s: Annotated[Seconds, Field(description="First wait before a new attempt to connect; it doubles.")] = 0.2
     reconnect_max_s: Seconds = 5.0
-    ready_within_s: Annotated[Seconds, Field(description="The ready line waits so long for our own HSS and MMS.")] = 3.0
+    ready_within_s: Annotated[
+        Seconds, Field(description="The ready line waits so long for our own HSS and MMS, and for the identity map.")
+    ] = 3.0
 
 
 class ListenerTable(Table):

@@ -193,11 +193,18 @@ class ProxyServer:
         await self._stop_feed()
         await self.node.stop(DisconnectCause.REBOOTING, DRAIN_S)
 
-    async def wait_for_own_peers(self, within_s: float) -> None:
-        """Wait until the HSS and MMS of our own system are open, or the time is over: a dead HSS must not stop us."""
-        if self._own:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._own_open.wait(), within_s)
+    async def wait_for_own_system(self, within_s: float) -> bool:
+        """Wait until our own HSS and MMS are open and the map is whole, and say so; or until the time is over.
+
+        Before that a lent identity is 3002.  A dead HSS or MMS must not stop us, nor a map that takes long to read.
+        """
+        waits: list[Coroutine[Any, Any, bool]] = [self._own_open.wait()] if self._own else []
+        if self._feed is not None:
+            waits.append(self._feed.wait_until_loaded(within_s))
+        try:
+            return all(await asyncio.wait_for(asyncio.gather(*waits), within_s))
+        except TimeoutError:
+            return False
 
     @property
     def _feed_status(self) -> FeedStatus | None:
@@ -265,7 +272,7 @@ async def serve(config: Config, path: Path | None = None) -> None:
     """Run until SIGTERM or SIGINT, and read the file again on SIGHUP.
 
     Says on standard output that connections are accepted, then that we are ready.  The second line waits
-    ``node.ready_within_s`` at most for our own HSS and MMS: who starts a core behind us may then use it.
+    ``node.ready_within_s`` at most for our own HSS and MMS and the map: who starts a core behind us may then use it.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -274,7 +281,7 @@ async def serve(config: Config, path: Path | None = None) -> None:
     async with running(config, path) as server:
         loop.add_signal_handler(signal.SIGHUP, server.hang_up)
         _tell("listening", server)
-        await _first_of(server.wait_for_own_peers(config.node.ready_within_s), stop.wait())
+        await _first_of(server.wait_for_own_system(config.node.ready_within_s), stop.wait())
         if stop.is_set():
             return
         _tell("ready", server)

@@ -162,9 +162,10 @@ async def test_a_proxy_that_starts_without_its_mms_keeps_lent_identities_from_th
         assert (await scscf.ask(PROXY, asked)).result() == (0, 3002)
     assert hss.got == []
     assert (await scscf.ask(PROXY, scscf.mar(*BOB))).get(d.RESULT_CODE) == 2001
+    assert not await proxy.wait_for_own_system(0.05), "ready before there is a map"
     feed.is_down = False
-    await tools.until(state.exists)
-    await tools.until(lambda: proxy.proxy.identities.age_s(0) is not None)
+    assert await proxy.wait_for_own_system(10)
+    assert state.exists() and proxy.proxy.identities.age_s(0) is not None
     assert (await scscf.ask(PROXY, scscf.mar(*SET))).result() == (10415, 5001)
 
 
