@@ -65,7 +65,10 @@ class SystemFacts(_Fact):
 class UeFacts(_Fact):
     """One UE: whose it is and what its ISIM holds."""
 
-    name: str
+    name: Annotated[
+        str,
+        Field(pattern=r"^[A-Za-z0-9_\-]{1,64}$", description="Names a folder too: a run may come from a stranger."),
+    ]
     system: str
     mc_service_id: str
     private_user_identity: str

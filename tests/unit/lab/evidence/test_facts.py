@@ -2,12 +2,13 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lab.evidence.facts import FactsMissing, RunFacts, ServiceArea, load_facts, part_of
 
-FACTS = {
+FACTS: dict[str, Any] = {
     "scenario": "migration",
     "hosts": {"10.77.1.14": "proxy1.mc1.lab", "10.77.2.10": "pcscf.mc2.lab"},
     "systems": [{"name": "mc1", "home_domain": "ims.mc1.lab"}],
@@ -116,3 +117,12 @@ def test_identities_that_were_entered_by_hand_are_known() -> None:
     }
     assert steps(entered).entered("ue1") == {"a", "b"}
     assert steps(entered).entered("ue2") == frozenset()
+
+
+@pytest.mark.parametrize("name", ["../../../../etc", "/etc", "..", "a/b", "", "ue1\n", "\x1b[2J", "a\x00b", "a" * 65])
+def test_a_name_of_a_ue_leads_out_of_no_run(tmp_path: Path, name: str) -> None:
+    """It names a folder of the run (``etc/NAME``), and a run directory may be a stranger's."""
+    (tmp_path / "run.json").write_text(json.dumps({**FACTS, "ues": [{**FACTS["ues"][0], "name": name}]}))
+    with pytest.raises(FactsMissing, match=r"run\.json: ues\.0\.name: ") as refused:
+        load_facts(tmp_path)
+    assert "\n" not in str(refused.value)
