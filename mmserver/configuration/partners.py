@@ -3,11 +3,15 @@
 import asyncio
 from collections.abc import Iterator, Mapping
 
+import structlog
+
 from mmserver.configuration.catalogue import Catalogue
 from mmserver.configuration.partner_client import PartnerClient
 from mmserver.configuration.peer import Peer
 from mmserver.configuration.terms import Partner
 from mmserver.http.tls import Credentials, client_context
+
+log = structlog.get_logger()
 
 
 class PartnerClients(Mapping[str, PartnerClient]):
@@ -17,7 +21,7 @@ class PartnerClients(Mapping[str, PartnerClient]):
         self._us = us
         self._clients: dict[str, PartnerClient] = {}
         self._peers: dict[str, tuple[tuple[str, str, float], Peer]] = {}
-        self._closing: set[asyncio.Task[None]] = set()
+        self._closing: dict[asyncio.Task[None], Peer] = {}
 
     def update(self, catalogue: Catalogue, us: Credentials | None = None) -> None:
         """Serve these partners from now on, as ``us`` where that is new; what is under way ends over its old client.
@@ -42,16 +46,20 @@ class PartnerClients(Mapping[str, PartnerClient]):
         self._peers, self._us = peers, ours
         for key, peer in over:
             task = asyncio.get_running_loop().create_task(_close_later(peer, key[2]))
-            self._closing.add(task)
-            task.add_done_callback(self._closing.discard)
+            self._closing[task] = peer
+            task.add_done_callback(self._closed)
 
     async def close(self) -> None:
-        """Close all connections."""
-        for task in self._closing:
+        """Close all connections, old ones too; one that cannot be closed keeps no other open."""
+        closing, self._closing = self._closing, {}
+        for task in closing:
             task.cancel()
-        await asyncio.gather(*self._closing, return_exceptions=True)
-        for _, peer in self._peers.values():
-            await peer.close()
+        await asyncio.gather(*closing, return_exceptions=True)  # a task that never began has closed nothing
+        for peer in (*closing.values(), *(peer for _, peer in self._peers.values())):
+            await _close(peer)
+
+    def _closed(self, task: asyncio.Task[None]) -> None:
+        self._closing.pop(task, None)
 
     def __getitem__(self, name: str) -> PartnerClient:
         """Return the client of that partner."""
@@ -71,7 +79,12 @@ def _key(partner: Partner) -> tuple[str, str, float]:
 
 
 async def _close_later(peer: Peer, after_s: float) -> None:
+    await asyncio.sleep(after_s)
+    await _close(peer)
+
+
+async def _close(peer: Peer) -> None:
     try:
-        await asyncio.sleep(after_s)
-    finally:
         await peer.close()
+    except (OSError, RuntimeError) as exc:  # TLS that the other end cut off, a transport that is gone
+        log.warning("partner.not-closed", why=f"{type(exc).__name__}: {exc}")
