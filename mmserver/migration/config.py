@@ -5,7 +5,7 @@ What the constraints cannot say alone is checked here too; ``pools`` checks the 
 
 import re
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -224,14 +224,23 @@ class LifetimeTable(Table):
     registration_s: Annotated[
         Seconds, Field(description="Longest Expires that the core grants; ages registrations.")
     ] = 3600
-    quarantine_s: Annotated[float, Field(ge=0, le=366 * 86400, description="How long an ended set stays unused.")] = (
-        3600
-    )
+    quarantine_s: Annotated[
+        float,
+        Field(ge=0, le=366 * 86400, description="How long an ended set stays unused; by default registration_s."),
+    ] = 3600
     unused_s: Annotated[
         float,
         Field(ge=0, le=366 * 86400, description="A binding that nobody used for so long is given back; 0: never."),
     ] = 0
     sweep_s: Seconds = 1.0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _quarantine_outlasts_a_registration(cls, data: Any) -> Any:
+        """Nobody gets a set while its last holder may think that he is registered: the longest Expires granted."""
+        if isinstance(data, dict) and "registration_s" in data:
+            return {"quarantine_s": data["registration_s"], **data}
+        return data
 
 
 class FilterCriterion(Table):

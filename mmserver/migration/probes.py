@@ -39,6 +39,7 @@ async def probe_all(config: MmsConfig, pools: Pools) -> list[Probe]:
         await probe_store(config),
         *probe_addresses(config),
         *probe_pools(config, pools),
+        probe_quarantine(config),
         *await probe_sip_database(config),
     ]
 
@@ -109,6 +110,15 @@ def probe_pools(config: MmsConfig, pools: Pools) -> Iterator[Probe]:
             shared = len(pools.own.get(EVERYBODY, ())) if role == "partner" else 0
             more = f", {shared} of them for all systems" if shared else ""
             yield Probe(f"allocation.{role}.{partner.name}", count > 0, f"mode {mode}, {count} sets{more}")
+
+
+def probe_quarantine(config: MmsConfig) -> Probe:
+    """Say whether an ended set stays unused until its last holder's registration is over, whatever he heard of it."""
+    quarantine_s, registration_s = config.lifetime.quarantine_s, config.lifetime.registration_s
+    if quarantine_s >= registration_s:
+        return Probe("lifetime.quarantine_s", True, f"{quarantine_s:g} s, a registration at most {registration_s:g} s")
+    why = f"{quarantine_s:g} s is less than registration_s ({registration_s:g} s): a set may be lent to two at once"
+    return Probe("lifetime.quarantine_s", False, why)
 
 
 async def probe_sip_database(config: MmsConfig) -> list[Probe]:

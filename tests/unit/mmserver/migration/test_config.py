@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mmserver.http.settings import ConfigError
-from mmserver.migration.config import MmsConfig
+from mmserver.migration.config import LifetimeTable, MmsConfig
 
 RANGE = {
     "count": 2,
@@ -47,3 +47,12 @@ def test_a_random_primary_set_is_not_provisioned_unless_it_is_said(make_config: 
 def test_a_contradiction_is_named(make_config: Callable[..., MmsConfig], changes: dict[str, Any], fault: str) -> None:
     with pytest.raises(ConfigError, match=re.escape(fault)):
         make_config(**changes)
+
+
+@pytest.mark.parametrize(
+    ("table", "quarantine_s"),
+    [({}, 3600), ({"registration_s": 7200}, 7200), ({"registration_s": 7200, "quarantine_s": 0}, 0)],
+)
+def test_an_ended_set_is_kept_for_the_longest_expires_granted(table: dict[str, Any], quarantine_s: float) -> None:
+    """Unless told otherwise: its last holder may think that long that he is registered."""
+    assert LifetimeTable.model_validate(table).quarantine_s == quarantine_s

@@ -16,6 +16,7 @@ from mmserver.migration.probes import (
     probe_all,
     probe_certificates,
     probe_pools,
+    probe_quarantine,
     probe_sip_database,
     probe_store,
 )
@@ -46,6 +47,14 @@ def test_a_certificate_that_ends_soon_is_said_in_time(config: MmsConfig, days: i
 def test_a_certificate_that_is_none_is_said(config: MmsConfig) -> None:
     config.tls.certificate.write_text("nothing")
     assert not next(probe_certificates(config)).ok
+
+
+@pytest.mark.parametrize(("quarantine_s", "ok"), [(600, True), (599.5, False)])
+def test_a_quarantine_that_a_registration_outlasts_is_said(
+    make_config: Callable[..., MmsConfig], quarantine_s: float, ok: bool
+) -> None:
+    found = probe_quarantine(make_config(lifetime__quarantine_s=quarantine_s))
+    assert (found.ok, "a set may be lent to two at once" in found.detail) == (ok, not ok)
 
 
 async def test_a_store_that_is_missing_is_not_made_by_looking(
