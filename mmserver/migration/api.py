@@ -40,6 +40,7 @@ from mmserver.migration.api_actor import (
     actor_of,
     administrators_only,
     administrators_or_lent_here,
+    lifting,
 )
 from mmserver.migration.api_audit import audit_router
 from mmserver.migration.api_examples import body_example
@@ -109,7 +110,7 @@ def create_api(
     app.include_router(_entry_router(parts.server, parts.provisioning), dependencies=administrators)
     app.include_router(_bindings_router(parts.server, parts.feed))
     app.include_router(_life_router(parts.server, parts.withdrawal))
-    app.include_router(_standing_router(parts.server, parts.withdrawal), dependencies=[of_a_partner])
+    app.include_router(_standing_router(parts.server, parts.withdrawal, may_decide), dependencies=[of_a_partner])
     app.include_router(standing_withdrawals_router(parts.user_withdrawals))
     app.include_router(withdrawals_router(parts.user_withdrawals), dependencies=administrators)
     app.include_router(provisioning_router(parts.provisioning), dependencies=administrators)
@@ -249,7 +250,9 @@ def _life_router(server: MigrationManagementServer, withdrawal: Withdrawal) -> A
     return router
 
 
-def _standing_router(server: MigrationManagementServer, withdrawal: Withdrawal) -> APIRouter:
+def _standing_router(
+    server: MigrationManagementServer, withdrawal: Withdrawal, administrators: tuple[str, ...]
+) -> APIRouter:
     router = APIRouter(prefix="/csc-x/v1/bindings/{binding}", tags=[CSC_X])
 
     @router.post(
@@ -272,8 +275,10 @@ def _standing_router(server: MigrationManagementServer, withdrawal: Withdrawal) 
         openapi_extra=body_example("BindingReason"),
     )
     async def enable(binding: Handle, body: BindingReason, request: Request) -> Binding:
-        """Let a disabled binding be used again; for the CMS as ``disable``."""
-        return await _shown(server, await withdrawal.enable(binding, body.reason, actor_of(request)))
+        """Let a disabled binding be used again; for the CMS as ``disable``, and not what an administrator disabled."""
+        may_lift = lifting(administrators, request)
+        done = await withdrawal.enable(binding, body.reason, actor_of(request), may_lift=may_lift)
+        return await _shown(server, done)
 
     return router
 

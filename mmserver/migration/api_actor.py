@@ -38,6 +38,13 @@ def administrators_only(names: Iterable[str]) -> Callable[[Request], Awaitable[N
     return check
 
 
+def lifting(names: Iterable[str], request: Request) -> Callable[[str], bool]:
+    """Return whether this caller may undo what an actor has disabled: not, where only that one is an administrator."""
+    administrators = frozenset(name.lower() for name in names)
+    is_administrator = bool(client_names(request) & administrators)
+    return lambda disabler: is_administrator or not administrators & set(disabler.split(","))
+
+
 class BindingReader(Protocol):
     """Where a binding is looked up."""
 

@@ -107,6 +107,12 @@ class AuditTable:
             query = query.where(audit.c.at < wanted.until)
         return [dict(row) for row in (await self._connection.execute(query)).mappings()]
 
+    async def last_actor(self, handle: str, event: str) -> str | None:
+        """Return on whose word this last happened to a binding, or None where it never did."""
+        query = select(audit.c.actor).where(audit.c.handle == handle, audit.c.event == event)
+        actor: str | None = (await self._connection.execute(query.order_by(audit.c.id.desc()).limit(1))).scalar()
+        return actor
+
 
 def _row(change: Change, **values: object) -> dict[str, object]:
     return {

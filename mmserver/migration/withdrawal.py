@@ -33,6 +33,7 @@ from mmserver.migration.uses import Use, postponed_until, use_of
 
 CLOSE_GRACE_S: Final = 2.5
 PENDING_MAX: Final = 200
+_DISABLED: Final = "binding.disabled"
 """RTRs that one sweep takes up; the next one comes for the rest."""
 OTHERS_POLL_S: Final = 0.1
 """How often we look what came of the RTR that another instance sends, while somebody waits for it."""
@@ -116,7 +117,7 @@ class Withdrawal:
             if not old.enabled and not old.releasing:
                 return old
             return await transaction.save(
-                old, disable(old, self._clock()), Change("binding.disabled", actor, self._clock(), reason)
+                old, disable(old, self._clock()), Change(_DISABLED, actor, self._clock(), reason)
             )
 
         return await self._settled(await self._write(run))
@@ -130,12 +131,15 @@ class Withdrawal:
         """Send the RTRs that these bindings wait for, now, and wait for what comes of them."""
         await asyncio.gather(*(self._complete(handle) for handle in handles))
 
-    async def enable(self, handle: str, reason: str, actor: str) -> IdentityBinding:
-        """Let a disabled binding be used again.
+    async def enable(
+        self, handle: str, reason: str, actor: str, *, may_lift: Callable[[str], bool] = lambda _disabler: True
+    ) -> IdentityBinding:
+        """Let a disabled binding be used again; ``may_lift`` says whether ``actor`` may undo what another has disabled.
 
         Raises:
             BindingUnknown, BindingNotLive: it is neither allocated nor registered.
-            StillWithdrawn: migration is withdrawn for its user or for the whole agreement.
+            StillWithdrawn: migration is withdrawn for its user or for the whole agreement, or the one who disabled it
+                has more to say.
         """
         if handle in self._under_way:
             await self._complete(handle)
@@ -148,6 +152,9 @@ class Withdrawal:
             standing = await transaction.withdrawals.find(old.role, old.other_mc_system, old.mc_service_ids)
             if standing:
                 raise StillWithdrawn(f"withdrawal {standing[0].id} stands: restore that")
+            disabler = await transaction.audits.last_actor(handle, _DISABLED)
+            if disabler is not None and not may_lift(disabler):
+                raise StillWithdrawn("an administrator has disabled it, and only one enables it again")
             return await transaction.save(old, new, Change("binding.enabled", actor, self._clock(), reason))
 
         return await self._write(run)

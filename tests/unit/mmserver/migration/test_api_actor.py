@@ -8,7 +8,7 @@ from starlette.testclient import TestClient
 
 from mmserver.messages import Role
 from mmserver.migration.api import Parts, create_api
-from mmserver.migration.api_actor import actor_of
+from mmserver.migration.api_actor import actor_of, lifting
 from mmserver.migration.config import ClientsTable
 from mmserver.migration.errors import BindingUnknown
 from mmserver.migration.metrics import MmsMetrics
@@ -77,6 +77,19 @@ def test_the_cms_asks_for_all_else() -> None:
         assert app_for("cms.mc2.lab", SPLIT).get(path, params=NOT_VALID).status_code == 422
     for path in ("primary-mc-system-sip-identities", "bindings/b-1/confirm", "bindings/b-1/release"):
         assert app_for("cms.mc2.lab", SPLIT).post(f"/csc-x/v1/{path}", json={"surplus": 1}).status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("name", "disabler", "may"),
+    [
+        ("cms.mc2.lab", "cms.mc2.lab", True),
+        ("cms.mc2.lab", "admin.mc2.lab,desk.mc2.lab", False),
+        ("admin.mc2.lab", "admin.mc2.lab", True),
+        ("admin.mc2.lab", "cms.mc2.lab", True),
+    ],
+)
+def test_what_an_administrator_has_disabled_only_one_enables(name: str, disabler: str, may: bool) -> None:
+    assert lifting(("Admin.mc2.lab",), request(name))(disabler) is may
 
 
 class OneBinding:

@@ -75,3 +75,14 @@ async def test_the_trace_of_the_request_is_written_down(mms: Any) -> None:
 
 def test_outside_of_a_request_there_is_no_trace() -> None:
     assert Change("event", "sweep", 0.0).traceparent == ""
+
+
+async def test_the_last_who_did_something_is_known(mms: Any) -> None:
+    binding = await mms.allocated()
+    async with mms.store.reading() as transaction:
+        assert await transaction.audits.last_actor(binding.handle, "binding.disabled") is None
+    for actor in ("cms.mc2.lab", "admin.mc2.lab"):
+        await mms.withdrawal.disable(binding.handle, "", actor)
+        await mms.withdrawal.enable(binding.handle, "", "somebody else")
+    async with mms.store.reading() as transaction:
+        assert await transaction.audits.last_actor(binding.handle, "binding.disabled") == "admin.mc2.lab"

@@ -8,7 +8,7 @@ import pytest
 
 from mmserver.messages import BindingState, Deregistration, UseReport
 from mmserver.migration.bindings import IdentityBinding, Registration, disable, enable, register
-from mmserver.migration.errors import BindingNotLive, BindingUnknown
+from mmserver.migration.errors import BindingNotLive, BindingUnknown, StillWithdrawn
 from mmserver.migration.store import Change
 from mmserver.migration.store_claims import Claim
 from mmserver.migration.withdrawal import Pace
@@ -80,6 +80,18 @@ async def test_a_disabled_registered_set_is_deregistered_and_may_be_enabled_agai
     assert (on.enabled, on.deregistration) == (True, Deregistration.NONE)
     assert await mms.withdrawal.enable(binding.handle, "", "admin") == on
     assert len(mms.rtrs) == 1
+
+
+async def test_who_may_not_undo_what_another_has_disabled_is_told_so(mms: Any) -> None:
+    """The last one who disabled it counts."""
+    binding = await mms.allocated()
+    await mms.withdrawal.disable(binding.handle, "UE stolen", "admin.mc2.lab")
+    with pytest.raises(StillWithdrawn, match="an administrator has disabled it"):
+        await mms.withdrawal.enable(binding.handle, "", "cms.mc2.lab", may_lift="cms.mc2.lab".__eq__)
+    await mms.withdrawal.enable(binding.handle, "UE found", "admin.mc2.lab")
+    await mms.withdrawal.disable(binding.handle, "the primary asks", "cms.mc2.lab")
+    on = await mms.withdrawal.enable(binding.handle, "", "cms.mc2.lab", may_lift="cms.mc2.lab".__eq__)
+    assert on.enabled
 
 
 async def test_what_has_ended_is_neither_disabled_nor_enabled(mms: Any) -> None:
