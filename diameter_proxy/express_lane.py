@@ -83,11 +83,14 @@ class ExpressLane:
         clock: Callable[[], float],
         wall_clock: Callable[[], float],
         settings: Settings,
+        go_on: Callable[[Pending], None],
     ) -> None:
         """Take what the whole way works on too.
 
-        ``used`` hears of each vector that goes to a partner; ``hiding`` is ``TopologyHiding.session_parts``.
+        ``used`` hears of each vector that goes to a partner; ``hiding`` is ``TopologyHiding.session_parts``; ``go_on``
+        has a request sent to its next peer, or answered.
         """
+        self._go_on: Final = go_on
         self._wire: Final = wire
         self._identities: Final = identities
         self._pending: Final = pending
@@ -288,7 +291,17 @@ class ExpressLane:
             try:
                 self._wire.send_all(peer, messages)
             except NodeError:
-                self._counters.answers_undeliverable += len(messages)
+                self._not_taken(peer, messages)
+
+    def _not_taken(self, peer: str, messages: list[bytes]) -> None:
+        """Its connection is gone since the lane looked: each request goes on at once, an answer has nobody to go to."""
+        for octets in messages:
+            if not octets[4] & REQUEST:
+                self._counters.answers_undeliverable += 1
+                continue
+            pending = self._pending.find(peer, int.from_bytes(octets[12:16], "big"))
+            if pending is not None:
+                self._go_on(pending)
 
     def learn_request(self, peer: str, pending: Pending, system: str, source: str) -> None:
         """Look at a request of a migrated user that has gone the whole way."""

@@ -128,6 +128,11 @@ class Forwarder:
             return True
         return False
 
+    def not_taken(self, pending: Pending) -> None:
+        """Send what the connection of its peer did not take to the next one, or answer it at once."""
+        if not self.forward(pending, retransmitted=False):
+            self.give_up(pending)
+
     def reply(self, peer: str, octets: bytes) -> None:
         try:
             self.send(peer, octets)

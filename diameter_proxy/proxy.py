@@ -98,6 +98,7 @@ class Proxy:
             clock,
             wall_clock,
             settings,
+            self.forwarder.not_taken,
         )
         self._answer_path: Final = AnswerPath(
             self.forwarder,

@@ -204,6 +204,26 @@ def test_a_closed_or_congested_peer_is_passed_over(way):
     assert (peer, Message.decode(refused).result()) == (S, (0, 3002))
 
 
+def test_a_connection_that_goes_within_a_read_keeps_nobody_waiting(way):
+    """What it did not take goes to the other proxy at once, without T; with no other, it is answered at once."""
+    way.exchange(0, 1)
+    way.wire.is_ready = lambda _peer: True
+    way.wire.closed.add(P)
+    requests = [way.made.mar(partner(number), end_to_end=number + 1) for number in (1, 2)]
+    sent = way.receive(S, *requests)
+    assert ([peer for peer, _ in sent], way.taken) == ([P2, P2], 2)
+    assert [octets[4] & 0x10 for _, octets in sent] == [0, 0]
+    ((peer, _),) = way.receive(P2, way.made.maa(Message.decode(sent[0][1]), primary(1)))
+    assert peer == S
+    way.wire.closed.add(P2)
+    ((peer, refused),) = way.receive(S, way.made.mar(partner(3), end_to_end=9))
+    assert (peer, Message.decode(refused).result()) == (S, (0, 3002))
+    assert way.proxy.pending_count == 1
+    way.wire.closed.add(S)
+    assert way.receive(P2, way.made.maa(Message.decode(sent[1][1]), primary(2))) == []
+    assert (way.proxy.counters.answers_undeliverable, way.proxy.pending_count) == (1, 0)
+
+
 def test_an_answer_for_somebody_else_is_not_passed_on(way):
     way.exchange(0, 1)
     ((_, out),) = way.receive(S, way.made.mar(partner(1), end_to_end=2))
