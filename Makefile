@@ -58,7 +58,7 @@ drill: set-up ## all scenarios ten times over, nothing left behind; then two pro
 	$(ROOT) .venv/bin/mclab run --all --repeat 10 --check-clean
 	$(PY) -m tests.bench.soak --for $(SOAK_S) --rate $(SOAK_RATE)
 
-bench: set-up-bench ## figures; relays against each other (exit 1 on a missed ratio), the splice, start-up, the map of a million bindings, CSC-4 at 50/s, migrated against native registration, one by one and at 50/s, the highest rates
+bench: set-up-bench ## figures; relays against each other (exit 1 on a missed ratio), the splice, start-up, the map of a million bindings, CSC-4 at 50/s, migrated against native registration, one by one and at 50/s, the highest rates, mclab verify on 10,000 registrations
 	$(PY) tests/bench/bench_splice.py
 	$(PY) tests/bench/bench_imports.py
 	$(PY) tests/bench/bench_feed.py
@@ -66,6 +66,7 @@ bench: set-up-bench ## figures; relays against each other (exit 1 on a missed ra
 	$(PY) tests/bench/bench_csc4.py
 	$(ROOT) $(PY) tests/bench/bench_registration.py
 	$(ROOT) $(PY) tests/bench/bench_storm.py
+	$(ROOT) $(PY) -m tests.bench.bench_verify
 	$(ROOT) $(PY) -m tests.bench.bench_relays
 
 fuzz: set-up-tests ## wire, peer, mapping and XML for FUZZ_S seconds each with atheris and with hypothesis, then the property tests

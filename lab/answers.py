@@ -13,8 +13,8 @@ from lab.commands.errors import Failure, Misuse
 
 
 @contextmanager
-def errors() -> Iterator[None]:
-    """One line of error, exit 1 or 2, no traceback."""
+def errors(interrupted: str = "interrupted") -> Iterator[None]:
+    """One line of error, exit 1 or 2, no traceback; ``interrupted`` is what to say after Ctrl-C."""
     try:
         yield
     except Misuse as exc:
@@ -22,7 +22,7 @@ def errors() -> Iterator[None]:
     except Failure as exc:
         fail(str(exc), 1)
     except KeyboardInterrupt:
-        fail("interrupted; the lab is down", 1)
+        fail(interrupted, 1)
 
 
 def need_root() -> None:

@@ -30,6 +30,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="The result as JSON on stan
 TopologyFile = Annotated[Path | None, typer.Option("--topology", help="Another topology than the lab's own.")]
 Runtime = Annotated[str, typer.Option("--runtime", help="netns: namespaces of this machine; containers: podman.")]
 
+LAB_DOWN = "interrupted; the lab is down"
+
 
 @app.command()
 def up(
@@ -48,7 +50,7 @@ def up(
 
     _need_root()
     _need_runtime(runtime)
-    with _errors():
+    with _errors(LAB_DOWN):
         result = bring_up(topology, tuple(system or ()), directory, _say, runtime)
     if as_json:
         _print_json(result)
@@ -130,7 +132,7 @@ def run(
 
     _need_root()
     _need_runtime(runtime)
-    with _errors():
+    with _errors(LAB_DOWN):
         order = RunOrder(
             names=tuple(scenario or ()),
             every=every,
@@ -194,7 +196,7 @@ def storm(
             "p99_ms": p99,
         }
     )
-    with _errors():
+    with _errors(LAB_DOWN):
         outcome = blow(order, topology, directory, _say)
     if as_json:
         _print_json(outcome.as_json())
@@ -216,7 +218,7 @@ def attach(
     from lab.commands.attachments import attach as attach_core
 
     _need_root()
-    with _errors():
+    with _errors(LAB_DOWN):
         outcome = attach_core(file, directory, _say, check=check, show=not as_json)
     if as_json:
         _print_json(outcome.as_json())
@@ -237,7 +239,7 @@ def chaos(
     _need_root()
     if not (seed.isascii() and seed.isalnum() and len(seed) <= 32):
         _fail(f"seed {seed}: wanted 1 to 32 letters and digits", 2)
-    with _errors():
+    with _errors(LAB_DOWN):
         outcome = do_chaos(seed, first, runs, directory, _say)
     if as_json:
         _print_json(outcome.as_json())

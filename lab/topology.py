@@ -221,12 +221,28 @@ class Topology(Table):
         for name, system in self.systems.items():
             if unknown := sorted({*system.elsewhere, *system.names} - {*self.roles, *ADDED}):
                 raise ValueError(f"systems.{name}: no role {unknown[0]}; there are {', '.join(self.roles)}")
-        networks = [system.network for system in self.systems.values()]
-        if any(a.overlaps(b) for index, a in enumerate(networks) for b in networks[:index]):
-            raise ValueError("systems: two networks overlap")
-        if any(network.prefixlen != 24 for network in networks):
-            raise ValueError("systems: a network has 24 bits (10.77.1.0/24)")
+        self._no_network_twice()
+        self._no_isim_twice()
         return self
+
+    def _no_network_twice(self) -> None:
+        before: dict[str, IPv4Network] = {}
+        for name, system in self.systems.items():
+            for other, network in before.items():
+                if network.overlaps(system.network):
+                    raise ValueError(f"systems.{name}.network: {system.network} overlaps {network} of {other}")
+            if system.network.prefixlen != 24:
+                raise ValueError(f"systems.{name}.network: {system.network}: wanted 24 bits, as 10.77.1.0/24")
+            before[name] = system.network
+
+    def _no_isim_twice(self) -> None:
+        """An HSS knows one subscriber by an IMPI; two users may share a UE (``isim_of``), not an ISIM of their own."""
+        owners: dict[str, str] = {}
+        for name, user in self.users.items():
+            private = user.isim.private_user_identity
+            if private in owners:
+                raise ValueError(f"users.{name}.isim: {private} is that of {owners[private]} already")
+            owners[private] = name
 
     # --- who is where ---------------------------------------------------------------------------------------
 

@@ -72,8 +72,11 @@ def _isims_of(run: Path, facts: RunFacts | None) -> dict[str, IsimKeys]:
 
 def _judged(run: Path) -> Side:
     try:
-        scenario = scenario_of(RunDirectory(run).read_run())
+        facts = RunDirectory(run).read_run()
+        scenario = scenario_of(facts)
         file = _capture_of(run)
+        if facts.get("crowd"):
+            raise Misuse(f"{run}: a storm, which has nothing to put side by side; mclab verify {run} judges it")
         evidence = read_stories(dissect(file), load_facts(run))
     except (RunDirectoryError, Failure, DissectionFailed, FactsMissing) as exc:
         raise Misuse(str(exc)) from exc

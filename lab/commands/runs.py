@@ -126,6 +126,10 @@ def _live(outcome: RunOutcome, lab_id: str, order: RunOrder, say: Say, *, show: 
             if event["event"] == "capture.stopping":  # nobody waits for a processor now
                 importlib.import_module(_JUDGE)
             kept |= event["event"] == "kept"
+    except KeyboardInterrupt:
+        say("interrupted: taking the lab down")
+        supervisor.interrupt()  # one that is to be kept is not tied to us
+        raise
     finally:
         supervisor.let_go()
         ended = 0 if kept else supervisor.end()

@@ -9,6 +9,7 @@ from rich.console import Console
 from lab.commands.errors import Failure, Misuse
 from lab.commands.outcome import RunOutcome
 from lab.evidence.capture import CaptureError
+from lab.evidence.crowd.judge import judge_storm
 from lab.evidence.dissect import DissectionFailed
 from lab.evidence.facts import FactsMissing, load_facts
 from lab.evidence.judge import judge
@@ -62,11 +63,14 @@ def judge_run(outcome: RunOutcome, *, show: bool) -> None:
     """
     facts = RunDirectory(outcome.run).read_run()
     try:
-        outcome.report = judge(outcome.run.absolute(), scenario_of(facts))
+        judged = judge_storm if facts.get("crowd") else judge
+        outcome.report = judged(outcome.run.absolute(), scenario_of(facts))
         write_all(outcome.report, outcome.run)
         write_profile(outcome.report, load_facts(outcome.run), outcome.run)
     except (CaptureError, DissectionFailed, FactsMissing) as exc:
         raise Failure(str(exc)) from exc
+    except OSError as exc:  # another's run, or a disk that is full
+        raise Failure(f"{exc.filename or outcome.run}: {exc.strerror}") from exc
     if show:
         _print_report(outcome.report)
 

@@ -41,29 +41,38 @@ def finish(run_directory: Path, names: Mapping[str, str], comments: Mapping[int,
     if not raw.is_file():
         raise CaptureError(f"{raw}: no such capture; was the lab stopped before it captured anything?")
     keys = merge_key_logs(run_directory)
-    draft = run_directory / ".capture.draft"
-    draft.touch(mode=0o600)
+    drafts = [run_directory / name for name in (".capture.commented", ".capture.named")]
+    try:
+        commented, named = drafts
+        _edit(raw, commented, keys, comments or {})
+        named.touch(mode=0o600)  # it holds the secrets of all TLS connections
+        with commented.open("rb") as source, named.open("wb") as target:
+            target.write(with_names(source.read(_HEAD_OCTETS), names))
+            shutil.copyfileobj(source, target)
+        named.replace(finished)  # whole or not at all: what was interrupted is never taken for a capture
+    finally:
+        for draft in drafts:
+            draft.unlink(missing_ok=True)
+    copy_profile(run_directory)
+    return finished
+
+
+def _edit(raw: Path, target: Path, keys: Path, comments: Mapping[int, str]) -> None:
+    """Have editcap put comments and secrets in."""
     arguments = ["editcap"]
-    for number, text in sorted((comments or {}).items()):
+    for number, text in sorted(comments.items()):
         arguments += ["-a", f"{number}:{text[:_COMMENT_OCTETS_MAX]}"]
     if keys.stat().st_size:
         arguments += ["--inject-secrets", f"tls,{keys}"]
+    target.touch(mode=0o600)
     try:
-        done = subprocess.run([*arguments, str(raw), str(draft)], capture_output=True, text=True, check=False)
+        done = subprocess.run([*arguments, str(raw), str(target)], capture_output=True, text=True, check=False)
     except FileNotFoundError:
-        draft.unlink()
         raise CaptureError("editcap is not installed: run make set-up") from None
-    if done.returncode != 0:
-        draft.unlink(missing_ok=True)
-        lines = done.stderr.strip().splitlines() or ["no reason given"]
-        raise CaptureError(f"editcap cannot finish {raw}: {lines[-1]}")
-    finished.touch(mode=0o600)  # it holds the secrets of all TLS connections
-    with draft.open("rb") as source, finished.open("wb") as target:
-        target.write(with_names(source.read(_HEAD_OCTETS), names))
-        shutil.copyfileobj(source, target)
-    draft.unlink()
-    copy_profile(run_directory)
-    return finished
+    lines = done.stderr.strip().splitlines()
+    # A capture that is cut off it copies as far as it goes, and nothing says what is missing.
+    if done.returncode != 0 or any("cut short" in line for line in lines):
+        raise CaptureError(f"editcap cannot finish {raw}: {lines[-1] if lines else 'no reason given'}")
 
 
 def merge_key_logs(run_directory: Path) -> Path:

@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from lab.load.crowd import Crowd
+
 
 class FactsMissing(Exception):
     """``run.json`` is missing, half written or of another form."""
@@ -48,6 +50,7 @@ class SystemFacts(_Fact):
 
     name: str
     home_domain: str
+    plmn: str = ""
     lent_prefix: str = "mig-"
     scscf: tuple[str, ...] = ()
     service_area: ServiceArea = ServiceArea()
@@ -83,6 +86,7 @@ class RunFacts(_Fact):
     hosts: Annotated[dict[str, str], Field(description="address -> host name (role.system.lab)")]
     systems: tuple[SystemFacts, ...]
     ues: tuple[UeFacts, ...]
+    crowd: Annotated[Crowd | None, Field(description="Many subscribers, of whom a storm is made.")] = None
     steps: Annotated[tuple[dict[str, Any], ...], Field(description="What the scenario did, in order.")] = ()
     completed: Annotated[bool, Field(description="Whether the scenario came to its end.")] = True
     failure: Annotated[str | None, Field(description="Why it did not.")] = None

@@ -27,7 +27,7 @@ from lab.evidence.report import (
 )
 from lab.evidence.service_ladders import draw_services
 from lab.evidence.steps import STEPS, Step
-from lab.evidence.story import Evidence, read_stories
+from lab.evidence.story import Evidence, Story, read_stories
 
 
 class Promises(Protocol):
@@ -89,7 +89,7 @@ def report_on(evidence: Evidence, scenario: Promises, *, capture: str = "", run:
     findings = {step.id: _findings(step, evidence) for step in STEPS}
     steps = tuple(_judged(step, findings[step.id], evidence, scenario) for step in STEPS)
     checks = tuple(_always(evidence)) + tuple(_named(evidence, scenario))
-    promises = (_carried_out(evidence.facts), *_promises(steps, checks, scenario))
+    promises = (carried_out(evidence.facts), *_promises(steps, checks, scenario))
     return Report(
         scenario=scenario.name,
         what=scenario.what,
@@ -113,7 +113,7 @@ def judge_step(step: Step, evidence: Evidence, scenario: Promises) -> StepReport
 
 
 def _findings(step: Step, evidence: Evidence) -> Findings:
-    return [(story, _careful(step.id, partial(step.check, story, evidence))) for story in evidence.stories]
+    return [(story, careful(step, story, evidence)) for story in evidence.stories]
 
 
 def _judged(step: Step, findings: Findings, evidence: Evidence, scenario: Promises) -> StepReport:
@@ -157,22 +157,23 @@ def _missing(step_id: str, there: set[str], facts: RunFacts) -> list[str]:
 
 def _always(evidence: Evidence) -> Iterable[CheckReport]:
     for name, check in ALWAYS:
-        yield _check_report(name, _careful(name, partial(check, evidence)))
+        yield check_report(name, _careful(name, partial(check, evidence)))
 
 
 def _named(evidence: Evidence, scenario: Promises) -> Iterable[CheckReport]:
     for check in scenario.checks:
         name = expectations.describe(check)
-        yield _check_report(name, _careful(name, partial(expectations.run_check, check, evidence)))
+        yield check_report(name, _careful(name, partial(expectations.run_check, check, evidence)))
 
 
-def _check_report(name: str, finding: Finding) -> CheckReport:
+def check_report(name: str, finding: Finding) -> CheckReport:
+    """Return the line of a check."""
     return CheckReport(
         name=name, verdict=finding.verdict, frames=finding.frames, filter=finding.filter, detail=finding.detail
     )
 
 
-def _carried_out(facts: RunFacts) -> ExpectationReport:
+def carried_out(facts: RunFacts) -> ExpectationReport:
     """Return that the scenario came to its end: what follows a step that failed would prove nothing."""
     verdict = Verdict.PASS if facts.completed and not facts.failure else Verdict.FAIL
     detail = facts.failure or ("" if facts.completed else "the run was cut off")
@@ -190,6 +191,11 @@ def _promises(
             yield ExpectationReport(what=f"{step.id} does not take place", verdict=kept, detail=step.detail)
     for check in checks:
         yield ExpectationReport(what=check.name, verdict=check.verdict, detail=check.detail)
+
+
+def careful(step: Step, story: Story, evidence: Evidence) -> Finding:
+    """Return what the check of a step finds in a story; ``unknown`` when it crashes."""
+    return _careful(step.id, partial(step.check, story, evidence))
 
 
 def _careful(name: str, check: Callable[[], Finding]) -> Finding:

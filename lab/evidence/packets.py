@@ -212,7 +212,7 @@ def _sip(frame: Frame, layer: Layer) -> SipMessage | None:
         uri=str(request.get("sip.r-uri", "")),
         status=int(status.get("sip.Status-Code", 0)),
         reason=line.split(" ", 2)[2] if status and line.count(" ") >= 2 else "",
-        headers=_header_lines(head),
+        headers=header_lines(head),
         text=line + "\r\n" + head + (_text_of(body) if body else ""),
     )
 
@@ -225,7 +225,7 @@ def _text_of(body: Any) -> str:
         return text
 
 
-def _header_lines(head: str) -> dict[str, tuple[str, ...]]:
+def header_lines(head: str) -> dict[str, tuple[str, ...]]:
     """Return headers by lower-case name; a folded line continues the one before (RFC 3261 §7.3.1)."""
     headers: dict[str, tuple[str, ...]] = {}
     unfolded = head.replace("\r\n ", " ").replace("\r\n\t", " ")
@@ -244,7 +244,7 @@ def _http(frame: Frame, layer: Layer) -> HttpMessage | None:
     if not method and not status:
         return None
     lines = [*_list(layer.get("http.request.line")), *_list(layer.get("http.response.line"))]
-    headers = {name.lower(): tuple_[0] for name, tuple_ in _header_lines("".join(map(str, lines))).items()}
+    headers = {name.lower(): tuple_[0] for name, tuple_ in header_lines("".join(map(str, lines))).items()}
     return HttpMessage(
         frame=frame,
         method=method,

@@ -6,7 +6,7 @@ none, and one for each later registration at home.  Only finds; judges nothing. 
 the message invisible.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Final, NamedTuple
@@ -140,6 +140,11 @@ def read_stories(capture: Capture, facts: RunFacts) -> Evidence:
     return Evidence(capture, facts, index, tuple(story for ue in facts.ues for story in reader.stories(ue)))
 
 
+def stories_of(index: Index, facts: RunFacts, ue: UeFacts, sets: LentSets) -> list[Story]:
+    """Return the stories of one UE that was lent ``sets`` by hand, from an index of its own messages."""
+    return _Reader(index, facts, {sets.partner[0]: sets}).stories(ue)
+
+
 def identity_set(value: object) -> tuple[str, ...]:
     """Return an ``IdentitySet`` body as (IMPI, IMPU, ...); empty when it is none."""
     if not isinstance(value, dict):
@@ -151,7 +156,7 @@ def identity_set(value: object) -> tuple[str, ...]:
 class _Reader:
     """Finds the stories of each UE."""
 
-    def __init__(self, index: Index, facts: RunFacts) -> None:
+    def __init__(self, index: Index, facts: RunFacts, fed: Mapping[str, LentSets] | None = None) -> None:
         self._index = index
         self._facts = facts
         self._details: dict[str, list[Exchange]] = {}
@@ -160,7 +165,7 @@ class _Reader:
             self._details.setdefault(exchange.request.frame.source, []).append(exchange)
         for exchange in index.at("/token"):
             self._tokens.setdefault(exchange.request.frame.source, []).append(exchange)
-        self._fed = dict(_fed_sets(index))
+        self._fed = dict(_fed_sets(index)) if fed is None else fed
 
     def stories(self, ue: UeFacts) -> list[Story]:
         """Return the stories of one UE, at least one."""

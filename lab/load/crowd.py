@@ -51,8 +51,8 @@ class Member:
 
     @property
     def mc_service_id(self) -> str:
-        """The MC service id."""
-        return f"sip:{self.name}@{self.isim.private_user_identity.partition('@')[2]}"
+        """The MC service id: no identity of the ISIM, for it goes where those may not."""
+        return f"sip:{self.name}@mc.{self.isim.private_user_identity.partition('@')[2]}"
 
 
 def members(crowd: Crowd, home: Place, partner: Place) -> Iterator[Member]:

@@ -26,6 +26,10 @@ def test_a_storm_of_migrated_users_all_200(tmp_path: Path) -> None:
     assert result["sides"]["migrated"]["ok"] == 60
     assert result["capture"]["migrated"]["ok"] == 60
     assert result["sides"]["migrated"]["failures"] == {}
+    judged = mclab("verify", tmp_path / "run", "--json")
+    assert judged.returncode == 0, judged.stdout + judged.stderr
+    steps = {step["id"]: step["detail"] for step in json.loads(judged.stdout)["steps"] if step["verdict"] == "pass"}
+    assert steps == {f"10.6.2-{number}": "60 of 60 registrations" for number in range(2, 14)}
 
 
 def test_what_dies_while_a_user_migrates_loses_doubles_and_leaks_nothing(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ the primary's Cx.  The default ISIM set never leaves the primary system.  Looked
 the octets on the wire.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Set
 from typing import Final, NamedTuple
 
 from lab.evidence.checks.authentication import member
@@ -19,7 +19,7 @@ from lab.evidence.texts import digest_parameters
 CONFIDENTIALITY_KEY: Final = 625
 INTEGRITY_KEY: Final = 626
 DIAMETER_TLS: Final = 5868
-_HANDSHAKE: Final = b"\x16\x03"
+HANDSHAKE: Final = b"\x16\x03"
 _APPLICATION_DATA: Final = 0x17
 _SHOWN: Final = 5
 
@@ -85,7 +85,7 @@ def between_systems_is_tls(evidence: Evidence) -> Finding:
             continue
         begun.add(direction)
         streams.add(frame.stream)
-        if not octets.startswith(_HANDSHAKE):
+        if not octets.startswith(HANDSHAKE):
             faults[frame.number] = f"frame {frame.number} is no TLS between {' and '.join(sorted(ends))}"
     for message in evidence.capture.diameter:
         ends = {evidence.facts.system_of(message.frame.source), evidence.facts.system_of(message.frame.destination)}
@@ -111,6 +111,11 @@ def tls_was_readable(evidence: Evidence) -> Finding:
     read = {m.frame.stream for m in evidence.capture.http}
     read |= {m.frame.stream for m in evidence.capture.diameter}
     read |= {c.frame.stream for c in evidence.capture.certificates}
+    return readable(talked, first, read)
+
+
+def readable(talked: Mapping[int, set[tuple[str, int]]], first: Mapping[int, int], read: Set[int]) -> Finding:
+    """Return whether each stream in which both ends ``talked`` was ``read``; ``first`` has the first frame of each."""
     dark = [stream for stream, senders in talked.items() if len(senders) == 2 and stream not in read]
     frames = [first[stream] for stream in dark]
     if dark:
@@ -143,17 +148,32 @@ _PRIMARY_INSIDE: Final = frozenset({"hss", "mms", "aaa-2"})
 _PARTNER_WIRES: Final = frozenset({"csc-x", "csc-17", "csc-4", "feed"})
 
 
+def allowed_isim(primary: str) -> Allowed:
+    """Return where identities of the ISIM may be: inside the primary system."""
+    return Allowed(frozenset(), frozenset({primary}))
+
+
+def allowed_primary(primary: str) -> Allowed:
+    """Return where a primary migration set may be: where systems meet, and on the primary's Cx."""
+    return Allowed(_CROSSING, frozenset({primary}), _PRIMARY_INSIDE)
+
+
+def allowed_partner(partner: str) -> Allowed:
+    """Return where a partner set may be: inside the partner system, and on the way of 10.1.X.1 to the UE."""
+    return Allowed(_PARTNER_WIRES, frozenset({partner} - {""}))
+
+
 def _rules_of(story: Story, evidence: Evidence) -> Iterator[tuple[str, str, Allowed]]:
-    primary, nowhere = story.ue.system, frozenset[str]()
+    primary = story.ue.system
     is_equal_by_choice = evidence.facts.system(primary).allocation == "default"
     entered = evidence.facts.entered(story.ue.name)
     if not is_equal_by_choice:
         for identity in {story.ue.private_user_identity, *story.ue.public_user_identities} - entered:
-            yield identity, "default ISIM identity", Allowed(nowhere, frozenset({primary}))
+            yield identity, "default ISIM identity", allowed_isim(primary)
         for identity in story.sets.primary:
-            yield identity, "primary migration identity", Allowed(_CROSSING, frozenset({primary}), _PRIMARY_INSIDE)
+            yield identity, "primary migration identity", allowed_primary(primary)
     partner = story.partner.system if story.partner else ""
     if story.partner_set is not None:
         partner = evidence.facts.system_of(story.partner_set.request.frame.destination)
     for identity in story.sets.partner:
-        yield identity, "partner identity", Allowed(_PARTNER_WIRES, frozenset({partner} - {""}))
+        yield identity, "partner identity", allowed_partner(partner)

@@ -14,7 +14,7 @@ from lab.commands.errors import Failure, Misuse
     [
         (Misuse("no such lab"), 2, "error: no such lab\n"),
         (Failure("it did not come up"), 1, "error: it did not come up\n"),
-        (KeyboardInterrupt(), 1, "error: interrupted; the lab is down\n"),
+        (KeyboardInterrupt(), 1, "error: interrupted\n"),
     ],
 )
 def test_a_failure_is_one_line_and_its_status(
@@ -24,6 +24,12 @@ def test_a_failure_is_one_line_and_its_status(
         raise raised
     assert ended.value.exit_code == status
     assert capsys.readouterr().err == line
+
+
+def test_what_was_interrupted_says_what_is_left(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit), errors("interrupted; the lab is down"):
+        raise KeyboardInterrupt
+    assert capsys.readouterr().err == "error: interrupted; the lab is down\n"
 
 
 def test_a_result_is_json_on_standard_output(capsys: pytest.CaptureFixture[str]) -> None:

@@ -50,12 +50,16 @@ def test_settings_reach_into_lists() -> None:
     [
         ({"systems.mc1.hss_mode": "odd"}, "topology.toml: systems.mc1.hss_mode: Input should be"),
         ({"systems.mc1.colour": 1}, "topology.toml: systems.mc1.colour: Extra inputs"),
-        ({"systems.mc2.network": "10.77.1.0/24"}, "topology.toml: systems: two networks overlap"),
-        ({"systems.mc2.network": "10.78.0.0/16"}, "topology.toml: systems: a network has 24 bits"),
+        ({"systems.mc2.network": "10.77.1.0/24"}, "topology.toml: systems.mc2.network: 10.77.1.0/24 overlaps"),
+        ({"systems.mc2.network": "10.78.0.0/16"}, "topology.toml: systems.mc2.network: 10.78.0.0/16: wanted 24 bits"),
         ({"ues.ue1.user": "zoe"}, "topology.toml: ues.ue1.user: no user zoe"),
         ({"ues.ue1.isim_of": "zoe"}, "topology.toml: ues.ue1.isim_of: no user zoe"),
         ({"ues.ue2.octet": 21}, "topology.toml: octet 21 stands twice"),
         ({"users.alice.system": "mc9"}, "topology.toml: users.alice.system: no system mc9"),
+        (
+            {"users.alice.isim.private_user_identity": "001010000000002@ims.mc1.lab"},
+            "topology.toml: users.carol.isim: 001010000000002@ims.mc1.lab is that of alice already",
+        ),
         ({"users.alice.isim.private_user_identity": "x"}, "topology.toml: users.alice.isim.private_user_identity"),
         ({"users.alice.migration_sets.9.partner": "mc2"}, "setting users.alice.migration_sets.9.partner: nothing at 9"),
         ({"users.alice.password.deep.er": 1}, "setting users.alice.password.deep.er: nothing at deep"),

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lab.commands.errors import Misuse
-from lab.commands.examinations import doctor, shown
+from lab.commands.examinations import compare, doctor, shown
 from lab.evidence.doctor.examine import AttemptReport, Diagnosis, Rung
 
 
@@ -40,3 +40,9 @@ def test_what_a_capture_said_is_no_command_to_the_terminal() -> None:
     text = shown(Diagnosis(capture="c", verdict="healthy", illnesses=(), failed=(failed,), registrations=1))
     assert all(character.isprintable() for character in text.replace("\n", ""))
     assert "403" in text
+
+
+def test_a_storm_is_nothing_to_compare(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text('{"scenario": "storm", "crowd": {"users": 2}}')
+    with pytest.raises(Misuse, match="a storm, which has nothing to put side by side; mclab verify"):
+        compare(tmp_path, tmp_path)

@@ -46,4 +46,14 @@ def test_a_finished_capture_holds_secrets_and_is_for_its_owner_alone(tmp_path: P
     (tmp_path / "keys").mkdir()
     finished = finish(tmp_path, {})
     assert finished.stat().st_mode & 0o777 == 0o600
-    assert not (tmp_path / ".capture.draft").exists()
+    assert not list(tmp_path.glob(".capture*"))
+
+
+def test_a_capture_that_is_cut_short_is_refused_and_leaves_nothing_half_done(tmp_path: Path) -> None:
+    interface = struct.pack("<IIHHII", 1, 20, 1, 0, 0, 20)
+    packet = struct.pack("<IIIIIII", 6, 132, 0, 0, 0, 100, 100) + bytes(50)
+    (tmp_path / "raw.pcapng").write_bytes(SECTION + interface + packet)
+    (tmp_path / "keys").mkdir()
+    with pytest.raises(CaptureError, match="cut short"):
+        finish(tmp_path, {})
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["keys", "raw.pcapng", "tls.keys"]
