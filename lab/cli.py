@@ -31,6 +31,8 @@ TopologyFile = Annotated[Path | None, typer.Option("--topology", help="Another t
 Runtime = Annotated[str, typer.Option("--runtime", help="netns: namespaces of this machine; containers: podman.")]
 
 LAB_DOWN = "interrupted; the lab is down"
+INTERRUPTED = 130
+"""typer's exit status after a Ctrl-C that no command took, without a word."""
 
 
 @app.command()
@@ -45,7 +47,10 @@ def up(
     runtime: Runtime = "netns",
     as_json: AsJson = False,
 ) -> None:
-    """Bring a lab up and leave it running."""
+    """Bring a lab up and leave it running.
+
+    mclab up --system mc1 --system mc2; then mclab status, mclab tell, mclab down.
+    """
     from lab.commands.labs import up as bring_up
 
     _need_root()
@@ -67,7 +72,10 @@ def down(
     every: Annotated[bool, typer.Option("--all", help="Take every lab down.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Take a lab down: programs, capture, namespaces, containers; a lab whose supervisor is dead too."""
+    """Take a lab down: programs, capture, namespaces, containers; a lab whose supervisor is dead too.
+
+    mclab down; mclab down a1b2; mclab down --all
+    """
     from lab.commands.labs import down as take_down
 
     _need_root()
@@ -81,7 +89,10 @@ def down(
 
 @app.command()
 def status(lab: LabId = None, as_json: AsJson = False) -> None:
-    """Show the labs that are up, and what runs on which host."""
+    """Show the labs that are up, and what runs on which host.
+
+    mclab status; mclab status a1b2 --json
+    """
     from lab.commands.labs import status as ask_labs
 
     _need_root()
@@ -101,7 +112,10 @@ def status(lab: LabId = None, as_json: AsJson = False) -> None:
 
 @app.command()
 def scenarios(as_json: AsJson = False) -> None:
-    """List the scenarios and what each proves."""
+    """List the scenarios and what each proves.
+
+    mclab scenarios; then mclab run NAME.
+    """
     from lab.commands.runs import scenarios as list_scenarios
 
     listed = list_scenarios()
@@ -126,7 +140,10 @@ def run(
     runtime: Runtime = "netns",
     as_json: AsJson = False,
 ) -> None:
-    """Run scenarios, each in a lab of its own, and judge each from its capture.  Exit 0 when all passed."""
+    """Run scenarios, each in a lab of its own, and judge each from its capture.  Exit 0 when all passed.
+
+    mclab run migration; mclab run --all --repeat 10 --check-clean; mclab run native --keep leaves the lab up.
+    """
     from lab.commands.runs import RunOrder
     from lab.commands.runs import run as run_scenarios
 
@@ -173,7 +190,10 @@ def storm(
     directory: Annotated[Path | None, typer.Option("--directory", help="Run directory.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Let many UEs register with AKA, and show how long it took.  Exit 0 when all got 200."""
+    """Let many UEs register with AKA, and show how long it took.  Exit 0 when all got 200.
+
+    mclab storm --users 200 --rate 50 --native --migrated; then mclab verify RUN judges each registration.
+    """
     from rich.console import Console
 
     from lab.commands.storm import shown
@@ -214,7 +234,10 @@ def attach(
     directory: Annotated[Path | None, typer.Option("--directory", help="Run directory.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Let a user migrate to an IMS core of your own, after a pre-flight check.  Exit 0 when every step is proved."""
+    """Let a user migrate to an IMS core of your own, after a pre-flight check.  Exit 0 when every step is proved.
+
+    mclab attach attach.toml --check; docs/plug-in.md says what is in the file.
+    """
     from lab.commands.attachments import attach as attach_core
 
     _need_root()
@@ -233,7 +256,10 @@ def chaos(
     directory: Annotated[Path | None, typer.Option("--directory", help="Holds the run directories.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Kill a random program at a random moment of each migration.  Exit 0 when nothing was lost, doubled or leaked."""
+    """Kill a random program at a random moment of each migration.  Exit 0 when nothing was lost, doubled or leaked.
+
+    mclab drill chaos --runs 100 --seed 1; mclab drill chaos --seed 1 --first 37 --runs 1 repeats one.
+    """
     from lab.commands.drill import chaos as do_chaos
 
     _need_root()
@@ -256,7 +282,10 @@ def verify(
     run_directory: Annotated[Path, typer.Argument(metavar="RUN", help="Run directory.")],
     as_json: AsJson = False,
 ) -> None:
-    """Judge a run again from its capture.  Exit 0 when it passes."""
+    """Judge a run again from its capture.  Exit 0 when it passes.
+
+    mclab verify runs/migration-20260101-120000-a1b2; of a storm each registration is judged.
+    """
     from lab.commands.verdicts import verify as judge_again
 
     with _errors():
@@ -271,7 +300,10 @@ def report(
     run_directory: Annotated[Path, typer.Argument(metavar="RUN", help="Run directory.")],
     as_json: AsJson = False,
 ) -> None:
-    """Show the report of a run as it was judged."""
+    """Show the report of a run as it was judged.
+
+    mclab report runs/migration-20260101-120000-a1b2; report.html in that directory is for a browser.
+    """
     from lab.commands.verdicts import report as read_report
 
     with _errors():
@@ -294,7 +326,10 @@ def doctor(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Explain why a registration failed, from a capture of any IMS core.  Exit 0 healthy, 1 ill, 2 misused."""
+    """Explain why a registration failed, from a capture of any IMS core.  Exit 0 healthy, 1 ill, 2 misused.
+
+    mclab doctor RUN; mclab doctor trace.pcap --keys tls.keys --decode-as udp.port==5070,sip
+    """
     from lab.commands.examinations import EXIT_STATUS, shown
     from lab.commands.examinations import doctor as examine
 
@@ -313,7 +348,10 @@ def compare(
     second: Annotated[Path, typer.Argument(metavar="RUN", help="Run directory to compare it with.")],
     as_json: AsJson = False,
 ) -> None:
-    """Show what differs between two runs: verdicts, time per hop, fields.  Exit 0 same verdicts, 1 different."""
+    """Show what differs between two runs: verdicts, time per hop, fields.  Exit 0 same verdicts, 1 different.
+
+    mclab compare runs/migration-... runs/native-...; --json for scripts.
+    """
     from lab.commands.examinations import compare as compare_runs
     from lab.commands.examinations import shown
 
@@ -352,7 +390,10 @@ def move(
     system: Annotated[str, typer.Argument(help="The system whose network it goes to.")],
     lab: Annotated[str | None, typer.Option("--lab", help="Which lab.")] = None,
 ) -> None:
-    """Move a UE into another system's network."""
+    """Move a UE into another system's network.
+
+    mclab move ue1 mc2; then mclab tell ue1 register system=mc2.
+    """
     from lab.commands.labs import change
 
     _need_root()
@@ -368,7 +409,10 @@ def base_image(
     ] = "",
     again: Annotated[bool, typer.Option("--again", help="Make it anew although it is there.")] = False,
 ) -> None:
-    """Make the base image of the containers, debian:bookworm-slim, by debootstrap: where no registry is reached."""
+    """Make the base image of the containers, debian:bookworm-slim, by debootstrap: where no registry is reached.
+
+    mclab base-image; mclab base-image --mirror http://mirror.example/debian --again
+    """
     from lab.commands.images import make_base
 
     _need_root()
@@ -377,8 +421,14 @@ def base_image(
 
 
 def main() -> None:
-    """Run the command line."""
-    app(prog_name="mclab")
+    """Run the command line; Ctrl-C while a command still loads is one line too."""
+    try:
+        app(prog_name="mclab")
+    except SystemExit as exc:
+        if exc.code != INTERRUPTED:
+            raise
+        _say("error: interrupted")
+        raise SystemExit(1) from None
 
 
 def _need_runtime(runtime: str) -> None:

@@ -49,7 +49,10 @@ def end(
     target: Annotated[str | None, typer.Argument(help="Its target.")] = None,
     lab: LabOption = None,
 ) -> None:
-    """Mend a fault, or all; a program that it struck is ready again when the command returns."""
+    """Mend a fault, or all; a program that it struck is ready again when the command returns.
+
+    mclab fault end kill hss.mc1; mclab fault end
+    """
     from lab.commands.faults import end as end_fault
 
     need_root()
@@ -60,7 +63,10 @@ def end(
 
 @app.command(name="list")
 def list_faults(lab: LabOption = None, as_json: AsJson = False) -> None:
-    """Show the faults that there are now."""
+    """Show the faults that there are now.
+
+    mclab fault list --lab a1b2 --json
+    """
     from lab.commands.faults import active
 
     need_root()
@@ -74,7 +80,10 @@ def list_faults(lab: LabOption = None, as_json: AsJson = False) -> None:
 
 @app.command()
 def kinds(as_json: AsJson = False) -> None:
-    """Show what can go wrong, and what each kind needs."""
+    """Show what can go wrong, and what each kind needs.
+
+    mclab fault kinds; then mclab fault begin KIND TARGET.
+    """
     from lab.commands.faults import kinds as every_kind
 
     listed = every_kind()

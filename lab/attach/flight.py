@@ -37,12 +37,30 @@ async def preflight(lab: "Lab", system: str, ue: str) -> list[PreflightFinding]:
         ProgramFailure: one of our own programs does not do its part.
     """
     return [
-        *(await _names(lab, system)),
-        *_certificates(lab, system),
+        *(await names(lab, system)),
+        *certificates(lab, system),
         await _p_cscf(lab, system, ue),
         *(await _hss(lab, system)),
         *(await _cscfs(lab, system)),
     ]
+
+
+async def names(lab: "Lab", system: str) -> list[PreflightFinding]:
+    """Return whether this machine's DNS, where it knows the core's hosts, agrees with the file."""
+    hosts = [lab.topology.host(system, role) for role in lab.topology.systems[system].elsewhere]
+    found = await asyncio.gather(*(asyncio.to_thread(_look_up, host.name) for host in hosts))
+    return [judge_name(host.name, str(host.address), known) for host, known in zip(hosts, found, strict=True)]
+
+
+def certificates(lab: "Lab", system: str) -> list[PreflightFinding]:
+    """Return whether the certificate of each host of ours in the core's network has the host's name."""
+    findings = []
+    for role in WITH_CERTIFICATES:
+        host = lab.topology.host(system, role)
+        leaf = x509.load_pem_x509_certificate((lab.files.etc(host.key) / CERTIFICATE).read_bytes())
+        shown = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        findings.append(judge_certificate(host.name, shown.get_values_for_type(x509.DNSName)))
+    return findings
 
 
 async def _p_cscf(lab: "Lab", system: str, ue: str) -> PreflightFinding:
@@ -76,22 +94,6 @@ async def _cscfs(lab: "Lab", system: str) -> list[PreflightFinding]:
     task = {"trial": "peers", "metrics": METRICS, "wanted": wanted, "within_s": CSCFS_S}
     states = (await _try(lab, f"proxy1.{system}", task, CSCFS_S)).get("peers", {})
     return [judge_cscf(name, states) for name in wanted]
-
-
-async def _names(lab: "Lab", system: str) -> list[PreflightFinding]:
-    hosts = [lab.topology.host(system, role) for role in lab.topology.systems[system].elsewhere]
-    found = await asyncio.gather(*(asyncio.to_thread(_look_up, host.name) for host in hosts))
-    return [judge_name(host.name, str(host.address), known) for host, known in zip(hosts, found, strict=True)]
-
-
-def _certificates(lab: "Lab", system: str) -> list[PreflightFinding]:
-    findings = []
-    for role in WITH_CERTIFICATES:
-        host = lab.topology.host(system, role)
-        leaf = x509.load_pem_x509_certificate((lab.files.etc(host.key) / CERTIFICATE).read_bytes())
-        names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        findings.append(judge_certificate(host.name, names.get_values_for_type(x509.DNSName)))
-    return findings
 
 
 def _look_up(name: str) -> set[str]:
