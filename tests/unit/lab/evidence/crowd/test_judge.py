@@ -54,6 +54,15 @@ def test_who_never_got_200_is_counted(crowd: SimpleNamespace, make: SimpleNamesp
     assert next(one for one in kept if one.what == promise.what).verdict is Verdict.PASS
 
 
+def test_where_failures_are_looked_for_they_are_counted_and_no_fault(
+    crowd: SimpleNamespace, make: SimpleNamespace
+) -> None:
+    looking = crowd.facts.model_copy(update={"steps": ({"step": "Storm", "side": "migrated", "find_rate": True},)})
+    report = report_on_crowd(map(crowd.arrival, sorted(both(crowd, crowd.two), key=lambda m: m.frame)), looking, STORM)
+    (counted,) = [check for check in report.checks if check.name == "migrated: registrations"]
+    assert (counted.verdict, counted.detail) == (Verdict.PASS, "0 of 2 registrations; failures were looked for")
+
+
 def test_who_was_registered_without_a_step_fails_it(crowd: SimpleNamespace, make: SimpleNamespace) -> None:
     report = reported(crowd, crowd.register(1, crowd.one, "a"), make.sip(8, "pcscf", "ue", 200, call_id="a"))
     step = report.step("10.6.2-5")
