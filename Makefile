@@ -69,9 +69,9 @@ bench: set-up-bench ## figures; relays against each other (exit 1 on a missed ra
 	$(ROOT) $(PY) -m tests.bench.bench_verify
 	$(ROOT) $(PY) -m tests.bench.bench_relays
 
-fuzz: set-up-tests ## wire, peer, mapping and XML for FUZZ_S seconds each with atheris and with hypothesis, then the property tests
-	for target in wire peer mapping xml; do $(PY) -m tests.fuzz.run atheris $$target --for $(FUZZ_S) || exit 1; done
-	for target in wire peer mapping xml; do $(PY) -m tests.fuzz.run hypothesis $$target --for $(FUZZ_S) || exit 1; done
+fuzz: set-up-tests ## wire, peer, mapping, hidden names and XML for FUZZ_S seconds each with atheris and with hypothesis, then the property tests
+	for target in wire peer mapping names xml; do $(PY) -m tests.fuzz.run atheris $$target --for $(FUZZ_S) || exit 1; done
+	for target in wire peer mapping names xml; do $(PY) -m tests.fuzz.run hypothesis $$target --for $(FUZZ_S) || exit 1; done
 	$(PYTEST) --timeout 3600 tests/fuzz -m slow
 
 set-up: ## install what is missing, nothing else

@@ -38,7 +38,10 @@ class Pseudonyms:
         self._cached: Final[dict[bytes, bytes]] = {}
 
     def host(self, name: bytes) -> bytes:
-        """Return the pseudonym of a host, below our realm; our own name for one that is too long to be hidden."""
+        """Return the pseudonym of a host, below our realm; our own name for one that is too long.
+
+        A pseudonym, which another network sends as its own, passes as it is.
+        """
         folded = name.lower()
         known = self._cached.get(folded)
         if known is None:
@@ -70,6 +73,8 @@ class Pseudonyms:
         return self._decrypted(pseudonym[len(self._session_head) :], _SESSION)
 
     def _host(self, name: bytes) -> bytes:
+        if self.host_of(name) is not None:
+            return name
         is_below = name.endswith(self._below)
         plain = _BELOW_REALM + name[: -len(self._below)] if is_below else _WHOLE + name
         text = _text_of(self._ciphers[0].encrypt(plain.ljust(-(-len(plain) // _BLOCK) * _BLOCK, b"\0"), _HOST))

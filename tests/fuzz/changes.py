@@ -1,15 +1,18 @@
 """Good inputs with a few changes: octets exchanged, taken out, put in, doubled; lengths that lie."""
 
+from functools import cache
 from typing import Any
 
 from hypothesis import strategies as st
 
 from tests.fuzz.targets import seeds
 
+_seeds = cache(seeds)
+
 
 @st.composite
 def _changed(draw: Any, target: str) -> bytes:
-    named = seeds()[target]
+    named = _seeds()[target]
     octets = bytearray(named[draw(st.sampled_from(sorted(named)))])
     for _ in range(draw(st.integers(0, 5))):
         at = draw(st.integers(0, len(octets)))

@@ -3,6 +3,7 @@
     wire      a stream cut anywhere, taken apart to the last AVP, and put into words
     peer      a node that is not connected to anything but these octets: before and after the capabilities exchange
     mapping   the whole proxy with a migrated user: a request, or an answer to one of its own
+    names     a message to and from a peer that names of the inside are hidden from
     xml       Cx-User-Data and configuration documents made of any text: well-formed, and the text comes back
 
 Errors that the documentation promises are part of a normal end (``errors.py`` of each leaf).
@@ -12,6 +13,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable
+from functools import cache
 from typing import Any, Final
 from xml.etree import ElementTree
 
@@ -20,10 +22,11 @@ from pydantic import ValidationError
 
 from diameter_proxy.decoding import describe
 from diameter_proxy.diameter import dictionary as d
-from diameter_proxy.diameter.commands import CER, CX, LIR, MAR, RTR, SAR, TGPP, UAR
+from diameter_proxy.diameter.commands import CER, CX, LIR, MAR, PPR, RTR, SAR, TGPP, UAR
 from diameter_proxy.diameter.errors import DiameterError
 from diameter_proxy.diameter.message import Message, encode_answer, encode_request
 from diameter_proxy.diameter.wire import FrameBuffer, walk_avps
+from diameter_proxy.hidden_names import HiddenNames, NamesNotHidden, hidden_names
 from diameter_proxy.identity_map import LentSet
 from diameter_proxy.node.config import NodeConfig, PeerConfig
 from diameter_proxy.node.node import Node
@@ -314,6 +317,59 @@ def answer() -> bytes:
     return encode_answer(asked, origin_host=OTHER, origin_realm="ims.mc1.lab", result_code=2001, avps=avps)
 
 
+# --- hidden names --------------------------------------------------------------------------------------------
+
+OUTSIDE: Final = "dra.mc9.lab"
+
+
+@cache
+def hiding() -> HiddenNames:
+    """Return what hides names of mc2 from an agent of another network."""
+    rows = [Neighbour(SCSCF, "ims.mc2.lab", Source.CSCF)]
+    rows.append(Neighbour(OUTSIDE, "ims.mc9.lab", Source.AGENT, hides_names=True))
+    more = {"hiding_keys": (b"k" * 32,), "hiding_domains": (b"ims.mc2.lab", b"mc2.lab")}
+    settings = Settings("proxy1.mc2.lab", "ims.mc2.lab", frozenset(), b"s" * 32, **more)
+    return hidden_names(settings, Neighbours(rows, "ims.mc2.lab"))
+
+
+def names(octets: bytes) -> None:
+    """Take a message as it comes from a hidden peer, and let it go to one: what leaves is hidden already."""
+    if len(octets) < 20:
+        return
+    message = bytes((1,)) + len(octets).to_bytes(3, "big") + octets[4:]
+    for made in (hiding().restored(OUTSIDE, message), hiding().restored(SCSCF, message)):
+        assert made[4:20] == message[4:20] and len(made) == int.from_bytes(made[1:4], "big"), "another header"
+    try:
+        hidden = hiding().hidden(message)
+    except NamesNotHidden:
+        return
+    assert hidden[4:20] == message[4:20] and len(hidden) == int.from_bytes(hidden[1:4], "big"), "another header"
+    assert hiding().hidden(hidden) == hidden, "a pseudonym is hidden again"
+    for span in walk_avps(hidden):
+        if (span.code, span.vendor_id) in ((264, 0), (282, 0), (293, 0), (294, 0)):
+            host = hidden[span.value : span.end].lower()
+            assert host.startswith(b"hidden-") or not host.endswith(b".mc2.lab") or host == b"proxy1.mc2.lab", host
+
+
+def _seeds_of_names() -> dict[str, bytes]:
+    hop = d.PROXY_INFO.encode(d.PROXY_HOST.encode("icscf.mc2.lab") + d.PROXY_STATE.encode(b"1"))
+    more = (hop, d.ROUTE_RECORD.encode("icscf.mc2.lab"), d.DESTINATION_HOST.encode("hss.mc9.lab"))
+    telling = (
+        d.ERROR_REPORTING_HOST.encode(HSS),
+        d.ERROR_MESSAGE.encode("hss.mc2.lab is full"),
+        d.FAILED_AVP.encode(d.DESTINATION_HOST.encode(HSS)),
+    )
+    found = {}
+    for command in (UAR, SAR, LIR, MAR, RTR, PPR):
+        asked = request(command, OWN, *more)
+        answered = encode_answer(asked, origin_host=HSS, origin_realm="ims.mc2.lab", result_code=5012, avps=telling)
+        found[command.name] = asked
+        found[f"answer-to-{command.name}"] = answered
+        found[f"hidden-{command.name}"] = hiding().hidden(asked)
+        found[f"hidden-answer-to-{command.name}"] = hiding().hidden(answered)
+    return found
+
+
 # --- XML -----------------------------------------------------------------------------------------------------
 
 
@@ -334,7 +390,13 @@ def xml(octets: bytes) -> None:
     assert (read.findtext(".//Method") or "") == texts[3]
 
 
-TARGETS: Final[dict[str, Callable[[bytes], None]]] = {"wire": wire, "peer": peer, "mapping": mapping, "xml": xml}
+TARGETS: Final[dict[str, Callable[[bytes], None]]] = {
+    "wire": wire,
+    "peer": peer,
+    "mapping": mapping,
+    "names": names,
+    "xml": xml,
+}
 
 
 def seeds() -> dict[str, dict[str, bytes]]:
@@ -354,6 +416,7 @@ def seeds() -> dict[str, dict[str, bytes]]:
             "of-the-other": b"\3" + request(MAR, ("mig-h@ims.mc2.lab", "sip:mig-h@ims.mc2.lab")),
             "answer": b"\4" + answer(),
         },
+        "names": _seeds_of_names(),
         "xml": {
             "plain": b"a@b.lab\nsip:a@b.lab\nsip:as.b.lab\nMESSAGE\nx",
             "escaped": "a&<b>@b.lab\nsip:a@b.lab\nsip:]]>.lab\n\"'\n\u00e9&amp;".encode(),

@@ -58,6 +58,13 @@ def test_a_partner_identity_that_crosses_is_found(monkeypatch):
         targets.mapping(leaking)
 
 
+def test_a_name_of_the_inside_that_leaves_is_found(monkeypatch):
+    asked = targets.seeds()["names"]["MAR"]
+    monkeypatch.setattr(type(targets.hiding()), "hidden", lambda hiding, message: message)
+    with pytest.raises(AssertionError, match=r"scscf\.mc2\.lab"):
+        targets.names(asked)
+
+
 def test_xml_that_is_none_is_found(monkeypatch):
     monkeypatch.setattr(targets, "user_data", lambda identities, criteria: b"<PrivateID>a&b</PrivateID>")
     with pytest.raises(Exception, match="not well-formed"):

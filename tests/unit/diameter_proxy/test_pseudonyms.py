@@ -39,6 +39,12 @@ def test_what_is_no_pseudonym_of_ours_has_no_name(octets):
         assert PSEUDONYMS.session_of(text) is None
 
 
+def test_a_pseudonym_is_not_hidden_again():
+    """One that another network sends as its own passes through us to a third, and still leads back."""
+    pseudonym = PSEUDONYMS.host(b"scscf.mc1.lab")
+    assert PSEUDONYMS.host(pseudonym) == pseudonym
+
+
 def test_one_name_has_one_pseudonym_whatever_its_letters_and_two_have_two():
     assert PSEUDONYMS.host(b"SCSCF.mc1.lab") == PSEUDONYMS.host(b"scscf.mc1.lab") != PSEUDONYMS.host(b"icscf.mc1.lab")
 
