@@ -54,6 +54,17 @@ async def test_the_answer_comes_back_octet_for_octet_but_for_hop_by_hop(core):
     assert answer.octets == with_hop_by_hop(sent[0], answer.header.hop_by_hop)
 
 
+async def test_what_others_say_of_their_overload_is_passed_on(core):
+    """RFC 7683 §5.1: OC-* AVPs, in a request and in its answer."""
+    cscf, hss, _ = core
+    supported = d.OC_SUPPORTED_FEATURES.encode(d.OC_FEATURE_VECTOR.encode(1))
+    report = d.OC_OLR.encode(bytes.fromhex("0000027000000010000000000000002a"))
+    hss.answer = lambda message: hss.success(message, supported, report)
+    answer = await cscf.ask(PROXY, cscf.mar(ALICE, SIP_ALICE, more=(supported,)))
+    assert supported in hss.requests(MAR)[0].octets
+    assert supported + report in answer.octets
+
+
 async def test_all_commands_of_own_users_are_relayed_stray_avps_and_any_scheme_included(core):
     cscf, hss, _ = core
     hss.answer = lambda message: hss.success(message, d.ERROR_MESSAGE.encode("x"), result_code=5012)

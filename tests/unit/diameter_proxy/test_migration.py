@@ -53,6 +53,20 @@ def test_partner_identities_become_primary_ones_and_order_stays(made):
     assert message.header.end_to_end == 9
 
 
+def test_overload_avps_cross_both_legs_and_come_back_untouched(made):
+    """RFC 7683 §5.1: we report no overload, so what others say of theirs is not ours to change."""
+    supported = d.OC_SUPPORTED_FEATURES.encode(d.OC_FEATURE_VECTOR.encode(1))
+    report = d.OC_OLR.encode(bytes.fromhex("0000027000000010000000000000002a"))
+    asked = made.mar(made.partner, supported)
+    for octets in (
+        to_partner(asked, made.lent()).octets,
+        migration().request_to_hss(asked, locate(asked), claim(made.lent(is_primary=True)), RECORD).octets,
+        answered(made, made.maa(made.mar(), made.primary, supported, report)),
+    ):
+        assert supported in octets
+    assert report in octets
+
+
 @pytest.mark.parametrize("avp", [d.SESSION_ID, d.ORIGIN_HOST, d.ORIGIN_REALM, d.USER_NAME, d.PUBLIC_IDENTITY])
 def test_what_the_mapping_needs_is_missing_5005(made, avp):
     message = made.mar()
