@@ -56,6 +56,7 @@ class MigrationSet(IdentitySet):
     """A primary migration set that is kept for one partner (7.4.2.2.X NOTE 1)."""
 
     partner: Name
+    known_to_hss: Annotated[bool, Field(description="The HSS has it; false: it is the MMS's alone, a mistake.")] = True
 
 
 class ServiceArea(Table):

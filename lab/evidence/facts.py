@@ -55,7 +55,8 @@ class SystemFacts(_Fact):
     scscf: tuple[str, ...] = ()
     service_area: ServiceArea = ServiceArea()
     allocation: Annotated[
-        Literal["random", "pool", "default"], Field(description="How the primary migration set is chosen.")
+        Literal["random", "pool", "sip-database", "default"],
+        Field(description="How the primary migration set is chosen."),
     ] = "random"
     hss_identities: Annotated[
         Literal["lent", "default"], Field(description="What the HSS is asked for: the lent set or the ISIM's.")

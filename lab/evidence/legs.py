@@ -11,6 +11,7 @@ _LEGS: Final = (
     ({"scscf", "proxy"}, "aaa-2"),
     ({"probe", "proxy"}, "aaa-2"),
     ({"proxy", "hss"}, "hss"),
+    ({"mms", "hss"}, "hss"),
     ({"icscf", "hss"}, "hss"),
     ({"scscf", "hss"}, "hss"),
     ({"proxy", "mms"}, "mms"),

@@ -35,7 +35,7 @@ WIRES: Final = (
     Wire("AAA-2",  (("icscf", "scscf", "probe"), ("proxy",)),   "diameter",        (255, 243, 205)),
     Wire("CSC-Y",  (("proxy", "edge"),) * 2,                    "diameter && tls", (255, 214, 153)),
     Wire("Cx MMS", (("proxy",), ("mms",)),                      "diameter",        (231, 246, 213)),
-    Wire("Cx",     (("proxy", "icscf", "scscf", "dra"), ("hss", "dra")), "diameter",        (209, 236, 185)),
+    Wire("Cx",     (("proxy", "mms", "icscf", "scscf", "dra"), ("hss", "dra")), "diameter", (209, 236, 185)),
     Wire("CSC-1",  (("ue", "cms"), ("idms",)),                  "http",            (240, 224, 250)),
     Wire("CSC-4",  (("ue",), ("cms",)),                         "http",            (225, 205, 245)),
     Wire("CSC-X",  (("cms",), ("mms",)),                        "http",            (250, 218, 232)),

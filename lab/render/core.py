@@ -154,7 +154,7 @@ def identity_set(identities: IdentitySet) -> dict[str, Any]:
 
 def _hss_user(topology: Topology, name: str, user: User) -> dict[str, Any]:
     provisioned = topology.systems[user.system].primary_allocation in POOLED
-    sets = (user.isim, *(user.migration_sets if provisioned else ()))
+    sets = (user.isim, *(one for one in user.migration_sets if provisioned and one.known_to_hss))
     return {"name": name, "k": user.k, "opc": user.opc, "amf": AMF, "impis": [identity_set(one) for one in sets]}
 
 

@@ -35,6 +35,7 @@ RANDOM: Final = {
     "systems.mc2.partner_allocation": "random",
     "systems.mc2.hss_identities": "default",
 }
+USER_UNKNOWN: Final = 5001
 SEVERAL: Final = [f"sip:alice{suffix}@ims.mc1.lab" for suffix in ("", ".duty", ".fleet")]
 SEVERAL_LENT: Final = [f"sip:mig-{name}@ims.mc1.lab" for name in ("p5xw0c8jr3kd", "7qhz1vtn4myb", "e6ua2fls9gio")]
 
@@ -105,12 +106,27 @@ MIGRATIONS: Final = (
         checks=(check("hss-asked-for", ue="ue1", identities="lent"),),
     ),
     Scenario(
-        name="random-set",
-        what="Both migration management servers make their sets at random; the HSS is asked for the ISIM's own.",
+        name="sip-database-set",
+        what="The primary MMS asks the SIP database: one of its two sets is not known there, the other one is lent.",
         ues=("ue1", "ue3"),
-        settings=RANDOM,
+        settings={
+            "systems.mc1.primary_allocation": "sip-database",
+            "users.alice.migration_sets.0.known_to_hss": False,
+            "users.alice.migration_sets.1.partner": "mc2",
+        },
         steps=(*MIGRATED, *SERVED),
         proves=(*CONNECTIVITY, *MIGRATION),
+        checks=(
+            check("diameter-answer", leg="hss", command="UAR", code=USER_UNKNOWN, system="mc1"),
+            check("hss-asked-for", ue="ue1", identities="lent"),
+        ),
+    ),
+    Scenario(
+        name="random-set",
+        what="Both migration management servers make their sets at random; the HSS is asked for the ISIM's own.",
+        settings=RANDOM,
+        steps=MIGRATED,
+        proves=(*CONNECTIVITY, *MIGRATION[:13]),
         checks=(check("hss-asked-for", ue="ue1", identities="default"),),
     ),
     Scenario(

@@ -115,7 +115,7 @@ def step_6(story: Story, evidence: Evidence) -> Finding:
 
     def faults() -> Iterator[str]:
         default = (story.ue.private_user_identity, *story.ue.public_user_identities)
-        is_default = system.hss_identities == "default" or system.allocation != "pool"
+        is_default = system.hss_identities == "default" or system.allocation not in ("pool", "sip-database")
         found = (request.value(USER_NAME), request.value(PUBLIC_IDENTITY))
         if is_default:
             yield from differs("User-Name (the ISIM's, as configured)", found[0], default[0])

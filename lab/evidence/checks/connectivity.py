@@ -5,12 +5,17 @@ Each step is compared with an anchor further up than its neighbour, so that one 
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from lab.evidence.checks.finding import Finding, absent, differs, http_filter, judged, lacks
 from lab.evidence.facts import RunFacts
+from lab.evidence.index import USER_NAME
 from lab.evidence.story import Evidence, Story, identity_set
 from lab.evidence.texts import bearer_of, claims_of
+
+UAR: Final = 300
+KNOWN: Final = (2001, 2002)
+"""Results of a UAA for a pair that the HSS has, whether it is registered or not."""
 
 
 def step_1(story: Story, evidence: Evidence) -> Finding:
@@ -94,6 +99,10 @@ def step_5(story: Story, evidence: Evidence) -> Finding:
         if system.allocation == "random":
             prefix = system.lent_prefix
             yield from lacks(lent[0].startswith(prefix), f"{lent[0]} is outside the lent range {prefix}")
+        if system.allocation == "sip-database":
+            yield from lacks(
+                _is_known_to_hss(story, evidence), "no UAA between steps 4 and 6 says that the set is known"
+            )
         owner = (default[0] if default else "", _partner_of(story))
         shared = any(evidence.given.get(identity, set()) - {owner} for identity in lent)
         yield from lacks(not shared or lent == default, "the same set was given to another user or partner")
@@ -263,6 +272,17 @@ def _partner_identities(story: Story) -> tuple[str, ...]:
 def _primary_identities(story: Story) -> tuple[str, ...]:
     asked = story.primary_set
     return identity_set(asked.answer().get("primary_mc_system_sip_identities")) if asked else ()
+
+
+def _is_known_to_hss(story: Story, evidence: Evidence) -> bool:
+    """Tell whether the SIP database was asked for the set before it was lent, and knew it (TS 29.228 §6.1.1)."""
+    exchange, lent = story.primary_set, _primary_identities(story)
+    assert exchange is not None
+    assert exchange.response is not None
+    first, last = exchange.request.frame.number, exchange.response.frame.number
+    asked = evidence.index.requests_for(UAR, lent, first, last)
+    answers = [evidence.index.answer_to(one) for one in asked if set(lent) >= {one.value(USER_NAME)}]
+    return any(answer is not None and answer.result_code in KNOWN for answer in answers)
 
 
 def _partner_of(story: Story) -> str:

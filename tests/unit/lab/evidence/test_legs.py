@@ -11,7 +11,7 @@ from lab.evidence.legs import LEGS, leg_of, wire_of
     ("one", "other", "leg"),
     [
         ("ue", "pcscf", "gm"), ("scscf", "proxy2", "aaa-2"), ("icscf", "proxy2", "aaa-2"),
-        ("proxy2", "proxy1", "csc-y"), ("proxy1", "hss", "hss"), ("proxy1", "mms1", "mms"),
+        ("proxy2", "proxy1", "csc-y"), ("proxy1", "hss", "hss"), ("mms1", "hss", "hss"), ("proxy1", "mms1", "mms"),
         ("ue", "cms1", "csc-4"), ("cms1", "mms1", "csc-x"), ("pcscf", "icscf", "icscf-pcscf"),
     ],
 )  # fmt: skip

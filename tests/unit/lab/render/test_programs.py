@@ -48,6 +48,16 @@ def test_the_hss_takes_its_file_and_knows_isim_and_migration_sets(rendered: tupl
     assert config.node.peers == ("proxy1.mc1.lab", "proxy2.mc1.lab")
 
 
+def test_a_set_that_was_forgotten_in_the_hss_is_the_mms_s_alone(tmp_path: Path) -> None:
+    forgotten = {"users.alice.migration_sets.0.known_to_hss": False}
+    files, _ = render(load_topology(settings=forgotten).restricted_to(("mc1", "mc2")), tmp_path)
+    alice = next(user for user in load_hss(files.etc("hss.mc1") / "hss.toml").users if user.name == "alice")
+    first = "mig-p5xw0c8jr3kd7qhz1vtn@ims.mc1.lab"
+    assert first not in {row.private_user_identity for row in alice.impis}
+    sets = load_mms(files.etc("mms.mc1") / "mms.toml").allocation.primary.sets
+    assert first in {one.private_user_identity for one in sets}
+
+
 def test_the_idms_takes_its_file_and_its_partners_keys(rendered: tuple[Files, dict[str, Program]]) -> None:
     config = load_idms(rendered[0].etc("idms.mc1") / "idms.toml")
     assert [partner.issuer for partner in config.partners] == ["https://idms.mc2.lab"]

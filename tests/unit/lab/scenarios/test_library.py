@@ -15,6 +15,7 @@ WANTED = [
     "migration",
     "migration-by-location",
     "pool-set",
+    "sip-database-set",
     "random-set",
     "hss-default-identities",
     "several-impus",

@@ -8,7 +8,7 @@ import pytest
 from lab.evidence.checks import connectivity
 from lab.evidence.messages import Capture
 from lab.evidence.report import Verdict
-from lab.evidence.story import CSC_4_PATH, Evidence, read_stories
+from lab.evidence.story import CSC_4_PATH, PRIMARY_SET_PATH, Evidence, read_stories
 
 BODY = {
     "mc_service_ids": ["sip:alice@mc1.lab"],
@@ -46,6 +46,45 @@ def test_a_request_that_lacks_something_fails(make: SimpleNamespace, changes: di
     finding = connectivity.step_1(evidence.stories[0], evidence)
     assert finding.verdict is Verdict.FAIL
     assert because in finding.detail
+
+
+LENT = {"private_user_identity": "mig-p@ims.mc1.lab", "public_user_identities": ["sip:mig-p@ims.mc1.lab"]}
+
+
+@pytest.mark.parametrize(
+    ("answer", "asked_for", "verdict"),
+    [
+        ((268, "2001"), LENT["private_user_identity"], Verdict.PASS),
+        ((298, "5001"), LENT["private_user_identity"], Verdict.FAIL),
+        ((268, "2001"), "mig-other@ims.mc1.lab", Verdict.FAIL),
+    ],
+)
+def test_a_set_of_mode_sip_database_is_one_that_the_hss_knew(
+    make: SimpleNamespace, answer: tuple[int, str], asked_for: str, verdict: Verdict
+) -> None:
+    given = json.dumps({"primary_mc_system_sip_identities": LENT})
+    asked = json.dumps({**BODY, "partner_mc_system": "mc2"})
+    evidence = read_stories(
+        Capture(
+            http=(
+                make.http(1, "ue", "cms1", CSC_4_PATH, json.dumps(BODY), authorization="Bearer x"),
+                make.http(2, "cms1", "mms1", PRIMARY_SET_PATH, asked, stream=6),
+                make.http(5, "mms1", "cms1", 200, given, stream=6),
+                make.http(6, "cms1", "ue", 403, "{}"),
+            ),
+            diameter=(
+                make.diameter(3, "mms1", "hss", make.avp(1, asked_for), command=300, stream=7),
+                make.diameter(4, "hss", "mms1", make.avp(*answer), command=300, stream=7, request=False),
+            ),
+        ),
+        make.facts(
+            systems=[
+                {"name": "mc1", "home_domain": "ims.mc1.lab", "allocation": "sip-database"},
+                {"name": "mc2", "home_domain": "ims.mc2.lab"},
+            ]
+        ),
+    )
+    assert connectivity.step_5(evidence.stories[0], evidence).verdict is verdict
 
 
 @pytest.mark.parametrize("number", range(2, 14))
