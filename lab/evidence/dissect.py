@@ -16,12 +16,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from lab.evidence.messages import Capture
+from lab.evidence.messages import Capture, Frame, Payload
 from lab.evidence.packets import PAYLOAD_FIELDS, read_broken, read_packets, read_payloads
 
 WIRESHARK_FOLDER: Final = Path(__file__).parent / "wireshark"
 FRAMES_MAX: Final = 200_000
 """Frames with messages in one capture: some 5 KiB each once they are read.  A storm is read in a stream (``crowd``)."""
+PAYLOAD_OCTETS_MAX: Final = 256 << 20
+"""What is carried over TCP and UDP in one capture: all of it is searched for identities."""
+CUT: Final = "cut a part out: editcap -A FROM -B TO"
 _FILTER: Final = "sip || diameter || http || tls.handshake.type == 11"
 _LAYERS: Final = "frame ip tcp udp tls sip diameter http"
 
@@ -70,13 +73,12 @@ def dissect(capture: Path, *, key_log: Path | None = None, config: Path | None =
         raise DissectionFailed(f"{capture}: no such capture")
     keys = ("-o", f"tls.keylog_file:{key_log}") if key_log else ()
     with ThreadPoolExecutor(1) as beside:  # two passes that know nothing of each other
-        reading = beside.submit(_lines_of, capture)
+        reading = beside.submit(_read_frames, capture)
         messages = read_packets(stream_packets(capture, *keys, "-Y", _FILTER, "-J", _LAYERS, config=config))
-        lines = reading.result()
-    payloads = tuple(read_payloads(lines))
+        payloads, broken = reading.result()
     if not payloads:
         raise DissectionFailed(f"{capture}: there is no frame with TCP or UDP in it")
-    return replace(messages, payloads=payloads, broken=tuple(read_broken(lines)))
+    return replace(messages, payloads=tuple(payloads), broken=tuple(broken))
 
 
 def stream_packets(capture: Path, *arguments: str, config: Path | None = None) -> Iterator[dict[str, Any]]:
@@ -88,10 +90,7 @@ def stream_packets(capture: Path, *arguments: str, config: Path | None = None) -
     lines = stream_tshark(capture, *arguments, "-T", "json", "--no-duplicate-keys", config=config)
     for count, text in enumerate(_objects(lines), 1):
         if count > FRAMES_MAX:
-            raise DissectionFailed(
-                f"{capture}: over {FRAMES_MAX:,} frames with SIP, Diameter or HTTP; "
-                "cut a part out: editcap -A FROM -B TO"
-            )
+            raise DissectionFailed(f"{capture}: over {FRAMES_MAX:,} frames with SIP, Diameter or HTTP; {CUT}")
         try:
             yield json.loads(text)["_source"]["layers"]
         except (ValueError, KeyError, TypeError) as exc:
@@ -112,7 +111,22 @@ def _objects(lines: Iterable[str]) -> Iterator[str]:
         yield "".join(part)
 
 
-def _lines_of(capture: Path) -> list[str]:
+def _read_frames(capture: Path) -> tuple[list[Payload], list[Frame]]:
+    """Return what each frame carried, octet for octet, and the frames that ended or refused a connection.
+
+    Raises:
+        DissectionFailed: tshark failed, or there are more than ``PAYLOAD_OCTETS_MAX``.
+    """
     fields = [argument for name in PAYLOAD_FIELDS for argument in ("-e", name)]
     wanted = "ip && (tcp.len > 0 || tcp.flags.reset == 1 || tcp.flags.fin == 1 || udp)"
-    return list(stream_tshark(capture, "-Y", wanted, "-T", "fields", "-E", "occurrence=f", *fields))
+    payloads: list[Payload] = []
+    broken: list[Frame] = []
+    octets = 0
+    for line in stream_tshark(capture, "-Y", wanted, "-T", "fields", "-E", "occurrence=f", *fields):
+        for payload in read_payloads((line,)):
+            payloads.append(payload)
+            octets += len(payload.octets)
+        broken += read_broken((line,))
+        if octets > PAYLOAD_OCTETS_MAX:
+            raise DissectionFailed(f"{capture}: over {PAYLOAD_OCTETS_MAX:,} octets in its TCP and UDP; {CUT}")
+    return payloads, broken

@@ -5,10 +5,11 @@ as Diameter (RFC 6733 §3); what stays unreadable is said.
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from lab.evidence.dissect import DissectionFailed, stream_packets, stream_tshark
+from lab.evidence.dissect import CUT, DissectionFailed, stream_packets, stream_tshark
 from lab.evidence.doctor import connections as tcp
 from lab.evidence.doctor.attempts import read_attempts
 from lab.evidence.doctor.authorisations import read_authorisations
@@ -18,6 +19,8 @@ from lab.evidence.facts import RunFacts
 from lab.evidence.messages import Capture
 from lab.evidence.packets import read_packets
 
+EVENTS_MAX: Final = 500_000
+"""Frames that open, refuse or end a TCP connection, or carry TLS: some 200 octets each."""
 _MESSAGES: Final = "sip || diameter || http"
 _LAYERS: Final = "frame ip ipv6 tcp udp sctp tls sip diameter http"
 # Version 1, and CER, UAR, SAR, LIR, MAR, RTR or PPR as the command (RFC 6733 §3, TS 29.229 §6.1).
@@ -45,9 +48,10 @@ def look(
     options = [argument for rule in decode_as for argument in ("-d", rule)]
     options += ["-o", f"tls.keylog_file:{key_log}"] if key_log else []
     fields = [argument for name in tcp.FIELDS for argument in ("-e", name)]
-    lines = [
-        line.rstrip("\r\n") for line in stream_tshark(capture, *options, "-Y", _FIRST_LOOK, "-T", "fields", *fields)
-    ]
+    told = stream_tshark(capture, *options, "-Y", _FIRST_LOOK, "-T", "fields", *fields)
+    lines = [line.rstrip("\r\n") for line in islice(told, EVENTS_MAX + 1)]
+    if len(lines) > EVENTS_MAX:
+        raise DissectionFailed(f"{capture}: over {EVENTS_MAX:,} frames of TCP set-up and TLS; {CUT}")
     for port in tcp.unrecognised_ports(lines):
         options += ["-d", f"tcp.port=={port},diameter"]
     seen = _messages(capture, options)

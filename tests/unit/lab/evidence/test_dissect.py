@@ -80,6 +80,15 @@ def test_what_tshark_complains_of_is_the_reason(folder: Path) -> None:
         list(stream_packets(capture))
 
 
+def test_a_capture_that_carries_too_much_says_how_to_cut_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dissecting, "PAYLOAD_OCTETS_MAX", 3)
+    fields = ["1", "1.5", "10.0.0.1", "10.0.0.2", "", "", "", "5060", "5060", "", "00ff", "", "", "", ""]
+    assert dissect(says(folder, "\t".join(fields) + "\n")).payloads[0].octets == b"\x00\xff"
+    capture = says(folder, ("\t".join(fields) + "\n") * 2)
+    with pytest.raises(DissectionFailed, match="over 3 octets in its TCP and UDP; cut a part out: editcap"):
+        dissect(capture)
+
+
 def test_a_capture_with_too_many_messages_says_how_to_cut_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dissecting, "FRAMES_MAX", 1)
     with pytest.raises(DissectionFailed, match="over 1 frames with SIP, Diameter or HTTP; cut a part out: editcap"):

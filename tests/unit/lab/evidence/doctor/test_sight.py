@@ -15,6 +15,18 @@ def test_a_missing_file_is_one_line(tmp_path: Path) -> None:
         sight.look(tmp_path / "none.pcap")
 
 
+def test_a_capture_with_too_many_connections_says_how_to_cut_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "tshark"
+    program.write_text("#!/bin/sh\nprintf '1\\n2\\n'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin")
+    monkeypatch.setattr(sight, "EVENTS_MAX", 1)
+    with pytest.raises(DissectionFailed, match="over 1 frames of TCP set-up and TLS; cut a part out: editcap"):
+        sight.look(program)
+
+
 def test_tls_that_nobody_could_read_is_counted_with_its_ports() -> None:
     closed = Connection(1, port=5868, is_tls=True, has_data=True)
     read = Connection(2, port=443, is_tls=True, has_data=True, is_finished=True)
