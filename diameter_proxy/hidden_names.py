@@ -93,6 +93,11 @@ class HiddenNames:
 
         return send_hidden
 
+    @property
+    def are_hidden(self) -> bool:
+        """Whether names are hidden from any peer."""
+        return bool(self._peers)
+
     def hides_from(self, peer: str) -> bool:
         """Say whether names of the inside are hidden from a peer."""
         return peer in self._peers

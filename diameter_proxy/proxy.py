@@ -155,7 +155,9 @@ class Proxy:
 
     def receive(self, peer: str, messages: list[bytes]) -> list[bytes]:
         """Pass on what the express lane takes of the messages of one read of an open peer; return the rest."""
-        return messages if self.tracer.is_active or self.is_draining else self.lane.receive(peer, messages)
+        if self.tracer.is_active or self.is_draining or self.names.are_hidden:  # which the lane neither sees nor does
+            return messages
+        return self.lane.receive(peer, messages)
 
     def receive_request(self, peer: str, data: bytes) -> None:
         """Handle a request of an open peer."""

@@ -3,6 +3,8 @@
 Runs on the hot path as it is here; ``test_hot_path`` has it run on plain Python too.
 """
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -561,6 +563,19 @@ def test_an_hss_that_wants_a_uar_first_has_no_lane(made, new_wire):
     for end_to_end in (2, 3):
         way.receive(P, made.mar(lent_set(0), end_to_end=end_to_end))
     assert (way.taken, len(way.wire.sent)) == (0, 4)
+
+
+def test_where_names_are_hidden_from_a_peer_there_is_no_lane(made, new_wire):
+    """They are hidden and restored where messages enter and leave the whole way."""
+    way = PrimaryWay(made, new_wire(), hiding_keys=(b"k" * 32,), hiding_domains=(b"mc2.lab",))
+    rows = way.proxy.neighbours.by_host.values()
+    rows = [replace(row, hides_names=row.host == HSS) for row in rows]
+    way.proxy.reconfigure(way.settings, Neighbours(rows, "ims.mc2.lab"))
+    for number in (0, 2):
+        session = "scscf.mc2.lab;1;2"
+        ((peer, out),) = way.receive(P, made.mar(lent_set(number), end_to_end=number, session=session))
+        assert (peer, session.encode() in out) == (HSS, False)
+    assert way.taken == 0
 
 
 def test_databases_that_take_turns_have_no_lane(made, new_wire):
