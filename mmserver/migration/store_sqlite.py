@@ -78,6 +78,11 @@ class Connection(sqlite3.Connection):
 
     def begin_writing(self) -> None:
         """Become the one writer, at once if nobody else is, else in a thread until the busy timeout is over."""
+        if not self._began_at_once():
+            in_thread(lambda: sqlite3.Connection.execute(self, _BEGIN_WRITING))
+        self._is_writing = True
+
+    def _began_at_once(self) -> bool:
         (timeout_ms,) = super().execute("PRAGMA busy_timeout").fetchone()
         super().execute("PRAGMA busy_timeout=0")
         try:
@@ -85,11 +90,10 @@ class Connection(sqlite3.Connection):
         except sqlite3.OperationalError as exc:
             if exc.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
                 raise
+            return False
+        finally:
             super().execute(f"PRAGMA busy_timeout={timeout_ms}")
-            in_thread(lambda: sqlite3.Connection.execute(self, _BEGIN_WRITING))
-        else:
-            super().execute(f"PRAGMA busy_timeout={timeout_ms}")
-        self._is_writing = True
+        return True
 
     def at_once(self, query: Callable[[], T]) -> T | None:
         """Return what a query yields, or None if it takes more than ``STEPS_MAX``: it changed nothing then."""

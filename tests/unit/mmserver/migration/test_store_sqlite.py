@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from mmserver.migration.store_engine import READ_ONLY, create_store_engine
-from mmserver.migration.store_sqlite import FEW, in_place
+from mmserver.migration.store_sqlite import FEW, Connection, in_place
 
 BUSY_S = 5.0
 LONG = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200000) SELECT count(*) FROM n"
@@ -134,6 +134,16 @@ async def test_a_writer_waits_no_longer_than_it_may(tmp_path: Path) -> None:
                 raise AssertionError("there are two writers")
     other.close()
     await impatient.dispose()
+
+
+def test_a_writer_that_cannot_begin_keeps_its_patience(tmp_path: Path) -> None:
+    """Whatever the reason: the next one waits as long as it may."""
+    connection = sqlite3.connect(tmp_path / "x.sqlite", factory=Connection, isolation_level=None, timeout=1.234)
+    connection.begin_writing()
+    with pytest.raises(sqlite3.OperationalError, match="within a transaction"):
+        connection.begin_writing()
+    assert connection.execute("PRAGMA busy_timeout").fetchone() == (1234,)
+    connection.close()
 
 
 async def test_a_writer_cancelled_while_it_waits_leaves_no_lock(
