@@ -46,8 +46,8 @@ class Forwarder:
         self.duplicates: Final = Duplicates(settings.duplicates_max, settings.duplicates_s)
         self._attempt_s = settings.attempt_s
         self._wire: Final = wire
-        self.send: Callable[[str, bytes], None] = wire.send
-        """How messages leave; ``hidden_names`` may come before the wire."""
+        self.hide: Callable[[str, bytes], bytes] | None = None
+        """What ``hidden_names`` makes of a message before it leaves to a peer."""
         self.counters: Final = counters
         self._clock: Final = clock
         self._answers: Final = Answers(settings.origin_host, settings.origin_realm)
@@ -112,7 +112,7 @@ class Forwarder:
             try:
                 hop_by_hop = self._wire.next_hop_by_hop(peer)
                 octets = sent[:4] + bytes((flags,)) + sent[5:12] + hop_by_hop.to_bytes(4, "big") + sent[16:]
-                self.send(peer, octets)
+                self._wire.send(peer, octets if self.hide is None else self.hide(peer, octets))
             except PeerCongested:
                 pending.was_busy = True
                 self._wire.pause_source(pending.source, peer)
@@ -135,7 +135,7 @@ class Forwarder:
 
     def reply(self, peer: str, octets: bytes) -> None:
         try:
-            self.send(peer, octets)
+            self._wire.send(peer, octets if self.hide is None else self.hide(peer, octets))
         except NodeError as exc:
             self.counters.answers_undeliverable += 1
             self.limited_log.warning("answer.undeliverable", peer=peer, reason=f"{type(exc).__name__}: {exc}")

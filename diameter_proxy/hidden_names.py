@@ -19,7 +19,6 @@ from diameter_proxy.settings import Settings
 if TYPE_CHECKING:
     from diameter_proxy.pseudonyms import Pseudonyms
 
-Send = Callable[[str, bytes], None]
 _Rewrite = Callable[[bytes, AvpSpan], bytes]
 
 _HOSTS: Final = (d.ROUTE_RECORD, d.DESTINATION_HOST, d.ERROR_REPORTING_HOST, d.PROXY_HOST)
@@ -83,15 +82,18 @@ class HiddenNames:
         }
         self._restoring_answers = {**self._restoring, d.SESSION_ID.code: _value(restore_session)}
 
-    def sender(self, send: Send) -> Send:
-        """Return how messages leave: as they are, unless their peer is one to hide from."""
-        if not self._peers:
-            return send
+    @property
+    def hides_from_anybody(self) -> bool:
+        """Whether there is a peer that names are hidden from."""
+        return bool(self._peers)
 
-        def send_hidden(peer: str, octets: bytes) -> None:
-            send(peer, self.hidden(octets) if peer in self._peers else octets)
+    def leaving(self, peer: str, octets: bytes) -> bytes:
+        """Return a message as it leaves to a peer.
 
-        return send_hidden
+        Raises:
+            NamesNotHidden: it cannot be read, and the peer is one to hide from.
+        """
+        return self.hidden(octets) if peer in self._peers else octets
 
     @property
     def are_hidden(self) -> bool:

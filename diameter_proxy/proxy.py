@@ -149,7 +149,7 @@ class Proxy:
 
     def _hide(self, settings: Settings, neighbours: Neighbours) -> None:
         self.names = hidden_names(settings, neighbours)
-        self.forwarder.send = self.names.sender(self.wire.send)
+        self.forwarder.hide = self.names.leaving if self.names.hides_from_anybody else None
 
     # --- what the node tells us ------------------------------------------------------------------------------
 
