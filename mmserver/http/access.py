@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from diameter_proxy.node.limited_log import WINDOW_S, LimitedLog
+from mmserver.http.limits import RateLimit
 from mmserver.http.problems import TYPE_PREFIX, ProblemFound, problem_response
 from mmserver.messages import Problem
 
@@ -32,11 +33,14 @@ class RouteGroup:
     prefix: str
     clients: frozenset[str] | None
     body_octets_max: int | None = None
+    rate: RateLimit | None = None
 
     @classmethod
-    def for_clients(cls, prefix: str, names: Iterable[str], *, body_octets_max: int | None = None) -> "RouteGroup":
-        """Return a group open to these client names only, with a limit of its own for bodies where one is given."""
-        return cls(prefix, frozenset(name.lower() for name in names), body_octets_max)
+    def for_clients(
+        cls, prefix: str, names: Iterable[str], *, body_octets_max: int | None = None, rate: RateLimit | None = None
+    ) -> "RouteGroup":
+        """Return a group open to these client names only, with limits of its own: octets of bodies, a rate of each."""
+        return cls(prefix, frozenset(name.lower() for name in names), body_octets_max, rate)
 
     @classmethod
     def for_anybody(cls, prefix: str) -> "RouteGroup":
@@ -65,9 +69,8 @@ class RefusalLog:
         """Write that the caller of this request was refused ``what``, or count it; in the event loop only."""
         self._log.sweep(self._clock())
         names, client = sorted(_names_in(scope)), scope.get("client")
-        caller = ",".join(names) or str((client or ("",))[0])
         self._log.warning(
-            "client.refused", peer=caller, reason=what, path=scope["path"], client_names=names, client=client
+            "client.refused", peer=_caller(scope), reason=what, path=scope["path"], client_names=names, client=client
         )
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(2 * WINDOW_S, self._sweep)
@@ -91,6 +94,7 @@ class AccessControl:
         self._app = app
         self._groups = sorted(groups, key=lambda group: len(group.prefix), reverse=True)
         self._body_octets_max = body_octets_max
+        self._clock = clock
         self._refusals = RefusalLog(clock)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -102,6 +106,10 @@ class AccessControl:
         problem = self._refusal(scope, group)
         if problem is not None:
             await problem_response(problem)(scope, receive, send)
+            return
+        too_often = self._too_often(scope, group)
+        if too_often is not None:
+            await problem_response(too_often.problem, too_often.headers)(scope, receive, send)
             return
         limit = group.body_octets_max if group is not None else None
         await self._guarded(scope, receive, send, limit or self._body_octets_max)
@@ -118,6 +126,16 @@ class AccessControl:
             status=403,
             detail=f"the client certificate names nobody who may call {group.prefix}",
         )
+
+    def _too_often(self, scope: Scope, group: RouteGroup | None) -> ProblemFound | None:
+        if group is None or group.rate is None:
+            return None
+        try:
+            group.rate.admit(_caller(scope), self._clock())
+        except ProblemFound as exc:
+            self._refusals.refused(scope, f"over the rate of {group.prefix}")
+            return exc
+        return None
 
     async def _guarded(self, scope: Scope, receive: Receive, send: Send, limit: int) -> None:
         started = False
@@ -152,6 +170,10 @@ class AccessControl:
             if not started:
                 problem = Problem(type=TYPE_PREFIX + "internal-error", title="Internal Server Error", status=500)
                 await problem_response(problem)(scope, receive, send)
+
+
+def _caller(scope: Scope) -> str:
+    return ",".join(sorted(_names_in(scope))) or str((scope.get("client") or ("",))[0])
 
 
 def _names_in(scope: Scope) -> frozenset[str]:

@@ -2,8 +2,12 @@
 
 import math
 from collections import OrderedDict
+from typing import Final
 
 from mmserver.http.problems import ProblemFound
+
+CALLERS_MAX: Final = 1000
+"""Of callers who are known by a certificate of ours there are few."""
 
 
 class RateLimit:

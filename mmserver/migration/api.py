@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, FastAPI, Query, Request
 
 from mmserver.http.access import RouteGroup
 from mmserver.http.app import IN_PROGRESS_MAX, create_app
+from mmserver.http.limits import RateLimit
 from mmserver.http.problems import (
     TYPE_PREFIX,
     install_translation,
@@ -88,12 +89,16 @@ def create_api(
     clients: ClientsTable,
     metrics_clients: tuple[str, ...] = (),
     in_progress_max: int = IN_PROGRESS_MAX,
+    rate: RateLimit | None = None,
 ) -> FastAPI:
-    """Return the whole HTTP application of the MMS."""
+    """Return the whole HTTP application of the MMS; ``rate`` is for each client of CSC-X and of the feed."""
     app = create_app(
         title="Migration management server",
         description=f"{CSC_X} for the configuration management server, and the feed for the Diameter proxies.",
-        groups=(RouteGroup.for_clients("/csc-x", clients.of_csc_x), RouteGroup.for_clients("/feed", clients.feed)),
+        groups=(
+            RouteGroup.for_clients("/csc-x", clients.of_csc_x, rate=rate),
+            RouteGroup.for_clients("/feed", clients.feed, rate=rate),
+        ),
         readiness=parts.readiness,
         metrics=parts.metrics.families,
         metrics_clients=metrics_clients,

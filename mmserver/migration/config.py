@@ -92,6 +92,10 @@ class HttpTable(Table):
     clients: ClientsTable
     client_ca: Annotated[ConfigFile, Field(description="CA that issued the clients' certificates, PEM.")]
     in_progress_max: Annotated[int, Field(ge=1, le=10_000, description="Allocations at one time; more: 503.")] = 128
+    requests_per_s: Annotated[
+        float, Field(gt=0, description="For each client, on CSC-X and on the feed; more: 429.")
+    ] = 1000.0
+    burst: Annotated[int, Field(ge=1, description="So many of them at once.")] = 2000
 
 
 class DiameterTable(Table):

@@ -5,7 +5,7 @@ The OpenAPI document shows them with an example each; a test holds every answer 
 
 from typing import Any, Final
 
-from mmserver.http.problems import OF_EVERY_OPERATION, OVERLOADED, ProblemKind, problem_responses
+from mmserver.http.problems import OF_EVERY_OPERATION, OVERLOADED, TOO_MANY_REQUESTS, ProblemKind, problem_responses
 from mmserver.migration import errors
 from mmserver.migration.allocation import PARTNER_STEP, PRIMARY_STEP
 from mmserver.migration.errors import Kind, Refusal
@@ -98,4 +98,4 @@ OPERATIONS: Final[dict[str, tuple[ProblemKind, ...]]] = {
 
 def responses_of(operation: str) -> dict[int | str, dict[str, Any]]:
     """Return the ``responses`` of an operation: its own problems, those of the store and of every operation."""
-    return problem_responses(*OPERATIONS[operation], *OF_THE_STORE, *OF_EVERY_OPERATION)
+    return problem_responses(*OPERATIONS[operation], *OF_THE_STORE, *OF_EVERY_OPERATION, TOO_MANY_REQUESTS)

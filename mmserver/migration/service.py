@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 
 from mmserver.http.app import create_metrics_app
+from mmserver.http.limits import CALLERS_MAX, RateLimit
 from mmserver.http.logs import configure_logs
 from mmserver.http.metrics import Metrics
 from mmserver.http.readiness import PROXIES, SCHEMA, STORE, Missing, ReadinessCheck, WriteProbe
@@ -126,7 +127,13 @@ class Service:
             self.reload.run,
         )
         self.http = HttpServer(
-            create_api(parts, config.http.clients, config.metrics.clients, config.http.in_progress_max),
+            create_api(
+                parts,
+                config.http.clients,
+                config.metrics.clients,
+                config.http.in_progress_max,
+                RateLimit(config.http.requests_per_s, config.http.burst, CALLERS_MAX),
+            ),
             address=config.http.address,
             port=config.http.port,
             context=context.listening,

@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request
 from starlette.testclient import TestClient
 
 from mmserver.http.access import LOG_LINES_PER_S, AccessControl, RefusalLog, RouteGroup, client_names
+from mmserver.http.limits import RateLimit
 
 GROUPS = (
     RouteGroup.for_clients("/csc-x", ["cms.mc1.lab"]),
@@ -82,6 +83,35 @@ def test_a_caller_who_is_refused_again_and_again_does_not_fill_the_log() -> None
     with structlog.testing.capture_logs() as events:
         stranger.get("/csc-x/admin/x")
     assert [event["event"] for event in events] == ["client.refused"]  # another group has lines of its own
+
+
+def test_each_caller_has_a_rate_and_is_told_when_to_come_back() -> None:
+    app = FastAPI()
+
+    @app.get("/feed/x")
+    async def feed() -> None:
+        return None
+
+    names = ("proxy1.mc1.lab", "proxy2.mc1.lab")
+    group = RouteGroup.for_clients("/feed", names, rate=RateLimit(0.5, 2, 10))
+    now = 100.0
+    controlled = AccessControl(app, groups=(group,), clock=lambda: now)
+
+    def ask(name: str) -> Any:
+        async def as_client(scope: Any, receive: Any, send: Any) -> None:
+            await controlled({**scope, "extensions": {"tls": {"client_names": frozenset({name})}}}, receive, send)
+
+        return TestClient(as_client).get("/feed/x")
+
+    assert [ask(names[0]).status_code for _ in range(2)] == [200, 200]
+    with structlog.testing.capture_logs() as events:
+        refused = ask(names[0])
+    assert (refused.status_code, refused.json()["type"]) == (429, "urn:mc-migration:problem:too-many-requests")
+    assert refused.headers["Retry-After"] == "2"
+    assert [(event["event"], event["reason"]) for event in events] == [("client.refused", "over the rate of /feed")]
+    assert ask(names[1]).status_code == 200
+    now += 2.0
+    assert ask(names[0]).status_code == 200
 
 
 def scope(path: str, *names: str) -> dict[str, Any]:
