@@ -206,7 +206,7 @@ def test_the_command_asks_the_running_server(running: Running) -> None:
         run = running.program.call("reload")
         assert (run.returncode, run.stdout) == (
             0,
-            "ok: 1 partners, 0 + 0 sets in force\nchanged, and waits for a restart: lifetime\n",
+            "ok: 1 partners, 0 + 0 sets in force\nchanged, and waits for a restart: lifetime.held_s\n",
         )
         lab.configure(**{"held_s = 30": "held_s = 0"})
         run = running.program.call("reload")
