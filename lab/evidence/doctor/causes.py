@@ -5,7 +5,7 @@ The order is the order of diagnosis: a cause that brings others about stands bef
 
 from typing import Final, NamedTuple
 
-from lab.evidence.doctor import authentication, database, peers, services, timing
+from lab.evidence.doctor import authentication, database, peers, servers, services, timing
 from lab.evidence.doctor.sign import Rule
 
 
@@ -81,9 +81,20 @@ CAUSES: Final = (
              "S-CSCF send 403 'HSS responded with unknown Result Code' on 3002"),
         Mend("then", "mend the outage itself, which is named below"),
     )),
+    Cause("server-away", "A server of migration or of authentication, or the link to it, is away.",
+          servers.server_away, (
+        Mend("mmserver",
+             "start it: its last log lines say why it ended; GET /health and /ready of the server named; what listens "
+             "on its port"),
+        Mend("identity management server", "start it; nobody gets a token, and the CMS no keys, without it"),
+        Mend("network",
+             "no answer to SYN: a link or a filter; CSC-17 is CMS to CMS, port 443; a UE abroad needs its primary's "
+             "CMS and IdMS"),
+    )),
     Cause("database-down", "Whoever should answer over Cx is not there or cannot: an agent says so.",
           database.database_down, (
         Mend("HSS", "start it; look at its log and at what listens on its Diameter port"),
+        Mend("mmserver", "3004 of the MMS: its store cannot be used (disk full, database gone); GET /ready says which"),
         Mend("diameter-proxy",
              "diameter-proxy peers: the state of the way to the HSS and to the partner; the UE may come again once"
              " it is open"),
