@@ -26,7 +26,7 @@ help: ## show the targets
 demo: set-up ## two IMS cores up, one user migrated, every step proved from the capture; RUNTIME=containers: in podman
 	@$(ROOT) .venv/bin/mclab run migration --runtime $(RUNTIME)
 
-test: set-up-tests ## everything that CI runs: check, unit, conformance, integration, each scenario once
+test: set-up-tests ## everything that CI runs: check, unit, conformance, integration, each scenario once that is not long
 	@$(MAKE) --no-print-directory check
 	$(PYTEST) $(SIDE_BY_SIDE) tests/unit tests/conformance tests/integration
 	$(ROOT) $(PYTEST) -p no:cacheprovider tests/lab -m "not containers"
@@ -51,7 +51,7 @@ conformance: set-up-python ## one test per clause
 integration: set-up-tests ## real sockets on loopback, real databases, tshark
 	$(PYTEST) $(SIDE_BY_SIDE) tests/integration
 
-lab: set-up ## the lab's tests alone: real Kamailio, every scenario once, mutations
+lab: set-up ## the lab's tests alone: real Kamailio, every scenario once that is not long, mutations
 	$(ROOT) $(PYTEST) -p no:cacheprovider tests/lab -m "not containers"
 
 drill: set-up ## all scenarios ten times over, nothing left behind; then two proxies under load for SOAK_S seconds

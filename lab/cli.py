@@ -112,7 +112,7 @@ def status(lab: LabId = None, as_json: AsJson = False) -> None:
 
 @app.command()
 def scenarios(as_json: AsJson = False) -> None:
-    """List the scenarios and what each proves.
+    """List the scenarios and what each proves; those marked long are not in make test, only in make test-all.
 
     mclab scenarios; then mclab run NAME.
     """
@@ -123,7 +123,7 @@ def scenarios(as_json: AsJson = False) -> None:
         _print_json({"scenarios": listed})
         return
     for one in listed:
-        typer.echo(f"{one['name']:<26} {one['what']}")
+        typer.echo(f"{one['name']:<30} {'long' if one['long'] else '':<4}  {one['what']}")
 
 
 @app.command()

@@ -129,6 +129,13 @@ def test_the_lab_s_document_lists_every_scenario() -> None:
     assert listed == set(SCENARIOS)
 
 
+def test_the_lab_s_document_marks_the_long_scenarios_and_no_other() -> None:
+    """CI leaves them out (tests/lab/test_scenarios.py); nobody may think that it ran them."""
+    rows = [row.get("scenario", "") for row in _tables((ROOT / "docs/lab.md").read_text())]
+    marked = {code for cell in rows if "**long**" in cell for code in _CODE.findall(cell)}
+    assert marked == {name for name, scenario in SCENARIOS.items() if scenario.is_long}
+
+
 def test_every_document_is_in_the_index() -> None:
     index = ROOT / "docs/README.md"
     linked = {(index.parent / target.partition("#")[0]).resolve() for target in _LINK.findall(index.read_text())}

@@ -44,6 +44,7 @@ def scenarios() -> list[dict[str, Any]]:
         {
             "name": one.name,
             "what": one.what,
+            "long": one.is_long,
             "systems": list(one.systems),
             "ues": list(one.ues),
             "proves": list(one.proves),

@@ -103,6 +103,7 @@ DEAD_HOPS: Final = (
     Scenario(
         name="dead-hops-after",
         what="Each hop is dead when a registered user refreshes: its code in time, and mended it works.",
+        is_long=True,
         settings={"ues.ue1.transport": "tcp"},
         steps=(*MIGRATED, *steps(HOPS)),
         proves=CONNECTIVITY,

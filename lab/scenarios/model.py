@@ -463,6 +463,7 @@ class Scenario:
     """A scenario.
 
     Attributes:
+        is_long: it takes over half a minute: ``mclab run --all`` has it, the tests that CI runs leave it out.
         settings: laid over the topology by dotted path.
         proves, absent: step ids that must be proved, and that must not take place.
         checks: what else the capture must show.
@@ -473,6 +474,7 @@ class Scenario:
     steps: tuple[Step, ...]
     systems: tuple[str, ...] = ("mc1", "mc2")
     ues: tuple[str, ...] = ("ue1",)
+    is_long: bool = False
     settings: Mapping[str, "Setting"] = field(default_factory=dict)
     proves: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()

@@ -1,4 +1,7 @@
-"""Every scenario once, in a lab of its own, judged from its capture; nothing is left behind."""
+"""Every scenario once, in a lab of its own, judged from its capture; nothing is left behind.
+
+The long ones are in ``make test-all``: ``mclab run --all``.
+"""
 
 import json
 import os
@@ -12,9 +15,10 @@ from lab.scenarios.library import SCENARIOS
 
 pytestmark = pytest.mark.lab
 PATIENCE_S = 240
+SHORT = [name for name, scenario in SCENARIOS.items() if not scenario.is_long]
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("name", SHORT)
 def test_the_capture_proves_the_scenario(name: str, tmp_path: Path) -> None:
     assert os.geteuid() == 0, "the lab needs root"
     run = subprocess.run(
