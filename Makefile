@@ -31,8 +31,9 @@ test: set-up-tests ## everything that CI runs: check, unit, conformance, integra
 	$(PYTEST) $(SIDE_BY_SIDE) tests/unit tests/conformance tests/integration
 	$(ROOT) $(PYTEST) -p no:cacheprovider tests/lab -m "not containers"
 
-test-all: test set-up-containers ## the same, then every scenario ten times with a look at what was left, and once in containers
+test-all: test set-up-containers ## the same, then every scenario ten times with a look at what was left, ten runs of chaos, and every scenario once in containers
 	$(ROOT) .venv/bin/mclab run --all --repeat 10 --check-clean
+	$(ROOT) .venv/bin/mclab drill chaos --runs 10 --seed 77
 	$(ROOT) $(PYTEST) -p no:cacheprovider tests/lab -m containers
 	$(ROOT) .venv/bin/mclab run --all --runtime containers --check-clean
 

@@ -33,12 +33,12 @@ def test_a_storm_of_migrated_users_all_200(tmp_path: Path) -> None:
 
 
 def test_what_dies_while_a_user_migrates_loses_doubles_and_leaks_nothing(tmp_path: Path) -> None:
-    """Of this seed the first three strike a proxy or a server of migration while the two stores are at work."""
-    done = mclab("drill", "chaos", "--runs", 3, "--seed", SEED, "--json", "--directory", tmp_path / "runs")
+    """Of this seed the first two strike the MMS of either side while the two stores are at work; test-all has ten."""
+    done = mclab("drill", "chaos", "--runs", 2, "--seed", SEED, "--json", "--directory", tmp_path / "runs")
     assert done.returncode == 0, done.stderr + done.stdout
     result = json.loads(done.stdout)
     runs = [run for lab in result["labs"] for run in lab["runs"]]
-    assert [(run["verdict"], run["faults"]) for run in runs] == [("pass", [])] * 3
+    assert [(run["verdict"], run["faults"]) for run in runs] == [("pass", [])] * 2
     assert [lab["faults"] for lab in result["labs"]] == [[]]
 
 
