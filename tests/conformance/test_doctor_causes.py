@@ -25,7 +25,7 @@ GOOD = (
     "both-orders", "home-registered", "migration", "random-set", "refresh", "several-impus", "two-ues",
     "doctor/good-native",
 )  # fmt: skip
-BEFORE_REGISTRATION = {"server-away"}
+BEFORE_REGISTRATION = {"server-away", "store-unavailable"}
 """What keeps a user from a registration: none is there that failed."""
 RUNNER = CliRunner()
 TOKEN = re.compile("<mcptt-access-token[^>]*><mcpttString>([^<]+)<")
@@ -62,6 +62,7 @@ ILL = {
     "doctor/binding-disabled": "binding-not-in-force",
     "unbound-identity": "binding-not-in-force",
     "cms-killed-after-step-6": "server-away",
+    "doctor/disk-full": "store-unavailable",
     "doctor/mc-service-silent": "mc-service-silent",
     "doctor/idms-unreachable": "idms-unreachable",
     "service-authorisation-refused": "access-token-missing",

@@ -91,6 +91,12 @@ CAUSES: Final = (
              "no answer to SYN: a link or a filter; CSC-17 is CMS to CMS, port 443; a UE abroad needs its primary's "
              "CMS and IdMS"),
     )),
+    Cause("store-unavailable", "A server of migration cannot use its store, and refuses what would have to be kept.",
+          servers.store_unavailable, (
+        Mend("mmserver",
+             "make room on the disk of the store's URL, or start its database; GET /ready says what is missing; "
+             "nothing is restarted"),
+    )),
     Cause("database-down", "Whoever should answer over Cx is not there or cannot: an agent says so.",
           database.database_down, (
         Mend("HSS", "start it; look at its log and at what listens on its Diameter port"),

@@ -1,7 +1,7 @@
-"""The rule about a server of migration or of authentication that is away.  Pure.
+"""Rules about the servers of migration and of authentication: one that is away, one whose store cannot be used.
 
-A connection that is refused is no illness by itself: programs start in some order, and a second instance may serve.
-It counts where a UE wanted it, or where who wanted it told somebody 502, 503 or 504 for it.
+Each is pure.  A connection that is refused is no illness by itself: programs start in some order, and a second instance
+may serve.  It counts where a UE wanted it, or where who wanted it told somebody 502, 503 or 504 for it.
 """
 
 from collections.abc import Iterator
@@ -17,6 +17,7 @@ PASSED_ON: Final = frozenset({502, 503, 504})
 PASSED_ON_WITHIN_S: Final = 5.0
 """A server gives another up before that (``peers.timeout_s``)."""
 CSC_4: Final = "/csc-4/"
+STORE: Final = "store-unavailable"
 
 
 def server_away(view: View) -> Iterator[Sign]:
@@ -31,6 +32,15 @@ def server_away(view: View) -> Iterator[Sign]:
         connection, what, _ = found[0]
         frames = [number for one, _, told in found[:2] for number in (*one.frames, *told)]
         yield sign(f"{view.name(client)} to {view.name(server)} port {connection.port}: {what}", frames)
+
+
+def store_unavailable(view: View) -> Iterator[Sign]:
+    """503 of a server that cannot read or write its store (RFC 9457 problem type store-unavailable)."""
+    for message in view.capture.http:
+        problem = str(message.json().get("type", "")) if message.status == 503 else ""
+        if problem.rpartition(":")[2] == STORE:
+            who = view.name(message.frame.source)
+            yield sign(f"{who} answers 503 {STORE}: its disk is full, or its database gone", (message.frame.number,))
 
 
 def _what_is_wrong(view: View, connection: Connection) -> str:

@@ -1,4 +1,4 @@
-"""A server that is away is found where somebody suffers by it, and nowhere else."""
+"""A server that is away or whose store is full is found where somebody suffers by it, and nowhere else."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -12,6 +12,7 @@ from lab.evidence.facts import RunFacts
 from lab.evidence.messages import Capture, HttpMessage
 
 UE, CMS, MMS = "10.77.1.21", "10.77.1.17", "10.77.1.16"
+FULL = '{"type":"urn:mc-migration:problem:store-unavailable","status":503}'
 
 
 def connection(client: str, server: str, stream: int = 5, **changes: Any) -> Connection:
@@ -72,3 +73,10 @@ def test_a_server_that_dies_with_a_request(make: SimpleNamespace) -> None:
 
 def test_a_diameter_connection_is_none_of_these_servers(make: SimpleNamespace) -> None:
     assert list(servers.server_away(seen(connection(UE, CMS, port=3868, refused=2), facts=make.facts()))) == []
+
+
+def test_a_store_that_cannot_be_used(make: SimpleNamespace) -> None:
+    (found,) = servers.store_unavailable(seen(http=(make.http(7, "mms1", "cms1", 503, FULL),)))
+    assert found.detail == f"{MMS} answers 503 store-unavailable: its disk is full, or its database gone"
+    other = make.http(8, "mms1", "cms1", 503, FULL.replace("store-", "partner-"))
+    assert list(servers.store_unavailable(seen(http=(other,)))) == []
