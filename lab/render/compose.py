@@ -129,14 +129,19 @@ def _service(host: Host, program: Program, run: Path) -> list[str]:
     first = ("stores" if program.before else "configuration", "service_completed_successfully")
     needs = [first, *((need, "service_healthy") for need in program.needs)]
     rights = capabilities(host.role)
+    argv = _inside(program.argv, run)
     return [
         f"  {host.key}:",
         f"    <<: *{part}",
         f"    hostname: {host.key}.{LAB_DOMAIN}",
         *([f"    cap_add: [{', '.join(rights)}]"] if rights else []),
-        # A UE does what it is told by `exec`: an ISIM is in one device at a time.
-        *(["    healthcheck: {disable: true}"] if program.commands else []),
-        f"    command: {_flow(IDLE if program.commands else ['begin', host.key, *_inside(program.argv, run)])}",
+        # A UE does what it is told by `exec`: an ISIM is in one device at a time.  `up --wait` wants a check of each.
+        *(
+            [f"    healthcheck: {{test: {_flow(['CMD', 'test', '-r', argv[-1]])}, interval: 2s}}"]
+            if program.commands
+            else []
+        ),
+        f"    command: {_flow(IDLE if program.commands else ['begin', host.key, *argv])}",
         f"    networks: {{{NETWORK}: {{ipv4_address: {host.address}}}}}",
         "    depends_on:",
         *(f"      {service}: {{condition: {condition}}}" for service, condition in needs),

@@ -60,3 +60,11 @@ def test_one_network_holds_all_systems_and_its_gateway_is_no_host(text: str) -> 
     gateway = IPv4Address(re.findall(r"gateway: ([0-9.]+)", text)[0])
     assert gateway in network
     assert gateway not in addresses
+
+
+def test_each_host_has_a_health_check_so_that_up_can_wait_for_all(text: str) -> None:
+    """Docker Compose's `up --wait` ends in an error at a container whose check is switched off."""
+    found = dict(services(text))
+    for host in TOPOLOGY.hosts():
+        assert "disable" not in found[host.key]
+    assert '["CMD", "test", "-r", "/lab/etc/ue1/ue.toml"]' in found["ue1"]
