@@ -1,4 +1,4 @@
-"""Every hop of the chain dead in turn, while a migrated user is registered.
+"""Every hop of the chain dead in turn, while a migrated user is registered; and a proxy that dies with the MAR.
 
 One lab goes through a table.  Each row is a moment of the capture with a verdict of its own: the hop is dead, the UE
 tries, the code and the time are as the row says; the hop is mended, and the UE is registered again without a restart of
@@ -10,12 +10,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from lab.faults.fault import Fault
+from lab.faults.fault import Fault, Seen
 from lab.scenarios.migrations import MIGRATED
 from lab.scenarios.model import (
     CONNECTIVITY,
     BeginFault,
     Check,
+    During,
     EndFault,
     Mark,
     Refresh,
@@ -29,11 +30,18 @@ from lab.scenarios.refusals import DIAMETER_UNABLE_TO_DELIVER
 AT_ONCE_S: Final = 0.5
 WITH_DIAMETER_S: Final = 2.5
 """Kamailio's cdp waits 2 s for an answer; the proxies answer 3002 before that."""
+ONCE_MORE_S: Final = 5.0
+"""Where a proxy died with the request, its answer is waited for, and then the REGISTER goes once more."""
+NOTICED_S: Final = 10.0
+"""cdp 5.6.3 misses now and then that a connection was closed.  Its watchdog notices, after up to 8 s; till then a UE is
+told 504, and comes again."""
 SCSCF_DEAD_S: Final = 9.5
 """The I-CSCF gives an S-CSCF 9 s."""
 ICSCF_DEAD_S: Final = 12.5
 """The P-CSCF gives an I-CSCF 12 s."""
 RECOVERY_S: Final = 15.0
+SLOW: Final = Fault("hss-slow", "hss.mc1", delay_ms=300)
+"""Holds the MAR on its way, so that a proxy dies while it is."""
 
 
 def unanswered(leg: str, command: str, within_s: float) -> Mapping[str, Any]:
@@ -108,5 +116,43 @@ DEAD_HOPS: Final = (
         steps=(*MIGRATED, *steps(HOPS)),
         proves=CONNECTIVITY,
         checks=(*checks(HOPS), check("sip-never", ue="ue1", system="mc2", method="REGISTER", status=403)),
+    ),
+    Scenario(
+        name="proxy-killed-in-registration",
+        what="Two proxies a system: the one that has the MAR is killed, first abroad, then at home; 200 all the same.",
+        steps=(
+            *MIGRATED[:-1],
+            BeginFault(SLOW),
+            Mark("proxy1.mc2 killed"),
+            During(
+                Register("ue1", "mc2", patience_s=NOTICED_S),
+                (BeginFault(Fault("kill", "proxy1.mc2")),),
+                when=Seen("MAR", sender="scscf.mc2", receiver="proxy1.mc2"),
+            ),
+            Mark("proxy1.mc1 killed"),
+            During(
+                Register("ue1", "mc2"),
+                (BeginFault(Fault("kill", "proxy1.mc1")),),
+                when=Seen("MAR", receiver="hss.mc1"),
+            ),
+        ),
+        proves=CONNECTIVITY,
+        checks=(
+            check(
+                "at-moment",
+                moment="proxy1.mc2 killed",
+                ue="ue1",
+                sip={"system": "mc2", "status": 200, "within_s": ONCE_MORE_S, "by_s": NOTICED_S},
+                broken_by="proxy1.mc2",
+            ),
+            check(
+                "at-moment",
+                moment="proxy1.mc1 killed",
+                ue="ue1",
+                sip={"system": "mc2", "status": 200, "within_s": WITH_DIAMETER_S},
+                broken_by="proxy1.mc1",
+            ),
+            check("sip-never", ue="ue1", system="mc2", method="REGISTER", status=403),
+        ),
     ),
 )

@@ -32,9 +32,10 @@ def at_moment(
 ) -> Finding:
     """From the moment to the next one: how requests ended, within which time; several parts must all hold.
 
-    ``sip``: ``system``, ``status``, ``within_s``, and ``method`` where it is not REGISTER: the UE's last such request.
-    ``diameter``: ``leg``, ``command``, ``code``, ``within_s``: some answer.  ``http``: ``wire``, ``status``, ``step``:
-    the UE's last request there.  ``broken_by``: this host refused or ended a TCP connection.
+    ``sip``: ``system``, ``status``, ``within_s``, and ``method`` where it is not REGISTER: the UE's last such request;
+    ``by_s``: so long after the moment it ended, however often the UE came again.  ``diameter``: ``leg``, ``command``,
+    ``code``, ``within_s``: some answer.  ``http``: ``wire``, ``status``, ``within_s``, ``step``: the UE's last request
+    there.  ``broken_by``: this host refused or ended a TCP connection.
     """
     span = _span(evidence.capture, moment)
     if span is None:
@@ -78,6 +79,7 @@ def _sip(
     system: str,
     status: int | Sequence[int],
     within_s: float,
+    by_s: float = NEVER,
     method: str = "REGISTER",
 ) -> Part:
     found = [
@@ -94,6 +96,8 @@ def _sip(
     def faults() -> Iterator[str]:
         yield from lacks(reply.status in wanted, f"status {reply.status} {reply.reason}, wanted {wanted}")
         yield from lacks(elapsed_s <= within_s, f"it came after {elapsed_s:.2f} s, wanted {within_s} s")
+        after_s = reply.frame.time_s - began_s
+        yield from lacks(after_s <= by_s, f"it came {after_s:.2f} s after the moment, wanted {by_s} s")
 
     return (request.frame.number, reply.frame.number), tuple(faults())
 
@@ -121,7 +125,15 @@ def _diameter(
 
 
 def _http(
-    evidence: Evidence, ue: str, began_s: float, ended_s: float, *, wire: str, status: int, step: str = ""
+    evidence: Evidence,
+    ue: str,
+    began_s: float,
+    ended_s: float,
+    *,
+    wire: str,
+    status: int,
+    within_s: float = NEVER,
+    step: str = "",
 ) -> Part:
     found = [
         one
@@ -134,6 +146,8 @@ def _http(
 
     def faults() -> Iterator[str]:
         yield from lacks(last.status == status, f"status {last.status}, wanted {status}")
+        elapsed_s = last.response.frame.time_s - last.request.frame.time_s if last.response else NEVER
+        yield from lacks(elapsed_s <= within_s, f"it came after {elapsed_s:.2f} s, wanted {within_s} s")
         if step:
             given = last.answer().get("step")
             yield from lacks(given == step, f"refused in step {given}, wanted {step}")

@@ -44,6 +44,20 @@ def test_the_same_mark_on_every_network_is_one_moment(make: SimpleNamespace) -> 
     assert wanted(twice, "dead") == (Verdict.PASS, "")
 
 
+def test_a_request_over_http_ends_with_its_status_in_its_time(make: SimpleNamespace) -> None:
+    asked, told = make.http(5, "ue", "cms1", "/csc-4/v1/x"), make.http(25, "cms1", "ue", 503, '{"step":"10.1.X.1-4"}')
+    capture = Capture(http=(asked, told), payloads=(mark(1, 0.0, "dead"),))
+    wanted = {"wire": "csc-4", "status": 503, "step": "10.1.X.1-4"}
+    found = [
+        at_moment(read_stories(capture, make.facts()), moment="dead", ue="ue1", http={**wanted, "within_s": within_s})
+        for within_s in (0.03, 0.01)
+    ]
+    assert [(one.verdict, one.detail) for one in found] == [
+        (Verdict.PASS, ""),
+        (Verdict.FAIL, "it came after 0.02 s, wanted 0.01 s"),
+    ]
+
+
 def test_a_moment_that_is_not_there_proves_nothing(make: SimpleNamespace) -> None:
     assert wanted(answered(make), "dead") == (Verdict.FAIL, "no moment dead in the capture")
 
