@@ -13,6 +13,7 @@ from lab.scenarios.model import (
     Register,
     Scenario,
     Step,
+    Wait,
     check,
 )
 
@@ -22,6 +23,9 @@ ARRIVED: Final[tuple[Step, ...]] = (
     Move("ue1", "mc2"),
     Authenticate("ue1", "mc2"),
 )
+
+ANSWERED: Final = Wait(1.5)
+"""The UE's 200 does not wait for the MC service server, which asks for keys first (TS 24.229 §5.4.1.7)."""
 
 SERVICES: Final = (
     Scenario(
@@ -49,7 +53,7 @@ SERVICES: Final = (
         name="service-authorisation",
         what="The migrated UE's REGISTER carries its access token; the partner's MC service server authorises it.",
         settings={"systems.mc2.mc_service": True},
-        steps=(*ARRIVED, Register("ue1", "mc2", vouched_by="mc2")),
+        steps=(*ARRIVED, Register("ue1", "mc2", vouched_by="mc2"), ANSWERED),
         proves=(*CONNECTIVITY, *MIGRATION[:13]),
         checks=(check("service-authorised", ue="ue1", system="mc2"),),
     ),
@@ -74,7 +78,7 @@ SERVICES: Final = (
         name="service-authorisation-audience",
         what="The access token is for another server: the partner's MC service server refuses it.",
         settings={"systems.mc2.mc_service": True, "systems.mc2.mc_service_audience": False},
-        steps=(*ARRIVED, Register("ue1", "mc2", vouched_by="mc2")),
+        steps=(*ARRIVED, Register("ue1", "mc2", vouched_by="mc2"), ANSWERED),
         proves=(*CONNECTIVITY, *MIGRATION[:13]),
         checks=(check("service-refused", ue="ue1", system="mc2", issuer="https://idms.mc2.lab"),),
     ),
