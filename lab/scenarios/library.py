@@ -5,6 +5,7 @@ from typing import Final
 
 from lab.scenarios.agents import AGENTS
 from lab.scenarios.dead_hops import DEAD_HOPS
+from lab.scenarios.dead_servers import DEAD_SERVERS
 from lab.scenarios.endings import ENDINGS
 from lab.scenarios.migrations import MIGRATIONS
 from lab.scenarios.model import Scenario
@@ -28,6 +29,7 @@ _ALL: Final = (
     *ENDINGS,
     *OUTAGES,
     *DEAD_HOPS,
+    *DEAD_SERVERS,
 )
 SCENARIOS: Final[dict[str, Scenario]] = {scenario.name: scenario for scenario in _ALL}
 
