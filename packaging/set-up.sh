@@ -80,6 +80,16 @@ ensure_packages() {
   [ -z "$packages" ] || fail "apt-get ended well, yet these are still missing: $(echo $packages)"
 }
 
+# PostgreSQL refuses to run as root, and no other user gets anywhere on a system whose / is closed to them, as it is
+# after debootstrap into a folder of mktemp.
+open_root() {
+  local mode
+  mode=$(stat -c %a /)
+  case $mode in *[1357]) return ;; esac
+  say "/ has mode $mode: nobody but root can run a program, and PostgreSQL runs as its own user; 755 now, as Debian has it"
+  as_root chmod 755 /
+}
+
 python_of() {
   local candidate
   for candidate in python3.11 python3.12 /usr/bin/python3 python3; do
@@ -130,5 +140,6 @@ LOG=$PWD/.set-up/install.log
 exec 9>.set-up/lock
 flock 9
 ensure_packages "$@"
+case " $* " in *" database "*) open_root ;; esac
 [ -n "$packages_only" ] || { ensure_venv; ensure_hot_path; compile_sources; }
 say "ready"

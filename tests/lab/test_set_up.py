@@ -17,6 +17,13 @@ MODULES = "/usr/lib/x86_64-linux-gnu/kamailio/modules"
 # $1 the release file, $2 the folder to hide or nothing
 ENTER = 'mount --bind "$1" /etc/os-release && { [ -z "$2" ] || mount -t tmpfs none "$2"; } && exec bash "$0" "${@:3}"'
 
+# $1 the new root, $2 the project
+CHROOT = """
+cd "$1" && mkdir -p usr etc dev "./$2" && ln -sfn usr/bin usr/sbin usr/lib usr/lib64 . || exit
+for part in usr etc dev; do mount --rbind "/$part" "$part" || exit; done
+mount --bind "$2" "./$2" && exec chroot . bash "$2/packaging/set-up.sh" "${@:3}"
+"""
+
 
 def set_up(folder: Path, release: str, hidden: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
     assert os.geteuid() == 0, "a mount namespace needs root"
@@ -56,3 +63,18 @@ def test_a_user_whose_path_has_no_sbin_finds_the_labs_tools() -> None:
     assert command[-5:] == [".venv/bin/mclab", "run", "migration", "--runtime", "netns"]
     assert path[0] == str(SET_UP.parents[1] / ".venv" / "bin")
     assert "/usr/sbin" in path
+
+
+def test_a_root_that_is_closed_to_other_users_is_opened_for_postgresql(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    root.mkdir(mode=0o700)
+    command = ["unshare", "--mount", "bash", "-c", CHROOT, "-", str(root), str(SET_UP.parents[1])]
+    command += ["--packages-only", "database"]
+    lines = []
+    for _ in range(2):
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        assert done.returncode == 0, done.stderr
+        lines.append(done.stderr.splitlines())
+    assert [line for line in lines[0] if line.startswith("set-up: / has mode 700")]
+    assert root.stat().st_mode & 0o777 == 0o755
+    assert lines[1] == ["set-up: Debian packages for database: all here", "set-up: ready"]
