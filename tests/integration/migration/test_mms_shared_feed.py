@@ -150,18 +150,23 @@ async def test_each_instance_names_the_proxies_that_are_behind(two: tuple[Instan
         assert (await admin.get(path)).json()["proxies_behind"] == ["proxy1.mc2.lab"]
 
 
+async def write(lab: Any, statement: str, **values: Any) -> None:
+    """Change the database from outside: not in the event loop, which the instances' own transactions need to go on."""
+    await asyncio.to_thread(lab.database.execute, statement, **values)
+
+
 async def test_two_instances_that_sweep_at_once_do_each_thing_once(lab: Any, two: tuple[Instance, Instance]) -> None:
     """Both find the same registration to end and the same holds to lapse; the trail tells of each once."""
     one, other = two
     cms = await one.client("cms.mc2.lab")
     handles = [(await lend(cms, user))["binding"] for user in "abcd"]
     past = time.time() - 1
-    lab.database.execute("UPDATE bindings SET valid_until = :past, due_at = :past", past=past)
+    await write(lab, "UPDATE bindings SET valid_until = :past, due_at = :past", past=past)
     for _ in range(3):
         await asyncio.gather(one.service.withdrawal.sweep(), other.service.withdrawal.sweep())
     ended = lab.database.rows("SELECT handle, count(*) FROM audit WHERE event = 'binding.expired' GROUP BY handle")
     assert sorted(ended) == sorted((handle, 1) for handle in handles)
-    lab.database.execute("UPDATE bindings SET quarantined_until = :past, due_at = :past", past=past)
+    await write(lab, "UPDATE bindings SET quarantined_until = :past, due_at = :past", past=past)
     await asyncio.gather(one.service.withdrawal.sweep(), other.service.withdrawal.sweep())
     freed = lab.database.rows("SELECT handle, count(*) FROM audit WHERE event = 'quarantine.ended' GROUP BY handle")
     assert sorted(freed) == sorted((handle, 1) for handle in handles)
@@ -177,7 +182,7 @@ async def test_a_full_read_goes_on_at_another_instance_with_every_page(
     handles = [(await lend(cms, user))["binding"] for user in "abcde"]
     await cms.post(f"/csc-x/v1/bindings/{handles.pop()}/release", json={})
     past = time.time() - 1
-    lab.database.execute("UPDATE bindings SET quarantined_until = :p, due_at = :p WHERE state = 'quarantined'", p=past)
+    await write(lab, "UPDATE bindings SET quarantined_until = :p, due_at = :p WHERE state = 'quarantined'", p=past)
     await two[0].service.withdrawal.sweep()
     proxies = [await one.client("proxy1.mc2.lab") for one in two]
     page, seen, asked_for = {"version": 0, "began": 0, "complete": False}, 0, 0
