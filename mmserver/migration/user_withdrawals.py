@@ -79,8 +79,8 @@ class UserWithdrawals:
         row = await self._written(role, other_mc_system, mc_service_id, reason, actor)
         if not mc_service_id:
             return row  # thousands of bindings: the sweep carries it out, the progress shows how far
-        ended = await asyncio.shield(asyncio.ensure_future(self.carry_out(row)))
-        await self._withdrawal.settle(ended)
+        await asyncio.shield(asyncio.ensure_future(self.carry_out(row)))
+        await self._withdrawal.settle(await self._pending(row))
         return row
 
     async def restore(self, withdrawal: str, reason: str, actor: str) -> int:
@@ -123,18 +123,21 @@ class UserWithdrawals:
                 async with self._store.writing() as transaction:
                     await transaction.withdrawals.complete(row.id)
 
-    async def carry_out(self, row: WithdrawalRow) -> list[str]:
-        """Disable all that a withdrawal concerns; return the bindings whose RTR is due."""
-        due: list[str] = []
+    async def _pending(self, row: WithdrawalRow) -> list[str]:
+        """Return the bindings whose RTR is due, whoever has disabled them: a sweep may have come in between."""
+        async with self._store.reading() as transaction:
+            found = await transaction.find_live_of(row.role, row.other_mc_system, row.mc_service_id, withdrawal=row.id)
+        return [binding.handle for binding in found if binding.deregistration is Deregistration.PENDING]
+
+    async def carry_out(self, row: WithdrawalRow) -> None:
+        """Disable all that a withdrawal concerns."""
         async with self._carrying_out:
             while True:
                 async with self._store.writing() as transaction:
                     batch = await self._batch(transaction, row)
-                due += [binding.handle for binding in batch if binding.deregistration is Deregistration.PENDING]
                 self._withdrawal.changed(transaction)
                 if len(batch) < BATCH:
-                    break
-        return due
+                    return
 
     async def _batch(self, transaction: Transaction, row: WithdrawalRow) -> list[IdentityBinding]:
         standing = await transaction.withdrawals.get(row.id)

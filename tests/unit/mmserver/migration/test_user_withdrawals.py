@@ -71,6 +71,21 @@ async def test_without_an_rta_it_is_unconfirmed_and_withdrawn_all_the_same(mms: 
     assert (await mms.server.get(binding.handle)).deregistration is Deregistration.UNCONFIRMED
 
 
+async def test_the_answer_waits_for_the_rtr_though_a_sweep_came_first(mms: Any) -> None:
+    binding = await mms.registered()
+    written = mms.user_withdrawals._written
+
+    async def then_a_sweep(*of_whom: Any) -> Any:
+        row = await written(*of_whom)
+        await mms.user_withdrawals.sweep()
+        return row
+
+    mms.user_withdrawals._written = then_a_sweep
+    progress = await mms.user_withdrawals.get(await withdraw(mms, INBOUND, role=Role.PARTNER))
+    assert (progress.confirmed, progress.pending) == (1, 0)
+    assert [rtr.handle for rtr in mms.rtrs] == [binding.handle]
+
+
 async def test_twice_is_once(mms: Any) -> None:
     assert await withdraw(mms) == await withdraw(mms)
     assert len(await mms.user_withdrawals.find_all(None, None, None)) == 1
