@@ -40,7 +40,7 @@ def run(
     config: ConfigFile,
     log_level: Annotated[str, typer.Option("--log-level", help="debug, info, warning or error")] = "info",
 ) -> None:
-    """Run the proxy until SIGTERM; prints one line {"event":"ready",...} once it accepts connections."""
+    """Run the proxy until SIGTERM; prints {"event":"listening",...}, then {"event":"ready",...} once it can serve."""
     with quick_imports():
         import asyncio
 
@@ -121,7 +121,9 @@ def peers(
 
 @app.command()
 def explain(
-    message: Annotated[str, typer.Argument(help="A Diameter request in hex (- reads it); or cscf, hss, mms, partner.")],
+    message: Annotated[
+        str, typer.Argument(help="A Diameter request in hex (- reads it); or cscf, hss, mms, partner, agent.")
+    ],
     command: Annotated[str, typer.Argument(help="With a class of peers: UAR, SAR, LIR, MAR, RTR or PPR.")] = "",
     owner: Annotated[str, typer.Argument(help="And: own, lent, unbound, expired, disabled, foreign or mixed.")] = "",
     config: Annotated[Path | None, typer.Option("--config", help="proxy.toml of the running proxy.")] = None,
@@ -174,7 +176,7 @@ def _in_words(value: object) -> str:
 
 @app.command()
 def reload(config: ConfigFile) -> None:
-    """Have the running proxy read its file again: peers, routes, limits, certificates; open peers stay open."""
+    """Have the running proxy read its file again; open peers stay open, and a file of no use changes nothing."""
     _ask(config, "reload")
     typer.echo("ok: reloaded")
 
