@@ -3,6 +3,7 @@
 import asyncio
 
 import httpx2
+import pytest
 from fastapi import FastAPI
 
 from mmserver.http.access import RouteGroup
@@ -92,7 +93,7 @@ async def test_a_request_whose_client_has_gone_counts_no_more() -> None:
         assert (await client.post(BEGIN)).status_code == 200
 
 
-async def test_a_flood_is_logged_in_few_lines(capfd) -> None:  # type: ignore[no-untyped-def]
+async def test_a_flood_is_logged_in_few_lines(capfd: pytest.CaptureFixture[str]) -> None:
     gate = Gate(1)
     async with asyncio.timeout(30), gate.client as client:
         one = asyncio.create_task(client.post(BEGIN))
