@@ -8,6 +8,7 @@
         NoSuitablePartner          -3
         MmsUnreachable             -4, -9
         PartnerUnreachable         -7
+        PeerOverloaded             -4, -7, -9    one of these two has too much to do, or from us
         PrimarySystemNotTrusted    -8    unknown, no agreement in force, or a foreign migration management server
         InboundUserRefused         -8
         OwnMcServiceId             -8    an inbound user with an MC service ID of our own
@@ -23,6 +24,8 @@
 """
 
 from typing import TYPE_CHECKING, Final
+
+from mmserver.http.problems import OVERLOADED
 
 if TYPE_CHECKING:
     from mmserver.configuration.selection import Considered
@@ -112,6 +115,14 @@ class PartnerUnreachable(Refusal):
     title = "The partner MC system cannot be reached"
     status = 504
     step = STEP + "7"
+
+
+class PeerOverloaded(Refusal):
+    """Our migration management server, or the partner, has too much to do now, or too many requests of ours."""
+
+    name = OVERLOADED.name
+    title = OVERLOADED.title
+    status = OVERLOADED.status
 
 
 class PrimarySystemNotTrusted(Refusal):

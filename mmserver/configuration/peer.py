@@ -7,6 +7,7 @@ which refusal of which step that is.
 import asyncio
 import functools
 import json
+import math
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -114,13 +115,13 @@ class Peer:
         """
         await self._ask(method, path, body, None, self._timeout_s)
 
-    async def get_json(self, url: str) -> Any:
-        """Return the JSON document at an absolute URL.
+    async def get_json(self, url: str, within_s: float = math.inf) -> Any:
+        """Return the JSON document at an absolute URL, waiting ``within_s`` at most, and no longer than for all else.
 
         Raises:
             PeerFailure: one of its three kinds.
         """
-        async with self._asking(self._timeout_s):
+        async with self._asking(min(self._timeout_s, within_s)):
             status, _, octets = await self._exchange("GET", url, {}, None, None)
         if status != 200:
             raise PeerNonsense(f"{url}: status {status}")

@@ -1,5 +1,6 @@
 """Which problems each part of the API may answer with, for its OpenAPI document: every refusal, with an example."""
 
+from dataclasses import replace
 from typing import Any, Final
 
 from mmserver.configuration import errors
@@ -42,6 +43,8 @@ _FROM_MMS: Final = tuple(
     )
 )
 # fmt: on
+# Of no step: we have too much to do ourselves; 4, 7, 9: our migration management server, the partner, the partner's.
+_OVERLOADED: Final = {step: replace(OVERLOADED, step=STEP + step) for step in ("4", "7", "9")}
 _TOKENS: Final = tuple(
     ProblemKind(kind.status, kind.name, kind.title, step=STEP_1)
     for kind in (TokenMissing, TokenInvalid, TokenExpired, ScopeMissing)
@@ -85,15 +88,17 @@ _NOT_USABLE: Final = ProblemKind(
 )
 
 PARTS: Final[dict[str, tuple[ProblemKind, ...]]] = {
-    "csc-4": (OVERLOADED, *_TOKENS, *_PROCEDURE, *_PARTNER_SIDE, *_FROM_MMS),
+    "csc-4": (OVERLOADED, *_OVERLOADED.values(), *_TOKENS, *_PROCEDURE, *_PARTNER_SIDE, *_FROM_MMS),
     "csc-17": (
         OVERLOADED,
+        _OVERLOADED["9"],
         *_PARTNER_SIDE,
         *_FROM_MMS,
         *_kinds(errors.MmsUnreachable, errors.AnswerNotUsable, errors.StillWithdrawn),
     ),
     "admin": (
         CLIENT_NOT_ALLOWED,
+        OVERLOADED,
         *_ADMIN,
         _NOT_USABLE,
         *(ProblemKind(404, "unknown-withdrawal", "No such withdrawal"),),

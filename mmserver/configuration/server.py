@@ -25,7 +25,7 @@ from mmserver.configuration.withdrawals import Withdrawals
 from mmserver.http.app import create_metrics_app
 from mmserver.http.logs import configure_logs
 from mmserver.http.metrics import Metrics
-from mmserver.http.readiness import MMS, STORE, Missing, WriteProbe
+from mmserver.http.readiness import MMS, STORE, WITHIN_S, Missing, WriteProbe
 from mmserver.http.server import HttpServer, announce_ready, reload_signal, stop_signals
 from mmserver.http.tls import client_context, server_context
 from mmserver.http.tokens import IssuerKeys, KeysUnavailable, TokenRules, TokenVerifier
@@ -111,13 +111,20 @@ class Server:
         self._tls.take_up(config, catalogue)  # may refuse
         self._endings.changed(catalogue)
 
-    async def missing(self) -> Missing | None:
-        """Return what keeps the server from serving, or None."""
+    async def missing(self, within_s: float = WITHIN_S) -> Missing | None:
+        """Return what keeps the server from serving, or None; the other server and the store are asked at once."""
+        mms = self._mms_missing(within_s)
+        if self._probe is None:
+            return await mms
+        no_mms, no_store = await asyncio.gather(mms, self._probe.missing())
+        return no_mms or no_store
+
+    async def _mms_missing(self, within_s: float) -> Missing | None:
         try:
-            await self._tls.mms.get_json(f"{self._config.mms.url}/health")
+            await self._tls.mms.get_json(f"{self._config.mms.url}/health", within_s)
         except PeerFailure as exc:
             return Missing(MMS, str(exc))
-        return None if self._probe is None else await self._probe.missing()
+        return None
 
     def _listener(self) -> HttpServer:
         idms = self._config.idms

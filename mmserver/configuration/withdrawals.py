@@ -13,7 +13,13 @@ from typing import Final, Protocol
 
 import structlog
 
-from mmserver.configuration.errors import BindingNotFound, PartnerUnreachable, Refusal, StoreUnavailable
+from mmserver.configuration.errors import (
+    BindingNotFound,
+    PartnerUnreachable,
+    PeerOverloaded,
+    Refusal,
+    StoreUnavailable,
+)
 from mmserver.configuration.peer import PeerFailure
 from mmserver.configuration.procedure import PartnerSystem
 from mmserver.configuration.tellings import Action, Telling, action_for, retry_after_s
@@ -198,7 +204,7 @@ class Withdrawals:
         failed = telling.failed(now, exc.name)
         if self._tellings.get(handle) is telling:
             self._note(failed)
-        if not isinstance(exc, PartnerUnreachable):
+        if not isinstance(exc, PartnerUnreachable | PeerOverloaded):
             self._due[handle] = now + retry_after_s(failed.attempts, self._chance)
             return False
         failures = self._partner_failures[name] = self._partner_failures.get(name, 0) + 1

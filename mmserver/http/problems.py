@@ -93,7 +93,10 @@ def problem_responses(*kinds: ProblemKind) -> dict[int | str, dict[str, Any]]:
     documented = problem_documentation(*sorted({kind.status for kind in kinds}))
     for kind in sorted(kinds, key=lambda kind: (kind.status, kind.step or "", kind.name)):
         examples = documented[kind.status]["content"][MEDIA_TYPE].setdefault("examples", {})
-        examples[kind.name] = {"summary": kind.title, "value": kind.example()}
+        example = {"summary": kind.title, "value": kind.example()}
+        # Which of two steps refuses is told apart by the step alone.
+        known = examples.get(kind.name, example)["value"].get("step")
+        examples[kind.name if known == kind.step else f"{kind.name}-{kind.step}"] = example
     return documented
 
 

@@ -69,7 +69,7 @@ def _answer(response: dict[str, Any]) -> str:
     for media_type, content in response.get("content", {}).items():
         for name, example in content.get("examples", {}).items():
             step = example.get("value", {}).get("step")
-            problems.append(f"`{name}`" + (f" ({step})" if step else ""))
+            problems.append(f"`{name.removesuffix(f'-{step}')}`" + (f" ({step})" if step else ""))
         if media_type != "application/problem+json":
             bodies.append(f"{_type(content.get('schema', {}))} as `{media_type}`")
     return ", ".join(problems or bodies) or _text(response.get("description", "")) or "nothing"

@@ -271,7 +271,9 @@ def _standing_router(
 
         Where ``http.clients.administrators`` is set, the CMS may do so for users of a partner only, as CSC-17 wants.
         """
-        return await _shown(server, await withdrawal.disable(binding, body.reason, actor_of(request)))
+        may_lift = lifting(administrators, request)
+        done = await withdrawal.disable(binding, body.reason, actor_of(request), may_lift=may_lift)
+        return await _shown(server, done)
 
     @router.post(
         "/enable",

@@ -105,8 +105,13 @@ class Withdrawal:
         """
         return await self._end(handle, "binding.released", reason, actor)
 
-    async def disable(self, handle: str, reason: str, actor: str) -> IdentityBinding:
+    async def disable(
+        self, handle: str, reason: str, actor: str, *, may_lift: Callable[[str], bool] = lambda _disabler: False
+    ) -> IdentityBinding:
         """Withdraw this binding alone; other partners' are not touched (7.4.2.2.X, EXAMPLE).
+
+        One that a withdrawal has disabled stays so when that is lifted.  One that another has disabled is ``actor``'s
+        from now on, if it may undo what that one did (``may_lift``); a repetition is nothing.
 
         Raises:
             BindingUnknown, BindingNotLive: it is neither allocated nor registered.
@@ -114,11 +119,15 @@ class Withdrawal:
 
         async def run(transaction: Transaction) -> IdentityBinding:
             old = await _required(transaction, handle)
-            if not old.enabled and not old.releasing:
-                return old
-            return await transaction.save(
-                old, disable(old, self._clock()), Change(_DISABLED, actor, self._clock(), reason)
-            )
+            change = Change(_DISABLED, actor, self._clock(), reason)
+            if old.enabled or old.releasing:
+                return await transaction.save(old, disable(old, self._clock()), change)
+            if old.withdrawal:
+                return await transaction.save(old, replace(old, withdrawal=""), change)
+            disabler = await transaction.audits.last_actor(handle, _DISABLED)
+            if disabler is None or (disabler != actor and may_lift(disabler)):
+                await transaction.audits.record(old, change)
+            return old
 
         return await self._settled(await self._write(run))
 

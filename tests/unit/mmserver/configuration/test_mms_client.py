@@ -11,6 +11,7 @@ from mmserver.configuration.errors import (
     AnswerNotUsable,
     BindingNotFound,
     MmsUnreachable,
+    PeerOverloaded,
     Refusal,
     RefusedElsewhere,
     WithdrawalsForAdministrators,
@@ -82,6 +83,7 @@ async def test_partner_identities_are_asked_for_and_read() -> None:
         (httpx2.ConnectError("no"), 0, MmsUnreachable, ("10.1.X.1-4", "10.1.X.1-9")),
         ({}, 200, AnswerNotUsable, ("10.1.X.1-6", "10.1.X.1-11")),
         (problem("client-not-allowed", 403), 403, AnswerNotUsable, ("10.1.X.1-6", "10.1.X.1-11")),
+        (problem("too-many-requests", 429), 429, PeerOverloaded, ("10.1.X.1-4", "10.1.X.1-9")),
         (problem("no-free-set", 409, "10.1.X.1-5"), 409, RefusedElsewhere, ("10.1.X.1-5", "10.1.X.1-5")),
     ],
 )

@@ -111,6 +111,15 @@ async def test_a_document_is_fetched_as_json() -> None:
             await peer(lambda _, answer=response: answer).get_json("https://idms.mc1.lab/jwks")
 
 
+async def test_a_document_is_waited_for_as_long_as_the_caller_wants() -> None:
+    async def silent(_: httpx2.Request) -> httpx2.Response:
+        await asyncio.Event().wait()
+        raise AssertionError("nobody sets it")
+
+    with pytest.raises(PeerUnreachable, match=r"no answer in 0\.01 s"):
+        await peer(silent, 60.0).get_json("https://mms.mc1.lab/health", 0.01)
+
+
 async def test_other_credentials_are_for_new_connections_and_close_ends_the_old_ones() -> None:
     subject = peer(lambda _: httpx2.Response(200, json={"reason": "x"}))
     await subject.ask("GET", "/a", BindingReason)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mmserver.configuration.errors import AnswerNotUsable, PartnerUnreachable, Refusal, RefusedElsewhere
+from mmserver.configuration.errors import AnswerNotUsable, PartnerUnreachable, PeerOverloaded, Refusal, RefusedElsewhere
 from mmserver.configuration.peer import PeerFailure, PeerNonsense, PeerRefused, PeerUnreachable
 from mmserver.configuration.refusals import passed_on, refusing
 from mmserver.messages import Problem
@@ -28,6 +28,19 @@ async def test_a_peer_that_says_it_is_unavailable_is_one_that_cannot_be_reached(
     """Its store is away or its disk full (503): to come again helps, so the caller's 503 or 504 says that."""
     full = PROBLEM.model_copy(update={"type": PREFIX + "store-unavailable", "status": 503, "step": None})
     assert isinstance(await refusal_of(PeerRefused(full)), PartnerUnreachable)
+
+
+@pytest.mark.parametrize(("name", "status"), [("too-many-requests", 429), ("overloaded", 503)])
+async def test_a_peer_with_too_much_to_do_is_overloaded_at_the_step_that_asks_it(name: str, status: int) -> None:
+    """The UE is to come again, and is not told that it asked too often itself."""
+    problem = Problem(type=PREFIX + name, title="", status=status)
+    refusal = await refusal_of(PeerRefused(problem))
+    assert isinstance(refusal, PeerOverloaded)
+    assert (refusal.name, refusal.status, refusal.step) == ("overloaded", 503, "10.1.X.1-7")
+    assert refusal.detail == "the partner has too much to do; try again later"
+    # The partner says so of its migration management server: the step is there.
+    passed = await refusal_of(PeerRefused(problem.model_copy(update={"step": "10.1.X.1-9", "status": 503})))
+    assert (passed.name, passed.status, passed.step) == (name, 503, "10.1.X.1-9")
 
 
 async def test_nonsense_is_an_answer_that_cannot_be_used() -> None:

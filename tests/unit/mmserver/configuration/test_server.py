@@ -1,5 +1,7 @@
 """What is read and joined before the server serves."""
 
+import asyncio
+import socket
 import ssl
 from pathlib import Path
 
@@ -8,7 +10,7 @@ import pytest
 from mmserver.configuration.catalogue import make_catalogue
 from mmserver.configuration.server import Server, check, openapi_document
 from mmserver.configuration.tls_files import client_trust
-from mmserver.http.readiness import MMS
+from mmserver.http.readiness import MMS, Missing
 from mmserver.http.settings import ConfigError
 from mmserver.http.tls import TlsError
 
@@ -48,6 +50,18 @@ async def test_parts_are_joined_without_asking_anybody(make_config, partner) -> 
     missing = await server.missing()
     assert missing is not None
     assert missing.kind is MMS
+
+
+async def test_a_migration_management_server_that_is_silent_keeps_nobody_who_asks_what_is_missing(
+    make_config, files: Path
+) -> None:
+    """It has the address, and never shakes hands."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"https://127.0.0.1:{silent.getsockname()[1]}"
+        server = Server(make_config("mc1", mms={"url": url, "ca": "ca.pem", "timeout_s": 60}))
+        async with asyncio.timeout(5):
+            missing = await server.missing(within_s=0.05)
+    assert missing == Missing(MMS, f"{url}: no answer in 0.05 s")
 
 
 def test_the_document_names_every_part_of_the_api() -> None:

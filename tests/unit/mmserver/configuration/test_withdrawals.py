@@ -6,7 +6,13 @@ from typing import Any
 
 import pytest
 
-from mmserver.configuration.errors import BindingNotFound, PartnerUnreachable, StillWithdrawn, StoreUnavailable
+from mmserver.configuration.errors import (
+    BindingNotFound,
+    PartnerUnreachable,
+    PeerOverloaded,
+    StillWithdrawn,
+    StoreUnavailable,
+)
 from mmserver.configuration.peer import PeerUnreachable
 from mmserver.configuration.tellings import Telling
 from mmserver.configuration.withdrawals import Withdrawals, has_ended
@@ -174,6 +180,18 @@ async def test_one_partner_that_is_down_keeps_no_other_waiting() -> None:
     await withdrawals.follow(0.0)
     await withdrawals.tell()
     assert (withdrawals.pending(), up.heard_words) == ({"mc2": 1, "mc3": 0}, ["withdraw"])
+
+
+async def test_a_partner_with_too_much_to_do_is_left_alone_for_a_while() -> None:
+    clock, partner = Time(), PartnerCms(PeerOverloaded())
+    page = [binding("b-1", enabled=False), binding("b-2", number=2, enabled=False)]
+    withdrawals = follower(Changes(page), {"mc2": partner}, clock=clock)
+    await withdrawals.follow(0.0)
+    await withdrawals.tell()
+    assert (withdrawals.pending(), partner.heard_words) == ({"mc2": 2}, [])
+    clock.now += 2
+    await withdrawals.tell()
+    assert (withdrawals.pending(), partner.heard_words) == ({"mc2": 0}, ["withdraw", "withdraw"])
 
 
 async def test_a_refusal_of_one_binding_holds_up_no_other() -> None:

@@ -1,5 +1,7 @@
 """Every refusal is problem details (RFC 9457), what a library would have said included."""
 
+from dataclasses import replace
+
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
@@ -68,6 +70,16 @@ def test_an_unknown_route_and_a_wrong_method_are_problems() -> None:
     for response, name in ((client().get("/nowhere"), "not-found"), (client().put("/point"), "method-not-allowed")):
         assert response.headers["content-type"] == MEDIA_TYPE
         assert response.json()["type"] == f"urn:mc-migration:problem:{name}"
+
+
+def test_a_problem_of_two_steps_has_an_example_of_each() -> None:
+    fourth, ninth = (replace(TOO_MANY_REQUESTS, step=f"10.1.X.1-{step}") for step in ("4", "9"))
+    examples = problem_responses(TOO_MANY_REQUESTS, fourth, ninth, fourth)[429]["content"][MEDIA_TYPE]["examples"]
+    assert {name: one["value"].get("step") for name, one in examples.items()} == {
+        "too-many-requests": None,
+        "too-many-requests-10.1.X.1-4": "10.1.X.1-4",
+        "too-many-requests-10.1.X.1-9": "10.1.X.1-9",
+    }
 
 
 def test_each_problem_is_documented_with_an_example() -> None:

@@ -35,6 +35,19 @@ async def test_one_partner_is_withdrawn_and_the_other_goes_on(mms: Any) -> None:
     assert await mms.primary(partner_mc_system="mc3") == second
 
 
+async def test_what_is_disabled_alone_under_a_withdrawal_stays_so_when_that_is_lifted(mms: Any) -> None:
+    """Restoring enables nothing that was disabled for another reason."""
+    alone, other = await mms.lent("a"), await mms.lent("b")
+    withdrawal = await withdraw(mms, "")
+    await mms.user_withdrawals.sweep()
+    await mms.withdrawal.disable(alone.handle, "fraud", "admin")
+    assert await mms.user_withdrawals.restore(withdrawal, "paid", "admin") == 1
+    assert [(await mms.server.get(one.handle)).enabled for one in (alone, other)] == [False, True]
+    async with mms.store.reading() as transaction:
+        rows = await transaction.audit_trail(alone.handle)
+    assert (rows[-1]["event"], rows[-1]["actor"], rows[-1]["reason"]) == ("binding.disabled", "admin", "fraud")
+
+
 async def test_a_user_without_a_binding_is_refused_all_the_same(mms: Any) -> None:
     await withdraw(mms)
     with pytest.raises(MigrationWithdrawn):

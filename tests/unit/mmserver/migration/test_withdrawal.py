@@ -94,6 +94,21 @@ async def test_who_may_not_undo_what_another_has_disabled_is_told_so(mms: Any) -
     assert on.enabled
 
 
+async def test_who_disables_what_another_has_disabled_is_in_the_audit_trail_and_has_the_last_word(mms: Any) -> None:
+    binding = await mms.allocated()
+    first = await mms.withdrawal.disable(binding.handle, "the primary asks", "cms.mc2.lab")
+    for _ in range(2):  # a repetition is nothing
+        again = await mms.withdrawal.disable(binding.handle, "fraud", "admin.mc2.lab", may_lift="cms.mc2.lab".__eq__)
+        assert again == first
+    await mms.withdrawal.disable(binding.handle, "the primary asks", "cms.mc2.lab", may_lift="cms.mc2.lab".__eq__)
+    async with mms.store.reading() as transaction:
+        rows = await transaction.audit_trail(binding.handle)
+    said = [(row["actor"], row["reason"]) for row in rows if row["event"] == "binding.disabled"]
+    assert said == [("cms.mc2.lab", "the primary asks"), ("admin.mc2.lab", "fraud")]
+    with pytest.raises(StillWithdrawn, match="an administrator has disabled it"):
+        await mms.withdrawal.enable(binding.handle, "", "cms.mc2.lab", may_lift="cms.mc2.lab".__eq__)
+
+
 async def test_what_has_ended_is_neither_disabled_nor_enabled(mms: Any) -> None:
     binding = await mms.allocated()
     await mms.withdrawal.release(binding.handle, "", "admin")
