@@ -90,7 +90,9 @@ AT_HOME: Final = (
 )
 ABROAD: Final = (
     _nobody("idms.mc2 dead", "idms.mc2", Authenticate("ue1", "mc2"), Authenticate("ue1", "mc2", status=NOBODY)),
-    Trial("full disk of mms.mc2", (Fault("full-disk", "mms.mc2"),), Register("ue1", "mc2", status=SERVER_ERROR),
+    Trial("full disk of mms.mc2", (Fault("full-disk", "mms.mc2"),),
+          # Filling its disk starts it again: until its proxies are connected anew the UE is told to come again.
+          Register("ue1", "mc2", status=SERVER_ERROR, patience_s=RECOVERY_S),
           Register("ue1", "mc2", patience_s=RECOVERY_S),
           {"sip": {"system": "mc2", "status": SERVER_ERROR, "within_s": WITH_DIAMETER_S},
            "diameter": {"leg": "aaa-2", "command": "SAR", "code": DIAMETER_TOO_BUSY, "within_s": 1.8}}),
