@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from lab.faults.fault import Fault
-from lab.scenarios.dead_hops import RECOVERY_S, WITH_DIAMETER_S, dead
+from lab.scenarios.dead_hops import AT_ONCE_S, RECOVERY_S, WITH_DIAMETER_S, dead
 from lab.scenarios.migrations import IN_MC2
 from lab.scenarios.model import (
     CONNECTIVITY,
@@ -27,7 +27,6 @@ from lab.scenarios.model import (
     check,
 )
 
-AT_ONCE_S: Final = 1.5
 GIVEN_UP_S: Final = 6.0
 """A CMS waits 5 s for a partner's (``timeout_s`` of the agreement)."""
 NOBODY: Final = 0
@@ -74,7 +73,7 @@ def _refusal(name: str, faults: tuple[Fault, ...], status: int, step: str, withi
 
 
 def _nobody(name: str, host: str, again: Step, trial: Step) -> Trial:
-    return Trial(name, dead(host), trial, again, {"broken_by": host})
+    return Trial(name, dead(host), trial, again, {"broken_by": host, "broken_within_s": AT_ONCE_S})
 
 
 DETAILS: Final = GetConnectionDetails("ue1", "mc2", IN_MC2, partner_given="mc2", patience_s=RECOVERY_S)

@@ -4,6 +4,7 @@ from difflib import get_close_matches
 from typing import Final
 
 from lab.scenarios.agents import AGENTS
+from lab.scenarios.bad_conditions import BAD_CONDITIONS
 from lab.scenarios.dead_hops import DEAD_HOPS
 from lab.scenarios.dead_servers import DEAD_SERVERS
 from lab.scenarios.endings import ENDINGS
@@ -30,6 +31,7 @@ _ALL: Final = (
     *OUTAGES,
     *DEAD_HOPS,
     *DEAD_SERVERS,
+    *BAD_CONDITIONS,
 )
 SCENARIOS: Final[dict[str, Scenario]] = {scenario.name: scenario for scenario in _ALL}
 

@@ -30,7 +30,8 @@ aaa-2, csc-y, hss, mms, csc-4, csc-x, csc-17, csc-1):
     through-agents(ue, csc_y, hss)              these agents, in this order, between the proxies and before the HSS
     impus-paired(ue, count)                     primary and partner set have so many IMPUs, mapped by position
     home-registration-kept(ue)                  between the migrated 200 and the end no SAR/RTR ended the home one
-    at-moment(moment, ue, sip, diameter, http, broken_by)    what came between a named moment and the next
+    at-moment(moment, ue, sip, diameter, no_answer, http, broken_by, broken_within_s)
+                                                what came between a named moment and the next
     time-between(ue, first, last, at_most_s)    e.g. REGISTER and its 200 in a system
 """
 
@@ -142,11 +143,12 @@ class Refresh:
 
 @dataclass(frozen=True, slots=True)
 class Deregister:
-    """Registration with Expires 0."""
+    """Registration with Expires 0; ``patience_s`` as in Register."""
 
     ue: str
     system: str
     status: int = 200
+    patience_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -463,7 +465,7 @@ class Scenario:
     """A scenario.
 
     Attributes:
-        is_long: it takes over half a minute: ``mclab run --all`` has it, the tests that CI runs leave it out.
+        is_long: it takes half a minute or more: ``mclab run --all`` has it, the tests that CI runs leave it out.
         settings: laid over the topology by dotted path.
         proves, absent: step ids that must be proved, and that must not take place.
         checks: what else the capture must show.

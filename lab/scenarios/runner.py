@@ -82,7 +82,8 @@ class Runner:
                 values = {"command": "refresh", "system": step.system}
                 return await self._with_status(step.ue, values, step.status, step.patience_s)
             case model.Deregister():
-                return await self._with_status(step.ue, {"command": "deregister", "system": step.system}, step.status)
+                values = {"command": "deregister", "system": step.system}
+                return await self._with_status(step.ue, values, step.status, step.patience_s)
             case model.Message():
                 return await self._message(step)
             case model.Call():

@@ -10,7 +10,7 @@ from typing import Any, Final
 from lab.evidence.checks.finding import Finding, frame_filter, judged, lacks
 from lab.evidence.checks.sip import transactions
 from lab.evidence.checks.wires import COMMANDS, exchanges_on
-from lab.evidence.messages import Capture
+from lab.evidence.messages import Capture, DiameterMessage
 from lab.evidence.queries import diameter_on, is_from
 from lab.evidence.story import Evidence
 
@@ -27,15 +27,18 @@ def at_moment(
     ue: str = "",
     sip: Mapping[str, Any] | None = None,
     diameter: Mapping[str, Any] | None = None,
+    no_answer: Mapping[str, Any] | None = None,
     http: Mapping[str, Any] | None = None,
     broken_by: str = "",
+    broken_within_s: float = NEVER,
 ) -> Finding:
     """From the moment to the next one: how requests ended, within which time; several parts must all hold.
 
     ``sip``: ``system``, ``status``, ``within_s``, and ``method`` where it is not REGISTER: the UE's last such request;
     ``by_s``: so long after the moment it ended, however often the UE came again.  ``diameter``: ``leg``, ``command``,
-    ``code``, ``within_s``: some answer.  ``http``: ``wire``, ``status``, ``within_s``, ``step``: the UE's last request
-    there.  ``broken_by``: this host refused or ended a TCP connection.
+    ``code``, ``within_s``: some answer; ``no_answer``: ``leg``, ``command``: there is none.  ``http``: ``wire``,
+    ``status``, ``within_s``, ``step``: the UE's last request there.  ``broken_by``: this host refused or ended a TCP
+    connection, ``broken_within_s`` of the moment where given.
     """
     span = _span(evidence.capture, moment)
     if span is None:
@@ -46,10 +49,12 @@ def at_moment(
         parts.append(_sip(evidence, ue, began_s, ended_s, **sip))
     if diameter is not None:
         parts.append(_diameter(evidence, began_s, ended_s, **diameter))
+    if no_answer is not None:
+        parts.append(_no_answer(evidence, began_s, ended_s, **no_answer))
     if http is not None:
         parts.append(_http(evidence, ue, began_s, ended_s, **http))
     if broken_by:
-        parts.append(_broken(evidence, broken_by, began_s, ended_s))
+        parts.append(_broken(evidence, broken_by, began_s, ended_s, broken_within_s))
     if not parts:
         raise ValueError("nothing is asked of this moment")
     frames = (number, *(one for found, _ in parts for one in found))
@@ -105,11 +110,7 @@ def _sip(
 def _diameter(
     evidence: Evidence, began_s: float, ended_s: float, *, leg: str, command: str, code: int, within_s: float
 ) -> Part:
-    answers = [
-        m
-        for m in diameter_on(evidence, leg, COMMANDS[command])
-        if not m.is_request and began_s <= m.frame.time_s < ended_s
-    ]
+    answers = _answers(evidence, began_s, ended_s, leg, command)
     found = [m for m in answers if m.result_code == code]
 
     def faults() -> Iterator[str]:
@@ -122,6 +123,20 @@ def _diameter(
             yield from lacks(elapsed_s <= within_s, late)
 
     return tuple(m.frame.number for m in found), tuple(faults())
+
+
+def _no_answer(evidence: Evidence, began_s: float, ended_s: float, *, leg: str, command: str) -> Part:
+    found = _answers(evidence, began_s, ended_s, leg, command)
+    codes = sorted({m.result_code or 0 for m in found})
+    return tuple(m.frame.number for m in found), tuple(lacks(not found, f"{command} on {leg} was answered: {codes}"))
+
+
+def _answers(evidence: Evidence, began_s: float, ended_s: float, leg: str, command: str) -> list[DiameterMessage]:
+    return [
+        m
+        for m in diameter_on(evidence, leg, COMMANDS[command])
+        if not m.is_request and began_s <= m.frame.time_s < ended_s
+    ]
 
 
 def _http(
@@ -155,11 +170,15 @@ def _http(
     return last.frames, tuple(faults())
 
 
-def _broken(evidence: Evidence, host: str, began_s: float, ended_s: float) -> Part:
+def _broken(evidence: Evidence, host: str, began_s: float, ended_s: float, within_s: float) -> Part:
     wanted = f"{host}.lab"
     found = [
-        frame.number
+        frame
         for frame in evidence.capture.broken
         if began_s <= frame.time_s < ended_s and evidence.facts.hosts.get(frame.source) == wanted
     ]
-    return tuple(found[:3]), tuple(lacks(found, f"{host} refused and ended no connection"))
+    if not found:
+        return (), (f"{host} refused and ended no connection",)
+    elapsed_s = found[0].time_s - began_s
+    late = f"{host} refused or ended one only after {elapsed_s:.2f} s, wanted {within_s} s"
+    return tuple(frame.number for frame in found[:3]), tuple(lacks(elapsed_s <= within_s, late))

@@ -12,7 +12,7 @@ from lab.commands.runs import RunOrder
 def test_every_scenario_is_listed_with_what_it_proves() -> None:
     listed = {one["name"]: one for one in runs.scenarios()}
     assert len(listed["migration"]["proves"]) == 30
-    assert (listed["migration"]["long"], listed["dead-hops-after"]["long"]) == (False, True)
+    assert (listed["migration"]["long"], listed["dead-hops"]["long"]) == (False, True)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ def test_every_fault_that_begins_ends() -> None:
 def test_every_row_is_judged_by_a_code_and_a_time_or_by_who_ends_the_connection() -> None:
     for row in ROWS:
         wanted = row.check().parameters
-        assert wanted.get("broken_by") or all(
+        assert wanted.get("broken_within_s") or all(
             one["within_s"] and (one.get("status") or one.get("code"))
             for one in (wanted.get("sip"), wanted.get("http"), wanted.get("diameter"))
             if one

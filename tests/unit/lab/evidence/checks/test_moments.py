@@ -44,6 +44,17 @@ def test_the_same_mark_on_every_network_is_one_moment(make: SimpleNamespace) -> 
     assert wanted(twice, "dead") == (Verdict.PASS, "")
 
 
+def test_a_command_that_is_to_stay_unanswered_must_have_no_answer_in_that_moment(make: SimpleNamespace) -> None:
+    time_s = make.diameter(5, "proxy2", "scscf", request=False).frame.time_s
+    evidence = answered(make, mark(1, time_s - 1, "dead"), mark(6, time_s + 1, "mended"))
+    silent = {"leg": "aaa-2", "command": "MAR"}
+    found = [at_moment(evidence, moment=moment, no_answer=silent) for moment in ("dead", "mended")]
+    assert [(one.verdict, one.detail) for one in found] == [
+        (Verdict.FAIL, "MAR on aaa-2 was answered: [2001]"),
+        (Verdict.PASS, ""),
+    ]
+
+
 def test_a_request_over_http_ends_with_its_status_in_its_time(make: SimpleNamespace) -> None:
     asked, told = make.http(5, "ue", "cms1", "/csc-4/v1/x"), make.http(25, "cms1", "ue", 503, '{"step":"10.1.X.1-4"}')
     capture = Capture(http=(asked, told), payloads=(mark(1, 0.0, "dead"),))
@@ -55,6 +66,17 @@ def test_a_request_over_http_ends_with_its_status_in_its_time(make: SimpleNamesp
     assert [(one.verdict, one.detail) for one in found] == [
         (Verdict.PASS, ""),
         (Verdict.FAIL, "it came after 0.02 s, wanted 0.01 s"),
+    ]
+
+
+def test_the_first_connection_that_a_host_ends_must_come_in_time(make: SimpleNamespace) -> None:
+    refused = make.diameter(5, "proxy2", "scscf", request=False).frame
+    evidence = read_stories(Capture(broken=(refused,), payloads=(mark(1, refused.time_s - 0.5, "dead"),)), make.facts())
+    host = evidence.facts.hosts[refused.source].removesuffix(".lab")
+    found = [at_moment(evidence, moment="dead", broken_by=host, broken_within_s=within_s) for within_s in (0.6, 0.4)]
+    assert [(one.verdict, one.detail) for one in found] == [
+        (Verdict.PASS, ""),
+        (Verdict.FAIL, f"{host} refused or ended one only after 0.50 s, wanted 0.4 s"),
     ]
 
 
