@@ -83,15 +83,11 @@ class PostgreSql:
             text=True,
             env={**os.environ, "PGPORT": str(port)},
         )
-        assert self._process.stdout is not None
-        said = []
-        for line in self._process.stdout:
-            said.append(line)
-            if line.startswith("{"):
-                break
-        else:
-            raise AssertionError(f"no PostgreSQL: {''.join(said)}")
-        self.environment = {**os.environ, **json.loads(said[-1])}
+        try:
+            self.environment = {**os.environ, **self._variables()}
+        except BaseException:
+            self.close()
+            raise
         self._count = 0
 
     def create(self, template: Database | None = None) -> Database:
@@ -128,6 +124,16 @@ class PostgreSql:
     def close(self) -> None:
         """End the server."""
         self._process.communicate("", timeout=60)
+
+    def _variables(self) -> dict[str, str]:
+        """Wait until the server runs, and return where."""
+        assert self._process.stdout is not None
+        said = []
+        for line in self._process.stdout:
+            if line.startswith("{"):
+                return dict(json.loads(line))
+            said.append(line)
+        raise AssertionError(f"no PostgreSQL: {''.join(said)}")
 
     def _url(self, database: str) -> str:
         password, port = self.environment["PGPASSWORD"], self.environment["PGPORT"]

@@ -1,6 +1,7 @@
 """A PostgreSQL primary and its stand-by by streaming replication, for tests that end the one and promote the other.
 
 Both begin as a ``pg_basebackup``: the primary as a copy of the tests' own server, the stand-by as one of the primary.
+Each has a guard that ends it when our end of the guard's input closes, also because the tests were killed.
 """
 
 import os
@@ -23,6 +24,7 @@ max_connections = 300
 fsync = off
 synchronous_standby_names = '{stand_by}'
 """
+GUARD = 'cat; "$1/pg_ctl" stop --mode=immediate --pgdata="$2/data"; rm -rf "$2"'
 TRUST = "host all all 127.0.0.1/32 trust\nhost replication all 127.0.0.1/32 trust\n"
 
 
@@ -42,11 +44,24 @@ class Server:
         if os.geteuid() == 0:  # PostgreSQL does not run as root
             for path in (self._folder, *self._folder.iterdir()):
                 shutil.chown(path, "postgres", "postgres")
+        command = [*_as_postgres(), "sh", "-c", GUARD, "guard", str(self._programs), str(self._folder)]
+        # A session of its own: Ctrl-C at the terminal is not for the guard.
+        quiet = subprocess.DEVNULL
+        self._guard = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=quiet, stderr=quiet, cwd="/", start_new_session=True
+        )
+        try:
+            self._copy(source, is_stand_by=is_stand_by)
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+
+    def _copy(self, source: "PostgreSql | Server", *, is_stand_by: bool) -> None:
         follow = ["--write-recovery-conf"] if is_stand_by else []
         port = source.port if isinstance(source, Server) else self.environment["PGPORT"]
         where = ["--host=127.0.0.1", f"--port={port}", "--username=postgres"]
         self._run("pg_basebackup", "--checkpoint=fast", "--no-sync", *where, *follow, f"--pgdata={self._data}")
-        self.start()
 
     @property
     def _data(self) -> Path:
@@ -71,13 +86,11 @@ class Server:
 
     def close(self) -> None:
         """End it, if it runs, and take its files away."""
-        if (self._data / "postmaster.pid").exists():
-            self.stop()
-        shutil.rmtree(self._folder)
+        self._guard.communicate(timeout=60)
+        assert not self._folder.exists(), f"{self._folder} is left behind"
 
     def _run(self, program: str, *arguments: str) -> None:
-        as_postgres = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
-        command = [*as_postgres, str(self._programs / program), *arguments]
+        command = [*_as_postgres(), str(self._programs / program), *arguments]
         # Not a pipe: a server that was started keeps what it is given.
         with tempfile.TemporaryFile() as said:
             done = subprocess.run(
@@ -85,6 +98,10 @@ class Server:
             )
             said.seek(0)
             assert done.returncode == 0, f"{command}: {said.read().decode()}"
+
+
+def _as_postgres() -> list[str]:
+    return ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
 
 
 def both(database: Database, first: Server, second: Server) -> str:

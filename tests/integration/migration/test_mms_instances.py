@@ -11,9 +11,9 @@ import httpx2
 import pytest
 
 from mmserver.migration.schema.upgrade import upgrade
+from tests import step_10
 from tests.store_invariants import require_consistent
 
-STEP_10 = "/csc-x/v1/partner-mc-system-sip-identities"
 POOL = """
 [allocation.partner]
 mode = "pool"
@@ -24,18 +24,6 @@ PATIENT = {"busy_timeout_s = 0.5": "busy_timeout_s = 10.0"}
 USERS = 8
 KILLS = 5
 DEADLINE_S = 60.0
-
-
-def asked(user: int) -> dict[str, Any]:
-    return {
-        "primary_mc_system": "mc1",
-        "migration_management_server": "mms.mc1.lab",
-        "primary_mc_system_sip_identities": {
-            "private_user_identity": f"mig-{user}@ims.mc1.lab",
-            "public_user_identities": [f"sip:mig-{user}@ims.mc1.lab"],
-        },
-        "mc_service_ids": [f"sip:user{user}@mc1.lab"],
-    }
 
 
 def pool(count: int) -> str:
@@ -67,7 +55,9 @@ async def test_two_instances_that_race_lend_no_set_twice(lab: Any, start: Callab
     lab.configure(**PATIENT, **{"\n[[partners]]": pool(10)})
     one, two = start(), start()
     async with client(lab, one) as first, client(lab, two) as second:
-        calls = [cms.post(STEP_10, json=asked(user)) for user in range(16) for cms in (first, second)]
+        calls = [
+            cms.post(step_10.PATH, json=step_10.asked(f"user{user}")) for user in range(16) for cms in (first, second)
+        ]
         responses = await asyncio.gather(*calls)
     lent: dict[int, set[str]] = {}
     for number, response in enumerate(responses):
@@ -97,7 +87,7 @@ class Traffic:
     async def user(self, number: int) -> None:
         """Hold, confirm, disable, enable, release, for ever."""
         while True:
-            held = await self._ask(STEP_10, asked(number))
+            held = await self._ask(step_10.PATH, step_10.asked(f"user{number}"))
             if held is None:
                 continue
             handle = held["binding"]
@@ -128,7 +118,7 @@ class Traffic:
 
     async def _give_back(self, path: str, body: dict[str, Any]) -> None:
         """A user left disabled by a cut-off ``disable`` is released, so that it may come again."""
-        if path != STEP_10:
+        if path != step_10.PATH:
             return
         impi = body["primary_mc_system_sip_identities"]["private_user_identity"]
         cms = self._client(self._programs[0])

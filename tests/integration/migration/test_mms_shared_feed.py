@@ -16,30 +16,18 @@ from mmserver.migration.config import load_config
 from mmserver.migration.schema.upgrade import upgrade
 from mmserver.migration.service import Service
 from mmserver.migration.store import BindingStore, Change
+from tests import step_10
 from tests.databases import Database, PostgreSql
 from tests.store_invariants import require_consistent
 
-STEP_10 = "/csc-x/v1/partner-mc-system-sip-identities"
 CHANGES = "/feed/v1/changes"
 POSTGRESQL = pytest.mark.parametrize("database", ["postgresql"], indirect=True)
 DEADLINE_S = 60.0
 FILLING_MAX = 2000
 
 
-def asked(user: str) -> dict[str, Any]:
-    return {
-        "primary_mc_system": "mc1",
-        "migration_management_server": "mms.mc1.lab",
-        "primary_mc_system_sip_identities": {
-            "private_user_identity": f"mig-{user}@ims.mc1.lab",
-            "public_user_identities": [f"sip:mig-{user}@ims.mc1.lab"],
-        },
-        "mc_service_ids": [f"sip:{user}@mc1.lab"],
-    }
-
-
 async def lend(cms: httpx2.AsyncClient, user: str) -> dict[str, Any]:
-    held = (await cms.post(STEP_10, json=asked(user))).json()
+    held = (await cms.post(step_10.PATH, json=step_10.asked(user))).json()
     binding: dict[str, Any] = (await cms.post(f"/csc-x/v1/bindings/{held['binding']}/confirm", json={})).json()
     return binding
 
@@ -215,8 +203,8 @@ async def test_a_database_that_goes_and_returns_is_an_outage_and_no_more(lab: An
         kept = await lend(cms, "a")
         version = (await proxy.get(CHANGES)).json()["version"]
         await asyncio.to_thread(own_server.control, "stop", "--", "-m", "immediate")
-        for path, client in ((STEP_10, cms), (None, proxy)):
-            response = await (client.get(CHANGES) if path is None else client.post(path, json=asked("b")))
+        for path, client in ((step_10.PATH, cms), (None, proxy)):
+            response = await (client.get(CHANGES) if path is None else client.post(path, json=step_10.asked("b")))
             assert (response.status_code, response.headers["content-type"]) == (503, "application/problem+json")
             assert response.json()["type"] == "urn:mc-migration:problem:store-unavailable"
         assert (await cms.get("/health")).status_code == 200
@@ -258,7 +246,7 @@ async def test_a_full_disk_of_postgresql_is_503_and_passes(lab: Any, small_serve
         kept = [(await lend(cms, "kept"))["binding"]]
         with small_server.full_disk():
             for number in range(FILLING_MAX):
-                response = await cms.post(STEP_10, json=asked(f"user{number}"))
+                response = await cms.post(step_10.PATH, json=step_10.asked(f"user{number}"))
                 if response.status_code != 200:
                     break
                 kept.append(response.json()["binding"])
@@ -266,7 +254,7 @@ async def test_a_full_disk_of_postgresql_is_503_and_passes(lab: Any, small_serve
             assert response.json()["type"] == "urn:mc-migration:problem:store-unavailable"
             assert (await cms.get("/health")).status_code == 200
         # A server that could not write its log has to recover first.
-        answer = await once_it_serves(lambda: cms.post(STEP_10, json=asked("after")))
+        answer = await once_it_serves(lambda: cms.post(step_10.PATH, json=step_10.asked("after")))
         assert answer.status_code == 200
         kept.append(answer.json()["binding"])
     found = [handle for (handle,) in lab.database.rows("SELECT handle FROM bindings")]

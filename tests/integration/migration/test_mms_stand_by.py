@@ -10,26 +10,14 @@ import httpx2
 import pytest
 
 from mmserver.migration.schema.upgrade import upgrade
+from tests import step_10
 from tests.databases import Database
 from tests.replication import Server, both
 from tests.store_invariants import require_consistent
 
 pytestmark = pytest.mark.parametrize("database", ["postgresql"], indirect=True)
-STEP_10 = "/csc-x/v1/partner-mc-system-sip-identities"
 CHANGES = "/feed/v1/changes"
 DEADLINE_S = 60.0
-
-
-def asked(user: str) -> dict[str, Any]:
-    return {
-        "primary_mc_system": "mc1",
-        "migration_management_server": "mms.mc1.lab",
-        "primary_mc_system_sip_identities": {
-            "private_user_identity": f"mig-{user}@ims.mc1.lab",
-            "public_user_identities": [f"sip:mig-{user}@ims.mc1.lab"],
-        },
-        "mc_service_ids": [f"sip:{user}@mc1.lab"],
-    }
 
 
 async def until(holds: Callable[[], bool]) -> None:
@@ -52,7 +40,7 @@ class Asking:
 
     async def lend(self, user: str) -> str:
         """Return the handle of a binding that was confirmed with 200."""
-        held = await self._served(lambda: self.cms.post(STEP_10, json=asked(user)))
+        held = await self._served(lambda: self.cms.post(step_10.PATH, json=step_10.asked(user)))
         handle: str = held.json()["binding"]
         confirmed = await self._served(lambda: self.cms.post(f"/csc-x/v1/bindings/{handle}/confirm", json={}))
         if confirmed.status_code == 404:  # the hold was not answered in time, or is lost with the primary
