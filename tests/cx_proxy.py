@@ -57,7 +57,7 @@ class Proxy:
             d.DESTINATION_REALM.encode("ims.mc2.lab"),
         ]
         octets = encode_request(command, end_to_end=self._end_to_end, avps=[*common, *avps])
-        return Message.decode(await self.node.request(MMS, octets, 2.0))
+        return Message.decode(await self.node.request(MMS, octets, 30.0))
 
     async def user_authorization(self, identities: dict[str, Any]) -> Message:
         return await self.ask(

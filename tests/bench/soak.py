@@ -15,7 +15,6 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -30,6 +29,7 @@ from lab.render.toml import format_toml
 from tests.bench.cx_templates import CLIENT_HOST, CLIENT_REALM, HSS_REALM, PARTNER
 from tests.bench.lent_feed import LentFeed
 from tests.bench.soak_load import Load, percentile
+from tests.free_ports import free_port
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PARTNER_PROXY: Final = "proxy.proxy.example.org"
@@ -58,7 +58,7 @@ class Soak:
         self.folder = folder
         self.restarts = self.reloads = 0
         self.samples: list[Sample] = []
-        self._ports = dict(zip((PARTNER_PROXY, PRIMARY_PROXY, *HSSS), _free_ports(4), strict=True))
+        self._ports = {host: free_port() for host in (PARTNER_PROXY, PRIMARY_PROXY, *HSSS)}
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._feeds = {
             PARTNER_PROXY: LentFeed(USERS, role="partner", system="primary"),
@@ -298,17 +298,6 @@ async def _until(is_so: Callable[[], bool]) -> None:
 def _spread(samples: list[Sample]) -> list[Sample]:
     step = max(1, len(samples) // 10)
     return [*samples[::step], *samples[-1:]]
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
 
 
 def _median(values: list[float]) -> float:

@@ -20,7 +20,7 @@ CAPABILITIES = [d.VENDOR_ID.encode(0), d.PRODUCT_NAME.encode("raw"), VSAI]
 
 
 async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not condition():  # noqa: ASYNC110 - any state of any node may be the condition
             await asyncio.sleep(0.005)
 
@@ -60,7 +60,7 @@ async def crossing() -> AsyncIterator[Crossing]:
 
 async def result_of_a_request(node: Node, peer: str) -> object:
     request = encode_request(MAR, end_to_end=1, avps=[d.SESSION_ID.encode("s;1;2")])
-    return Message.decode(await node.request(peer, request, 2.0)).result()
+    return Message.decode(await node.request(peer, request, 30.0)).result()
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ class Winner:
 
 async def message_from(reader: asyncio.StreamReader) -> Message:
     frames = FrameBuffer()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while True:
             octets = await reader.read(65536)
             assert octets, "closed without a word"
@@ -124,7 +124,7 @@ async def message_from(reader: asyncio.StreamReader) -> Message:
 
 
 async def end_of(reader: asyncio.StreamReader) -> bytes:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         return await reader.read(65536)
 
 

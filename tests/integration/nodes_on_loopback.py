@@ -53,7 +53,7 @@ class Program:
         return int(self.node.listen[0].rpartition(":")[2])
 
 
-async def until(condition: Callable[[], object], within_s: float = 5.0) -> None:
+async def until(condition: Callable[[], object], within_s: float = 30.0) -> None:
     async with asyncio.timeout(within_s):
         while not condition():  # noqa: ASYNC110 - any state of any node may be the condition
             await asyncio.sleep(0.005)
@@ -101,7 +101,7 @@ class RawPeer:
 
     async def receive(self) -> Message | None:
         """Return the next message, or None when the other side has closed."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not self._messages:
                 data = await self.reader.read(1 << 16)
                 if not data:
@@ -110,7 +110,7 @@ class RawPeer:
         return Message.decode(self._messages.pop(0))
 
     async def expect_close(self) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             with contextlib.suppress(ConnectionError):
                 while await self.reader.read(1 << 16):
                     pass

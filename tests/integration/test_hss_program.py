@@ -33,7 +33,7 @@ SCSCF = "sip:scscf.mc1.lab:6060"
 K, OPC = bytes.fromhex("465b5ce8b199b49faa5f0a2ee238a6bc"), bytes.fromhex("cd63cb71954a9f4e48a5994e37a02baf")
 HOME = ("001010000000001@ims.mc1.lab", "sip:alice@ims.mc1.lab")
 LENT = ("mig-1@ims.mc1.lab", "sip:mig-1@ims.mc1.lab")
-DEADLINE_S = 10.0
+DEADLINE_S = 60.0
 
 CONFIG = f"""
 [node]
@@ -45,7 +45,7 @@ peers = ["{PROXY}"]
 state = "hss.sqlite"
 control = "control"
 scscf = ["{SCSCF}"]
-rtr_deadline_s = 0.3
+rtr_deadline_s = 10
 [[users]]
 name = "alice"
 k = "{K.hex()}"
@@ -66,12 +66,13 @@ class Hss:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
+        self.config = CONFIG
         self.process: asyncio.subprocess.Process
         self.port = 0
 
     async def start(self) -> None:
         config, log = self.directory / "hss.toml", self.directory / "hss.log"
-        config.write_text(CONFIG)
+        config.write_text(self.config)
         with log.open("ab") as stderr:
             self.process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "lab.systems.hss", "run", "--config", str(config),
@@ -262,6 +263,7 @@ async def test_rtr_on_command_names_the_whole_set_and_clears_it(hss: Hss) -> Non
 
 
 async def test_an_rtr_without_answer_leaves_the_registration(hss: Hss) -> None:
+    hss.config = CONFIG.replace("rtr_deadline_s = 10", "rtr_deadline_s = 0.3")
     async with running(hss), connected(hss) as proxy:
         await proxy.sar(ServerAssignmentType.REGISTRATION)
         reply = await hss.control(command="rtr", private_user_identity=HOME[0], public_user_identities=[HOME[1]])

@@ -15,6 +15,7 @@ from diameter_proxy.node import (
     NodeConfig,
     PeerConfig,
 )
+from tests.free_ports import free_port
 from tests.integration.nodes_on_loopback import (
     HSS,
     MAR_OCTETS,
@@ -89,7 +90,7 @@ async def test_second_connection_is_rejected_while_the_first_lives() -> None:
         assert cea is not None
         assert cea.result() == (0, 5012)
         await second.expect_close()
-        assert Message.decode(await proxy.node.request(HSS, MAR_OCTETS, 1.0)).result() == (0, 2001)
+        assert Message.decode(await proxy.node.request(HSS, MAR_OCTETS, 10.0)).result() == (0, 2001)
 
 
 async def test_second_connection_replaces_a_first_that_is_silent() -> None:
@@ -113,15 +114,14 @@ async def test_second_connection_of_a_restarted_peer_replaces_at_once() -> None:
 
 async def test_both_sides_connecting_end_with_one_connection() -> None:
     """RFC 6733 §5.6.4, the election."""
-    async with running(hss_config()) as placeholder:
-        port = placeholder.port
+    port = free_port()
     hss_peer = PeerConfig(HSS, REALM, connect=True, address="127.0.0.1", port=port)
     async with running(proxy_config(port, listeners=(ListenerConfig("127.0.0.1", 0),), peers=(hss_peer,))) as proxy:
         proxy_peer = PeerConfig(PROXY, REALM, connect=True, address="127.0.0.1", port=proxy.port)
         listeners = (ListenerConfig("127.0.0.1", port),)
         async with running(hss_config(listeners=listeners, peers=(proxy_peer,))) as hss:
             await until(lambda: proxy.node.is_open(HSS) and hss.node.is_open(PROXY))
-            assert Message.decode(await proxy.node.request(HSS, MAR_OCTETS, 1.0)).result() == (0, 2001)
+            assert Message.decode(await proxy.node.request(HSS, MAR_OCTETS, 10.0)).result() == (0, 2001)
             states = {proxy.node.peers[HSS].state, hss.node.peers[PROXY].state}
             assert states == {"I_OPEN", "R_OPEN"}
 

@@ -41,7 +41,7 @@ from tests.integration.nodes_on_loopback import (
 
 async def test_request_is_answered_and_events_name_the_peers() -> None:
     async with pair() as (hss, proxy):
-        answer = Message.decode(await proxy.node.request(HSS, MAR_OCTETS, 1.0))
+        answer = Message.decode(await proxy.node.request(HSS, MAR_OCTETS, 10.0))
         assert answer.result() == (0, 2001)
         assert answer.header.end_to_end == 77
         assert proxy.kinds() == [PeerEventKind.OPEN]
@@ -70,8 +70,8 @@ async def test_request_without_an_answer_ends_with_its_deadline() -> None:
 async def test_program_that_crashes_costs_one_request() -> None:
     async with pair() as (_, proxy):
         crash = encode_request(MAR, end_to_end=1, avps=[d.USER_NAME.encode("crash")])
-        assert Message.decode(await proxy.node.request(HSS, crash, 1.0)).result() == (0, 5012)
-        assert Message.decode(await proxy.node.request(HSS, MAR_OCTETS, 1.0)).result() == (0, 2001)
+        assert Message.decode(await proxy.node.request(HSS, crash, 10.0)).result() == (0, 5012)
+        assert Message.decode(await proxy.node.request(HSS, MAR_OCTETS, 10.0)).result() == (0, 2001)
 
 
 async def test_unknown_or_closed_peer_is_not_sent_to() -> None:
@@ -91,7 +91,7 @@ async def test_lost_connection_fails_what_waits_and_is_reconnected() -> None:
         async with running(proxy_config(port)) as proxy:
             await until(lambda: proxy.node.is_open(HSS))
             silent = encode_request(MAR, end_to_end=1, avps=[d.USER_NAME.encode("silent")])
-            waiting = asyncio.create_task(proxy.node.request(HSS, silent, 5.0))
+            waiting = asyncio.create_task(proxy.node.request(HSS, silent, 60.0))
             await until(lambda: first.requests)
             await first.node.stop(deadline_s=0.5)
             with pytest.raises(PeerLost):

@@ -59,7 +59,7 @@ def acceptor(make: Make) -> NodeConfig:
     )
     listeners = (ListenerConfig("127.0.0.1", 0, tls=True), ListenerConfig("127.0.0.1", 0))
     return NodeConfig(
-        OURS, "ims.mc1.lab", listeners, peers, ours.certificate, ours.private_key, sweep_s=0.01, capabilities_s=1.0
+        OURS, "ims.mc1.lab", listeners, peers, ours.certificate, ours.private_key, sweep_s=0.01, capabilities_s=10.0
     )
 
 
@@ -92,7 +92,7 @@ def port_of(node: Node, listener: int = 0) -> int:
 
 
 async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not condition():  # noqa: ASYNC110 - any state of any node may be the condition
             await asyncio.sleep(0.005)
 
@@ -168,7 +168,7 @@ async def test_garbage_on_the_tls_port_costs_only_its_connection(authorities: Ma
         reader, writer = await asyncio.open_connection("127.0.0.1", port_of(node))
         writer.write(garbage)
         writer.write_eof()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             with contextlib.suppress(ConnectionError):
                 await reader.read()
         writer.close()
@@ -203,7 +203,7 @@ async def test_tls_1_2_is_for_the_peer_that_may_use_it(authorities: Make, allowe
         reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context, server_hostname=OURS)
         avps = [d.ORIGIN_HOST.encode(PARTNER), d.ORIGIN_REALM.encode("ims.mc2.lab"), d.VENDOR_ID.encode(0)]
         writer.write(encode_request(CER, end_to_end=1, avps=[*avps, d.PRODUCT_NAME.encode("x"), VSAI]))
-        octets = await asyncio.wait_for(reader.read(4096), 5)
+        octets = await asyncio.wait_for(reader.read(4096), 30)
         assert Message.decode(octets).result() == (0, code)
         writer.close()
 

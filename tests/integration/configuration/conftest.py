@@ -44,7 +44,8 @@ class Process:
 
     def events(self, name: str) -> list[dict[str, object]]:
         """Return the events of that name in its log."""
-        lines = [line for line in self.log.read_text().splitlines() if line.startswith("{")]
+        whole, _, _under_way = self.log.read_text().rpartition("\n")
+        lines = [line for line in whole.splitlines() if line.startswith("{")]
         return [event for event in map(json.loads, lines) if event.get("event") == name]
 
 

@@ -289,7 +289,7 @@ def test_a_user_who_may_no_longer_migrate_loses_the_binding_on_both_sides(
     first.popen.send_signal(signal.SIGHUP)
     assert wait_until(lambda: bindings(mc1) == [])  # quarantine_s is 0 here
     assert wait_until(lambda: bindings(mc2) == [])
-    assert [event["role"] for event in first.events("authorisation.ended")] == ["primary"]
+    assert wait_until(lambda: [event["role"] for event in first.events("authorisation.ended")] == ["primary"])
     assert ask(mc1).json()["step"] == "10.1.X.1-2"
     file_of(mc1).write_text(good)
     first.popen.send_signal(signal.SIGHUP)

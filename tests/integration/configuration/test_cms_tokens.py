@@ -126,6 +126,7 @@ def test_tokens_that_let_nobody_in(system, ask) -> None:
 
 def test_a_rotated_key_is_learnt_and_one_that_is_gone_refused(system, ask) -> None:
     """An unknown kid has the keys fetched again, though not more often than every 10 s."""
+    began = time.monotonic()
     ask_one = ask()
 
     def rotated() -> str:
@@ -144,4 +145,4 @@ def test_a_rotated_key_is_learnt_and_one_that_is_gone_refused(system, ask) -> No
     assert [ask_one(token) for token in (first, second)] == [(401, "token-invalid"), (200, "")]
     for _ in range(20):  # a flood of unknown keys is no flood at the issuer
         assert ask_one(signed(system, ECKey.generate_key("P-256"))) == (401, "token-invalid")
-    assert 3 <= len(ask_one.process.events("keys.fetched")) <= 5
+    assert 3 <= len(ask_one.process.events("keys.fetched")) <= max(5, (time.monotonic() - began) / 10 + 2)

@@ -16,7 +16,7 @@ from diameter_proxy.node.config import ListenerConfig, NodeConfig, PeerConfig
 from diameter_proxy.node.node import Node
 from diameter_proxy.server import ProxyServer
 from tests.integration.diameter_proxy.mms_feed import Feed, Instance
-from tests.integration.diameter_proxy.station import DEADLINE_S, Station, vector
+from tests.integration.diameter_proxy.station import DEADLINE_S, PATIENT, Station, vector
 
 
 class Lab:
@@ -119,13 +119,14 @@ class Lab:
         return server
 
     def tables(self, system, *, name="proxy1", peers=(), feed_port=None, **tables):
-        """Return a proxy.toml for a system, with loopback listeners."""
+        """Return a proxy.toml for a system, with loopback listeners; no budget but what ``budgets`` says is short."""
         host, realm = f"{name}.{system}.lab", f"ims.{system}.lab"
         rendered = {
             "node": {"origin_host": host, "origin_realm": realm, "system": system, "reconnect_s": 0.05},
             "listeners": [{"address": "127.0.0.1", "port": 0}],
             "peers": list(peers),
             **tables,
+            "budgets": tables.get("budgets", PATIENT),
         }
         if feed_port is not None:
             rendered["tls"] = self.certificate(system, host)
@@ -189,6 +190,7 @@ class Tools:
     peer = staticmethod(peer)
     port_of = staticmethod(port_of)
     vector = staticmethod(vector)
+    patient = PATIENT
     instance = Instance
 
 
@@ -266,6 +268,8 @@ class Migration:
         await lab.open(self.hss, self.P1)
         await lab.open(self.mms, self.P2)
         await until(lambda: self.proxy1.node.is_open(self.P2) and self.proxy2.node.is_open(self.P1))
+        await until(lambda: all(self.proxy1.node.is_open(one.host) for one in (self.hss, self.mms1)))
+        await until(lambda: all(self.proxy2.node.is_open(one.host) for one in (self.hss2, self.mms)))
         await self.in_step()
         return self
 

@@ -11,7 +11,7 @@ from diameter_proxy.diameter.message import Message, encode_request
 
 REALM, PROXY, HSS, RAW = "ims.mc1.lab", "proxy1.mc1.lab", "hss.mc1.lab", "icscf.mc1.lab"
 IMPU = "sip:alice@ims.mc1.lab"
-DEADLINE_S = 10.0
+DEADLINE_S = 30.0
 
 
 class RawPeer:

@@ -3,12 +3,14 @@
 from diameter_proxy.config import load_config
 from diameter_proxy.diameter import dictionary as d
 from diameter_proxy.server import ProxyServer
+from tests.integration.diameter_proxy import station
 
 REALM, PROXY = "ims.mc1.lab", "proxy1.mc1.lab"
 BOB = ("bob@ims.mc1.lab", "sip:bob@ims.mc1.lab")
 NODE = '[node]\norigin_host = "proxy1.mc1.lab"\norigin_realm = "ims.mc1.lab"\nreconnect_s = 0.05\n'
 LISTENER = '[[listeners]]\naddress = "127.0.0.1"\nport = 0\n'
 ADMIN = '[admin]\nsocket = "admin.sock"\n'
+PATIENT = "[budgets]\n" + "".join(f"{name} = {value}\n" for name, value in station.PATIENT.items())
 PEER = '[[peers]]\nhost = "{host}.mc1.lab"\nrealm = "ims.mc1.lab"\ngroup = "{group}"\n'
 HSS = PEER.format(host="{host}", group="hss") + 'connect = true\naddress = "127.0.0.1"\nport = {port}\n'
 SCSCF, ICSCF = PEER.format(host="scscf", group="cscf"), PEER.format(host="icscf", group="cscf")
@@ -35,7 +37,7 @@ class Running:
         return self
 
     def write(self, *rows, node=NODE, listener=LISTENER, hss=None, admin=ADMIN):
-        self.file.write_text(node + listener + (self.hss_row if hss is None else hss) + "".join(rows) + admin)
+        self.file.write_text(node + PATIENT + listener + (self.hss_row if hss is None else hss) + "".join(rows) + admin)
 
     async def relayed(self):
         answer = await self.scscf.ask(PROXY, self.scscf.mar(*BOB))

@@ -7,7 +7,9 @@ from diameter_proxy.diameter.commands import CX, LIR, MAR, RTR, SAR, TGPP, UAR
 from diameter_proxy.diameter.message import Message, encode_answer, encode_request
 from diameter_proxy.diameter.wire import REQUEST
 
-DEADLINE_S = 5.0
+DEADLINE_S = 30.0
+PATIENT = {"aaa_2_s": 60.0, "csc_y_s": 45.0, "hss_s": 30.0, "attempt_s": 20.0, "look_up_s": 10.0}
+"""``[budgets]`` for tests that are not about them: ours waits for a machine under load."""
 VSAI = d.VENDOR_SPECIFIC_APPLICATION_ID.encode(d.VENDOR_ID.encode(TGPP) + d.AUTH_APPLICATION_ID.encode(CX))
 AKA = "Digest-AKAv1-MD5"
 RAND_AUTN = bytes(range(32))

@@ -48,7 +48,7 @@ class Live:
             tools.peer(RAW, REALM, "cscf"),
             tools.peer(HSS, REALM, "hss", connect=True, address="127.0.0.1", port=tools.port_of(self.hss.node)),
         ]
-        self.proxy = await lab.proxy(lab.tables("mc1", peers=peers))
+        self.proxy = await lab.proxy(lab.tables("mc1", peers=peers, budgets={}))
         await lab.open(self.hss, PROXY)
         self.port = tools.port_of(self.proxy)
         self.peer = await RawPeer.opened(self.port)
@@ -139,7 +139,8 @@ def _application(octets, number):
 
 async def test_a_connection_that_says_nothing_is_closed_within_10_s(live):
     silent = await live.another()
-    assert await silent.read() is None
+    async with asyncio.timeout(10):
+        assert await silent.read() is None
     await live.peer.works()
 
 
@@ -170,7 +171,7 @@ async def test_a_second_connection_replaces_one_that_is_dead(live):
 
 async def _watchdog_of(peer):
     """Return the next DWR on a connection, which ``read`` passes over."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         head = await peer._reader.readexactly(4)
         octets = head + await peer._reader.readexactly(int.from_bytes(head[1:], "big") - 4)
     assert octets[5:8] == DWR.to_bytes(3, "big")

@@ -39,7 +39,7 @@ class Site:
             tools.peer(RAW, REALM, "cscf", **(raw_row or {})),
             tools.peer(HSS, REALM, "hss", connect=True, address="127.0.0.1", port=tools.port_of(self.hss.node)),
         ]
-        self.proxy = await lab.proxy(lab.tables("mc1", peers=peers, **tables))
+        self.proxy = await lab.proxy(lab.tables("mc1", peers=peers, budgets={}, **tables))
         self.port = tools.port_of(self.proxy)
         self.cscf = await lab.station(SCSCF, REALM, [PROXY], port=self.port)
         await lab.open(self.cscf, PROXY)

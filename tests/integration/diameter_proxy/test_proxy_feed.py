@@ -51,41 +51,39 @@ async def test_the_feed_overrides_a_negative_entry(migration):
     assert (await lab.ask(lab.mar(*SET))).get(d.RESULT_CODE) == 2001
 
 
-async def test_a_look_up_over_its_budget_is_3002(migration):
-    lab = await migration.start()
-    lab.feed2.look_up_delay_s = 2.0
+async def test_a_look_up_over_its_budget_is_3002(migration, tools):
+    lab = await migration.start(mc2={"budgets": {**tools.patient, "look_up_s": 0.3}})
+    lab.feed2.look_up_delay_s = 60.0
     began = time.monotonic()
     assert (await lab.ask(lab.mar(*SET))).get(d.RESULT_CODE) == 3002
-    assert time.monotonic() - began < 1.2
+    assert time.monotonic() - began < 15
 
 
 async def test_too_many_parked_requests_are_3004(migration):
-    lab = await migration.start(
-        mc2={"limits": {"parked": 2}, "budgets": {"look_up_s": 0.4, "aaa_2_s": 1.9, "hss_s": 0.9}}
-    )
-    lab.feed2.look_up_delay_s = 0.1
+    lab = await migration.start(mc2={"limits": {"parked": 2}})
+    lab.feed2.look_up_delay_s = 0.5
     answers = await asyncio.gather(*(lab.ask(lab.mar(f"mig-x{n}@{REALM}", f"sip:mig-x{n}@{REALM}")) for n in range(5)))
     assert sorted(answer.result() for answer in answers) == [(0, 3004)] * 3 + [(10415, 5001)] * 2
 
 
-async def test_no_hot_path_waits_while_a_look_up_is_under_way(migration):
-    lab = await migration.start(mc2={"budgets": {"look_up_s": 0.4, "aaa_2_s": 1.9, "hss_s": 0.9}})
+async def test_no_hot_path_waits_while_a_look_up_is_under_way(migration, tools):
+    lab = await migration.start(mc2={"budgets": {**tools.patient, "look_up_s": 2.0}})
     lab.hss2.answer = lab.hss2.multimedia_auth
-    lab.feed2.look_up_delay_s = 5.0
+    lab.feed2.look_up_delay_s = 60.0
     slow = asyncio.create_task(lab.ask(lab.mar(*SET)))
-    await asyncio.sleep(0.01)
+    await tools.until(lambda: lab.feed2.looked_up)
     assert (await lab.ask(lab.mar(*BOB))).get(d.RESULT_CODE) == 2001
     assert not slow.done()
     assert (await slow).get(d.RESULT_CODE) == 3002
 
 
 async def test_an_old_map_refuses_lent_identities_and_relays_own_users(migration, tools, events):
-    lab = await migration.start(mc2={"limits": {"max_map_age_s": 0.3}})
+    lab = await migration.start(mc2={"limits": {"max_map_age_s": 1.0}})
     lab.hss2.answer = lab.hss2.multimedia_auth
     lab.feed2.is_down = True
     lab.feed2.wake()
     await tools.until(lambda: any(event["event"] == "feed.interrupted" for event in events))
-    await asyncio.sleep(0.5)
+    await tools.until(lambda: lab.proxy2.proxy.identities.age_s(time.monotonic()) > 1.0)
     for asked in (lab.mar(), lab.scscf.uar(*lab.PARTNER_SET[:2])):
         answer = await lab.ask(asked)
         assert answer.get(d.RESULT_CODE) == 3002
@@ -133,7 +131,7 @@ async def test_without_a_csc_y_connection_it_is_3002_at_once(migration, tools):
     await tools.until(lambda: not lab.proxy2.node.is_open(lab.P1))
     began = time.monotonic()
     assert (await lab.ask(lab.mar())).get(d.RESULT_CODE) == 3002
-    assert time.monotonic() - began < 0.9
+    assert time.monotonic() - began < 15
     assert lab.hss.requests(MAR) == []
 
 
@@ -193,6 +191,7 @@ async def test_the_next_mms_is_followed_when_one_fails(lab, tools, events):
     first.is_down = True
     feed.lend("p2", "partner", "mc1", OTHER_SET, PRIMARY)
     await tools.until(lambda: feed.acknowledged[-1:] == [{"proxy": PROXY, "version": feed.version}])
+    await tools.until(lambda: proxy._feed.status.acknowledged == feed.version and not proxy._feed.status.is_failing)
     assert set(proxy.proxy.identities.bindings) == {"p1", "p2"}
     assert not any(event["event"] == "feed.reset" for event in events)
     text = await scrape(proxy.metrics_port)
@@ -208,6 +207,7 @@ async def test_a_lost_feed_shows_in_the_metrics(lab, tools):
     feed, port = await lab.feed("mc2", REALM)
     peers = [tools.peer("scscf.mc2.lab", REALM, "cscf")]
     proxy = await lab.proxy(lab.tables("mc2", peers=peers, feed_port=port, metrics=METRICS))
+    await tools.until(lambda: proxy._feed.status.succeeded_at is not None)
     before = values(await scrape(proxy.metrics_port))
     feed.is_down = True
     feed.wake()

@@ -18,8 +18,17 @@ class Primary:
     pass
 
 
+SHORT_S = 0.5
+
+
 @pytest.fixture
-async def primary(lab, tools):
+def attempt_s():
+    """How long the proxy waits for one HSS; far away, unless a test is about it."""
+    return 20.0
+
+
+@pytest.fixture
+async def primary(lab, tools, attempt_s):
     """The proxy of mc1 with two HSSs, and raw proxies of mc2 and mc3."""
     primary = Primary()
     primary.feed, port = await lab.feed("mc1", REALM)
@@ -36,7 +45,9 @@ async def primary(lab, tools):
         for system in ("mc2", "mc3")
     ]
     peers.append(tools.peer("scscf.mc1.lab", REALM, "cscf"))
-    primary.proxy = await lab.proxy(lab.tables("mc1", peers=peers, feed_port=port))
+    primary.proxy = await lab.proxy(
+        lab.tables("mc1", peers=peers, feed_port=port, budgets={**tools.patient, "attempt_s": attempt_s})
+    )
     for system in ("mc2", "mc3"):
         station = await lab.station(
             f"proxy1.{system}.lab", f"ims.{system}.lab", [PROXY], port=tools.port_of(primary.proxy)
@@ -110,12 +121,13 @@ async def test_a_mar_that_lacks_its_item_or_holds_two_is_refused(primary):
     assert primary.hss.got == []
 
 
+@pytest.mark.parametrize("attempt_s", [SHORT_S])
 async def test_a_silent_hss_is_tried_at_the_alternate_with_t(primary):
     primary.hss.answer = lambda message: None
     began = time.monotonic()
     answer = await ask(primary.mc2, *LENT[:2])
     assert answer.get(d.RESULT_CODE) == 2001
-    assert 0.45 <= time.monotonic() - began < 0.95
+    assert SHORT_S * 0.9 <= time.monotonic() - began < 15
     first, second = primary.hss.requests(MAR)[0], primary.hss_b.requests(MAR)[0]
     assert not first.header.is_retransmitted
     assert second.header.is_retransmitted
@@ -123,6 +135,7 @@ async def test_a_silent_hss_is_tried_at_the_alternate_with_t(primary):
     assert first.octets[20:] == second.octets[20:]
 
 
+@pytest.mark.parametrize("attempt_s", [SHORT_S])
 async def test_the_late_answer_of_the_first_is_discarded(primary, tools):
     kept = []
     primary.hss.answer = lambda message: kept.append(message)
@@ -138,7 +151,7 @@ async def test_an_hss_that_dies_with_a_request_is_replaced_at_once(primary, tool
     began = time.monotonic()
     await primary.hss.node.stop(deadline_s=0.1)
     assert (await asking).get(d.RESULT_CODE) == 2001
-    assert time.monotonic() - began < 0.9
+    assert time.monotonic() - began < 15
     assert primary.hss_b.requests(MAR)[0].header.is_retransmitted
 
 
@@ -205,6 +218,7 @@ async def test_rtr_of_the_hss_for_a_migrated_user_is_2001_and_told_to_the_mms(pr
     assert {event["private_user_identity"] for event in primary.feed.events} == {LENT[0], DEFAULT[0]}
 
 
+@pytest.mark.parametrize("attempt_s", [SHORT_S])
 async def test_rtr_of_a_migrated_user_also_reaches_the_home_cscf_and_its_silence_is_2001(primary, lab, tools):
     cscf = await lab.station("scscf.mc1.lab", REALM, [PROXY], port=tools.port_of(primary.proxy))
     await lab.open(cscf, PROXY)
@@ -228,7 +242,7 @@ async def test_without_an_hss_it_is_3002_at_once_with_the_identities_as_asked(pr
     answer = await ask(primary.mc2, *LENT[:2])
     assert answer.get(d.RESULT_CODE) == 3002
     assert (answer.get(d.USER_NAME), answer.get(d.PUBLIC_IDENTITY)) == LENT[:2]
-    assert time.monotonic() - began < 0.9
+    assert time.monotonic() - began < 15
 
 
 async def test_an_rtr_addressed_to_the_proxy_goes_to_the_s_cscf_that_serves_the_user(primary, lab, tools):

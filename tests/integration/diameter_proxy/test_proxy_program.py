@@ -9,6 +9,7 @@ import urllib.request
 import pytest
 
 from diameter_proxy.diameter import dictionary as d
+from tests.free_ports import free_port
 
 REALM, PROXY = "ims.mc1.lab", "proxy1.mc1.lab"
 FILE = """
@@ -53,16 +54,16 @@ async def command(*arguments):
 
 
 @pytest.fixture
-async def program(lab, tmp_path, tools, unused_tcp_port):
+async def program(lab, tmp_path, tools):
     hss = await lab.station("hss.mc1.lab", REALM, [PROXY])
     hss.answer = hss.multimedia_auth
-    file = tmp_path / "proxy.toml"
-    file.write_text(FILE.format(hss=tools.port_of(hss.node), metrics=unused_tcp_port))
+    file, metrics = tmp_path / "proxy.toml", free_port()
+    file.write_text(FILE.format(hss=tools.port_of(hss.node), metrics=metrics))
     process = await start(file)
     try:
         listening, ready = [json.loads(await asyncio.wait_for(process.stdout.readline(), 60)) for _ in range(2)]
         assert listening == ready | {"event": "listening"}
-        yield ready, process, file, unused_tcp_port
+        yield ready, process, file, metrics
     finally:
         if process.returncode is None:
             process.kill()
@@ -101,7 +102,7 @@ async def test_a_process_relays_counts_and_stops_cleanly(program, lab):
     assert (await command("explain", "zz", "--config", str(file), "--peer", "scscf.mc1.lab"))[0] == 1
     assert (await command("explain", asked))[0] == 2
     process.send_signal(signal.SIGTERM)
-    assert await asyncio.wait_for(process.wait(), 10) == 0
+    assert await asyncio.wait_for(process.wait(), 60) == 0
     events = [json.loads(line) for line in (await process.stderr.read()).decode().splitlines()]
     assert "peer.open" in {event["event"] for event in events}
     assert [event["event"] for event in events].count("config.reloaded") == 2

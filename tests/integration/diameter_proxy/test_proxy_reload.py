@@ -132,7 +132,7 @@ async def test_the_admin_socket_shows_routes_and_what_is_under_way(running, tool
 
 async def test_an_identity_is_followed_through_the_proxy(running, tools):
     socket = running.file.parent / "admin.sock"
-    following = asyncio.create_task(asyncio.to_thread(lambda: list(follow(socket, BOB[0], 1.0))))
+    following = asyncio.create_task(asyncio.to_thread(lambda: list(follow(socket, BOB[0], 2.0))))
     await tools.until(lambda: running.server.proxy.tracer.is_active)
     assert await running.relayed() == 2001
     found = await following

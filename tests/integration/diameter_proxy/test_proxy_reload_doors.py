@@ -14,7 +14,6 @@ from tests.integration.diameter_proxy.reloadable import ADMIN, LISTENER, PROXY, 
 LENT = ("mig-p1@ims.mc1.lab", "sip:mig-p1@ims.mc1.lab")
 OTHER = ("mig-p2@ims.mc1.lab", "sip:mig-p2@ims.mc1.lab")
 ABROAD = ("mig-h1@ims.mc2.lab", "sip:mig-h1@ims.mc2.lab")
-PATIENT = "[budgets]\naaa_2_s = 40\ncsc_y_s = 25\nhss_s = 5\nlook_up_s = 10\n"
 PARTNER = (
     '[[peers]]\nhost = "proxy1.mc2.lab"\nrealm = "ims.mc2.lab"\ngroup = "partner"\nsystem = "mc2"\nallow_plain = true\n'
 )
@@ -160,6 +159,7 @@ async def test_a_feed_goes_and_nothing_is_lent_any_more(followed, mms):
 
 async def test_another_mms_is_read_anew_and_the_old_map_holds_until_then(followed, lab, mms, tools):
     await followed.reload(followed.feed_table(mms[1]))
+    await tools.until(lambda: followed.bindings == ["p1"])
     other, port = await lab.feed("mc1", REALM)
     other.lend("p2", "partner", "mc2", OTHER, ABROAD)
     other.is_down = True
@@ -174,6 +174,7 @@ async def test_another_mms_is_read_anew_and_the_old_map_holds_until_then(followe
 async def test_one_more_instance_goes_on_from_the_version_that_is_here(followed, lab, mms, tools, events):
     feed, port = mms
     await followed.reload(followed.feed_table(port))
+    await tools.until(lambda: followed.bindings == ["p1"])
     instance = tools.instance(feed)
     further = await lab.serve_feed("mc1", instance, feed.wake)
     await followed.reload(followed.feed_table(further, port))
@@ -202,13 +203,14 @@ async def test_a_renewed_certificate_is_shown_to_the_mms_too(followed, mms, tool
 
 async def test_a_request_that_waits_for_a_look_up_is_answered_by_the_next_feed(followed, mms, tools):
     feed, port = mms
-    await followed.reload(PATIENT, followed.feed_table(port))
+    await followed.reload(followed.feed_table(port))
+    await tools.until(lambda: followed.bindings == ["p1"])
     feed.lend("p2", "partner", "mc2", OTHER, ABROAD, told=False)
     feed.look_up_delay_s = 20.0
     asked = asyncio.create_task(followed.asked(OTHER))
     await tools.until(lambda: feed.looked_up)
     feed.look_up_delay_s = 0.0
-    await followed.reload(PATIENT, followed.feed_table(port, wait_s=1))
+    await followed.reload(followed.feed_table(port, wait_s=1))
     assert await asked == (0, 3002), "known, and no peer of the partner is open"
     assert "p2" in followed.bindings
 

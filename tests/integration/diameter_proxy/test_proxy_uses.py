@@ -39,7 +39,7 @@ scscf = ["sip:scscf.mc1.lab:6060"]
 url = "sqlite+aiosqlite:///{folder}/mms.sqlite"
 
 [lifetime]
-unused_s = 2
+unused_s = 4
 sweep_s = 0.1
 
 [[partners]]
@@ -99,7 +99,7 @@ async def test_what_was_used_stays_and_what_was_not_is_given_back(migration, mms
     async def is_given_back():
         return (await mms.server.get(never.handle)).state is BindingState.QUARANTINED
 
-    await tools.until_async(is_given_back, deadline_s=10)
+    await tools.until_async(is_given_back, deadline_s=60)
     assert (await audit_of(mms, never))[-1] == "binding.unused"
     assert (await mms.server.get(used.handle)).state is BindingState.ALLOCATED
     assert (await audit_of(mms, used))[-1] == "binding.used"

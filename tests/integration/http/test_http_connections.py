@@ -38,8 +38,16 @@ async def echo(scope: Any, receive: Any, send: Any) -> None:
 
 
 @pytest.fixture
-async def port(tmp_path: Path, authority: trustme.CA, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[int]:
-    for name in ("HANDSHAKE_S", "FIRST_REQUEST_S", "REQUEST_S"):
+def bounded() -> tuple[str, ...]:
+    """Which bounds are short; those that a test stays within are as in service."""
+    return "FIRST_REQUEST_S", "REQUEST_S"
+
+
+@pytest.fixture
+async def port(
+    tmp_path: Path, authority: trustme.CA, monkeypatch: pytest.MonkeyPatch, bounded: tuple[str, ...]
+) -> AsyncIterator[int]:
+    for name in bounded:
         monkeypatch.setattr(http, name, BOUND_S)
     credentials = Credentials(tmp_path / "certificate.pem", tmp_path / "private_key.pem")
     async with HttpServer(echo, address="127.0.0.1", port=0, context=server_context(credentials, None)) as server:
@@ -62,6 +70,7 @@ async def secure(tmp_path: Path, port: int) -> tuple[asyncio.StreamReader, async
     return await asyncio.open_connection("127.0.0.1", port, ssl=client_context(tmp_path / "ca.pem"))
 
 
+@pytest.mark.parametrize("bounded", [("HANDSHAKE_S",)], ids=["handshake"])
 @pytest.mark.parametrize("hello", [b"", b"\x16\x03\x01\x02\x00\x01\x00"])
 async def test_half_a_tls_hello_is_closed(port: int, hello: bytes) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -96,6 +105,7 @@ async def test_one_octet_at_a_time_gains_nothing(port: int, tmp_path: Path) -> N
     writer.close()
 
 
+@pytest.mark.parametrize("bounded", [()], ids=["as in service"])
 async def test_whole_requests_go_on_over_one_connection(port: int, tmp_path: Path) -> None:
     reader, writer = await secure(tmp_path, port)
     for body in (b"one", b"two"):

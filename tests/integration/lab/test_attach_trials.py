@@ -10,7 +10,7 @@ from lab.attach.preflight import judge_capabilities
 from lab.systems.hss.config import HssConfig
 from lab.systems.hss.program import HssProgram
 
-PATIENCE_S = 30
+PATIENCE_S = 120
 
 
 async def tried(task: dict[str, Any]) -> dict[str, Any]:

@@ -43,7 +43,7 @@ address = "127.0.0.1"
 port = 0
 peers = ["proxy1.mc2.lab", "proxy2.mc2.lab"]
 scscf = ["sip:scscf.mc2.lab:6060"]
-rtr_deadline_s = 0.3
+rtr_deadline_s = 5.0
 
 [store]
 url = "{url}"
@@ -136,7 +136,9 @@ def client_of(lab: Lab, service: Service) -> Callable[..., Any]:
     @asynccontextmanager
     async def connect(name: str | None, credentials: Credentials | None = None) -> AsyncIterator[httpx2.AsyncClient]:
         mine = credentials or (lab.credentials(name) if name else None)
-        async with httpx2.AsyncClient(base_url=f"https://{service.http.listen}", verify=lab.context(mine)) as client:
+        async with httpx2.AsyncClient(
+            base_url=f"https://{service.http.listen}", verify=lab.context(mine), timeout=60
+        ) as client:
             yield client
 
     return connect

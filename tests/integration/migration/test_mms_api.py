@@ -134,7 +134,7 @@ async def test_the_feed_waits_until_something_changes(cms: httpx2.AsyncClient, p
     await asyncio.sleep(0.1)
     assert not waiting.done()
     binding = await allocate(cms)
-    page = (await asyncio.wait_for(waiting, 1.0)).json()
+    page = (await asyncio.wait_for(waiting, 15)).json()
     assert [entry["binding"] for entry in page["entries"]] == [binding["binding"]]
 
 

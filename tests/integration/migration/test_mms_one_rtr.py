@@ -21,6 +21,8 @@ from tests.store_invariants import require_consistent
 
 STEP_10 = "/csc-x/v1/partner-mc-system-sip-identities"
 PATIENT = {"busy_timeout_s = 0.5": "busy_timeout_s = 10.0"}
+IMPATIENT = {"rtr_deadline_s = 5.0": "rtr_deadline_s = 0.6"}
+"""All tries of it are what the survivor has to wait for."""
 DEADLINE_S = 60.0
 USERS = 5
 KILLED_AFTER_S = (None, 0.0, 0.02)
@@ -111,6 +113,7 @@ async def test_an_instance_killed_at_any_moment_leaves_one_rtr_to_the_other(
     lab: Any, start: Callable[[str], Any]
 ) -> None:
     """What the other sends is the same request, marked as possibly sent before."""
+    lab.configure(**PATIENT, **IMPATIENT)
     survivor, everybody = await start("proxy2.mc2.lab"), []
     for number, killed_after_s in enumerate(KILLED_AFTER_S):
         killed = await start("proxy1.mc2.lab")

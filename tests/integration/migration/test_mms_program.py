@@ -58,7 +58,7 @@ def test_it_says_ready_and_ends_cleanly(program: Any) -> None:
     program.start()
     assert len(program.listen) == 2
     program.process.send_signal(signal.SIGTERM)
-    stdout, stderr = program.process.communicate(timeout=10)
+    stdout, stderr = program.process.communicate(timeout=60)
     assert (program.process.returncode, stdout) == (0, "")
     events = [json.loads(line)["event"] for line in stderr.splitlines()]
     assert events[0] == "program.started"

@@ -52,11 +52,12 @@ class Running:
     @contextmanager
     def client(self, name: str = "admin.mc2.lab") -> Iterator[httpx2.Client]:
         context = self.lab.context(self.lab.credentials(name))
-        with httpx2.Client(base_url=f"https://{self.program.listen[0]}", verify=context) as client:
+        with httpx2.Client(base_url=f"https://{self.program.listen[0]}", verify=context, timeout=60) as client:
             yield client
 
     def events(self, name: str) -> list[dict[str, Any]]:
-        lines = [json.loads(line) for line in self._log.read_text().splitlines()]
+        whole, _, _under_way = self._log.read_text().rpartition("\n")
+        lines = [json.loads(line) for line in whole.splitlines()]
         return [line for line in lines if line["event"] == name]
 
     def hang_up(self, outcome: str) -> dict[str, Any]:
@@ -134,13 +135,13 @@ def test_another_authority_of_the_clients_is_taken_over(running: Running) -> Non
     of_newer = lab.context(stranger)
     url = f"https://{running.program.listen[0]}/csc-x/v1/bindings"
     with pytest.raises(httpx2.HTTPError):
-        httpx2.get(url, verify=of_newer)
+        httpx2.get(url, verify=of_newer, timeout=60)
     with running.client() as client:
         assert client.get("/csc-x/v1/bindings").status_code == 200
         newer.cert_pem.write_to_path(lab.folder / "newer-ca.pem")
         lab.configure(**{'client_ca = "mc2-ca.pem"': 'client_ca = "newer-ca.pem"'})
         running.hang_up("reload.done")
-        assert httpx2.get(url, verify=of_newer).status_code == 200
+        assert httpx2.get(url, verify=of_newer, timeout=60).status_code == 200
         assert client.get("/csc-x/v1/bindings").status_code == 403  # judged again on the open connection
     with pytest.raises(httpx2.HTTPError), running.client() as client:
         client.get("/csc-x/v1/bindings")

@@ -15,7 +15,7 @@ from mmserver.migration.config import load_config
 from mmserver.migration.schema.upgrade import upgrade
 from mmserver.migration.service import Service
 
-DEADLINE_S = 10.0
+DEADLINE_S = 60.0
 HSS = """
 [node]
 origin_host = "hss.mc2.lab"
@@ -39,7 +39,7 @@ ALLOCATION = """
 host = "hss.mc2.lab"
 address = "127.0.0.1"
 port = {port}
-deadline_s = 0.5
+deadline_s = 10
 
 [allocation.primary]
 mode = "sip-database"
@@ -95,7 +95,9 @@ async def core(lab: Any) -> AsyncIterator[tuple[httpx2.AsyncClient, asyncio.subp
         async with Service(config) as service:
             await until(lambda: service.cx.is_open("hss.mc2.lab"))
             context = lab.context(lab.credentials("cms.mc2.lab"))
-            async with httpx2.AsyncClient(base_url=f"https://{service.http.listen}", verify=context) as client:
+            async with httpx2.AsyncClient(
+                base_url=f"https://{service.http.listen}", verify=context, timeout=60
+            ) as client:
                 yield client, process
 
 

@@ -168,7 +168,7 @@ async def test_a_full_disk_is_503_and_passes(program: Any, lab: Any) -> None:
     program.start()
     context = lab.context(lab.credentials("cms.mc2.lab"))
     path = "/csc-x/v1/partner-mc-system-sip-identities"
-    async with httpx2.AsyncClient(base_url=f"https://{program.listen[0]}", verify=context) as cms:
+    async with httpx2.AsyncClient(base_url=f"https://{program.listen[0]}", verify=context, timeout=60) as cms:
         with no_room(program.process.pid):
             response = await cms.post(path, json=PARTNER)
             assert (await cms.get("/health")).status_code == 200
@@ -197,7 +197,7 @@ async def test_a_hold_lapses_by_itself(lab: Any, cms: httpx2.AsyncClient, servic
         await transaction._connection.execute(
             sqlalchemy.text("UPDATE bindings SET held_until = :now, due_at = :now"), {"now": time.time()}
         )
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while (await cms.get(f"/csc-x/v1/bindings/{held['binding']}")).status_code != 404:
             await service.feed.changes(0, 1, 0.05)
 

@@ -70,6 +70,7 @@ class Registrar:
         self.resynchronised = 0
         self.contact: tuple[str, Any] | None = None
         self._vectors: dict[str, bytes] = {}
+        self._answered: dict[tuple[str, str], bytes] = {}
         self._transport = transport
         self._stopping = threading.Event()
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM if transport == "udp" else socket.SOCK_STREAM)
@@ -141,10 +142,15 @@ class Registrar:
         if not octets.strip():
             return
         request = Request(octets)
+        transaction = request.get("Via"), request.method
+        if transaction in self._answered:  # sent again before our answer came: the same one (RFC 3261 §17.2.2)
+            send(self._answered[transaction])
+            return
         self.requests.append(request)
         if self.behaviour == "silent":
             return
         answer = self._register(request, source) if request.method == "REGISTER" else self._other(request)
+        self._answered[transaction] = answer
         send(answer)
 
     def _other(self, request: Request) -> bytes:

@@ -19,7 +19,7 @@ import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 
-DEADLINE_S = 10.0
+DEADLINE_S = 60.0
 SECURITY_TOKEN = "header.security-token.signature"
 
 

@@ -17,7 +17,7 @@ def test_registers_with_the_response_made_from_res(ue, registrar) -> None:
     done = ue.do("register", system="mc1", expires=600)
     assert (done["ok"], done["status"], done["reason"], done["expires"]) == (True, 200, "OK", 600)
     assert done["public_user_identities"] == ["sip:alice@ims.mc1.lab", "tel:+15550100"]
-    assert 0 < done["seconds"] < 10
+    assert 0 < done["seconds"] < 60
     assert registrar.failures == []
     assert ue.wait_for(is_registration)["status"] == 200
 

@@ -43,17 +43,17 @@ async def client():
 
 async def test_a_cancelled_handshake_closes_its_connection(silent, client):
     asking = asyncio.create_task(client.get(silent.url, timeout=60))
-    await asyncio.wait_for(silent.greeted.wait(), 5)
+    await asyncio.wait_for(silent.greeted.wait(), 30)
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asking
-    await asyncio.wait_for(silent.closed.wait(), 5)
+    await asyncio.wait_for(silent.closed.wait(), 30)
 
 
 async def test_a_handshake_out_of_time_closes_its_connection(silent, client):
     with pytest.raises(httpx2.ConnectTimeout):
         await client.get(silent.url)
-    await asyncio.wait_for(silent.closed.wait(), 5)
+    await asyncio.wait_for(silent.closed.wait(), 30)
 
 
 async def test_without_tls_it_is_an_ordinary_transport(client):
@@ -64,7 +64,7 @@ async def test_without_tls_it_is_an_ordinary_transport(client):
         writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    answer = await client.get(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
+    answer = await client.get(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/", timeout=30)
     server.close()
     await server.wait_closed()
     assert (answer.status_code, answer.text) == (200, "ok")

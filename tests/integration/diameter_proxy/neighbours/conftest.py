@@ -18,17 +18,11 @@ import pytest
 
 from diameter_proxy.diameter.message import Message
 from diameter_proxy.diameter.wire import FrameBuffer
+from tests.free_ports import free_port
 
 HERE = Path(__file__).resolve().parent
 AGENT, REALM = "agent.mc1.lab", "ims.mc1.lab"
-START_S = 20.0
-
-
-def free_port():
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+START_S = 60.0
 
 
 def found(program):

@@ -35,7 +35,7 @@ async def node(agent, lab, tools, foreign, crossing):
     foreign.start_free_diameter(agent, connects_to=OURS, accepts=[])
     row = PeerConfig(agent.host, REALM, connect=True, address="127.0.0.1", port=port)
     node.reload(NodeConfig(OURS, REALM, config.listeners, (row,)), None)
-    await tools.until(lambda: node.is_open(agent.host), 20.0)
+    await tools.until(lambda: node.is_open(agent.host), 60.0)
     return node
 
 

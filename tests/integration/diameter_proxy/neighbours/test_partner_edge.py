@@ -16,7 +16,7 @@ from diameter_proxy.node.node import Node
 EDGE, PROXY, SCSCF, HSS = "proxy1.mc1.lab", "proxy1.mc2.lab", "scscf.mc2.lab", "hss.mc1.lab"
 PARTNER_SET = ("mig-p1@ims.mc2.lab", "sip:mig-p1@ims.mc2.lab")
 PRIMARY_SET = ("mig-h1@ims.mc1.lab", "sip:mig-h1@ims.mc1.lab")
-SLOW_S = 20.0
+SLOW_S = 60.0
 
 
 class Edge:
