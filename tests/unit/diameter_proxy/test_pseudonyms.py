@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from diameter_proxy.pseudonyms import CACHED_MAX, Pseudonyms
@@ -14,6 +14,7 @@ PSEUDONYMS = Pseudonyms(HOST, REALM, [OLD])
 NAMES = st.from_regex(r"[a-z0-9](?:[a-z0-9.\-]{0,80}[a-z0-9])?", fullmatch=True)
 
 
+@settings(deadline=None, derandomize=True)
 @given(NAMES)
 def test_a_host_is_its_pseudonym_and_back(name):
     for host in (name.encode(), f"{name}.{REALM}".encode()):
@@ -24,6 +25,7 @@ def test_a_host_is_its_pseudonym_and_back(name):
         assert len(pseudonym) <= 255
 
 
+@settings(deadline=None, derandomize=True)
 @given(st.binary(max_size=200))
 def test_a_session_is_its_pseudonym_and_back_octet_for_octet(session_id):
     pseudonym = PSEUDONYMS.session(session_id)
@@ -31,6 +33,7 @@ def test_a_session_is_its_pseudonym_and_back_octet_for_octet(session_id):
     assert re.fullmatch(rb"edge\.mc1\.lab;0;0;[a-z2-7]+", pseudonym)
 
 
+@settings(deadline=None, derandomize=True)
 @given(st.binary(max_size=120))
 def test_what_is_no_pseudonym_of_ours_has_no_name(octets):
     for text in (octets, b"hidden-" + octets + b".ims.mc1.lab"):
