@@ -47,13 +47,13 @@ class OneLab:
 
     async def run(self, host: str, *argv: str) -> tuple[int, str]:
         process = await self.start(host, *argv)
-        out, _ = await asyncio.wait_for(process.communicate(), 10)
+        out, _ = await asyncio.wait_for(process.communicate(), 60)
         return process.returncode or 0, out.decode()
 
     async def reaches(self, source: str, target: str, address: str, port: int) -> bool:
         server = await self.start(target, sys.executable, "-S", "-c", SERVE, address, str(port))
         assert server.stdout is not None
-        assert await asyncio.wait_for(server.stdout.readline(), 10) == b"up\n"
+        assert await asyncio.wait_for(server.stdout.readline(), 60) == b"up\n"
         status, _ = await self.run(source, sys.executable, "-S", "-c", REACH, address, str(port))
         if server.returncode is None and status:
             server.kill()
@@ -169,11 +169,11 @@ async def test_a_name_that_is_taken_is_told(lab: OneLab) -> None:
 
 async def test_what_still_runs_is_found_and_ended(lab: OneLab) -> None:
     process = await lab.start("hss.mc1", "sleep", "60")
-    for _ in range(100):
+    for _ in range(3000):
         if process.pid in processes_of(lab.lab_id):
             break
         await asyncio.sleep(0.02)
     assert process.pid in processes_of(lab.lab_id)
     await remove_lab(lab.lab_id)
-    assert await asyncio.wait_for(process.wait(), 5) != 0
+    assert await asyncio.wait_for(process.wait(), 60) != 0
     assert namespaces_of(lab.lab_id) == []

@@ -35,7 +35,7 @@ from ue_agent.aka.sequence import next_sqn
 DOMAIN = "ims.mc1.lab"
 ROLES: tuple[Role, ...] = ("pcscf", "icscf", "scscf")
 K, OPC = bytes(range(16)), bytes(range(16, 32))
-READY_WITHIN_S = 8.0
+READY_WITHIN_S = 60.0
 CLONE_NEWNET = 0x40000000
 SCSCF = "sip:scscf.mc1.lab:6060"
 
@@ -144,7 +144,7 @@ class Kamailio:
     def stop(self) -> None:
         """End it as an operator would."""
         self.popen.terminate()
-        self.popen.wait(10)
+        self.popen.wait(60)
 
 
 @dataclass

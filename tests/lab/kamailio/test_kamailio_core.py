@@ -242,7 +242,7 @@ def test_rtr_takes_the_user_off(core) -> None:
     alice, bob = core.ue(), core.ue(address="10.77.1.22")
     assert (alice.register().status, bob.register().status) == (200, 200)
     core.database.deregister(bob.impi, bob.impu)
-    deadline = time.monotonic() + 3
+    deadline = time.monotonic() + 30
     while not core.database.answers and time.monotonic() < deadline:
         time.sleep(0.01)
     assert [answer.get(d.RESULT_CODE) for answer in core.database.answers] == [2001]
@@ -254,6 +254,8 @@ def test_fifty_registrations_leave_every_process_alive(core) -> None:
     assert [core.ue().register().status for _ in range(50)] == [200] * 50
 
 
+AT_ONCE_S = 1.5
+"""Less than cdp waits for an answer."""
 CRASH_NOTICED_WITHIN_S = 8.0
 """cdp 5.6.3 may miss that a connection was closed; then only its watchdog notices, after two Tc of 2 s."""
 
@@ -270,16 +272,25 @@ def registers_within(core, seconds: float) -> bool:
     return False
 
 
+def serves_alone_within(core, proxy: str, seconds: float) -> bool:
+    """Whether all requests of a registration go through this proxy within that time: cdp has to connect first."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        core.database.requests.clear()
+        status = core.ue().register().status
+        if status == 200 and {host for host, _ in core.database.requests} == {proxy}:
+            return True
+        time.sleep(0.3)
+    return False
+
+
 def test_second_proxy_takes_over_at_once_when_the_first_leaves(core) -> None:
     """RFC 6733 §5.4: DPR."""
     core.database.leave("proxy1.mc1.lab")
     assert core.ue().register().status == 200, core.log()
     assert {host for host, _ in core.database.requests} == {"proxy2.mc1.lab"}
     core.database.start_proxy("proxy1.mc1.lab", "10.77.1.14")
-    time.sleep(CRASH_NOTICED_WITHIN_S / 2)
-    core.database.requests.clear()
-    assert core.ue().register().status == 200
-    assert {host for host, _ in core.database.requests} == {"proxy1.mc1.lab"}
+    assert serves_alone_within(core, "proxy1.mc1.lab", 3 * CRASH_NOTICED_WITHIN_S), core.database.requests
 
 
 def test_second_proxy_takes_over_when_the_first_crashes(core) -> None:
@@ -295,7 +306,7 @@ def test_without_any_proxy_it_is_504_at_once(core) -> None:
     response = core.ue().register()
     core.database.start()
     assert response.status == 504
-    assert response.seconds < 0.5
+    assert response.seconds < AT_ONCE_S
     assert registers_within(core, CRASH_NOTICED_WITHIN_S), core.log()
 
 

@@ -35,7 +35,7 @@ def request(ue, method: str, uri: str, call_id: str, *, to: str, tags: tuple[str
 
 def receive(ue, wanted: str) -> tuple[str, tuple[str, int]]:
     """Return the next message that begins with ``wanted``."""
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 15
     while time.monotonic() < deadline:
         octets, source = ue.socket.recvfrom(1 << 16)
         if octets.decode().startswith(wanted):

@@ -55,7 +55,7 @@ def hss(network, tmp_path_factory):
     assert json.loads(process.stdout.readline())["event"] == "ready", (directory / "log").read_text()
     yield directory
     process.terminate()
-    process.wait(10)
+    process.wait(60)
     process.stdout.close()
 
 
@@ -137,7 +137,7 @@ class Agent:
     def close(self) -> None:
         """End it."""
         self.popen.stdin.close()
-        self.popen.wait(10)
+        self.popen.wait(60)
         self.popen.stdout.close()
 
 
@@ -203,7 +203,7 @@ def test_rtr_of_the_hss_takes_both_identities_off(direct, hss, ue) -> None:
     identities = ["sip:alice@ims.mc1.lab", "sip:alice2@ims.mc1.lab"]
     command = {"command": "rtr", "private_user_identity": "alice@ims.mc1.lab", "public_user_identities": identities}
     with socket.socket(socket.AF_UNIX) as control:
-        control.settimeout(5)
+        control.settimeout(30)
         control.connect(str(hss / "control"))
         control.sendall((json.dumps(command | {"reason": 0}) + "\n").encode())
         reply = json.loads(control.makefile().readline())

@@ -147,7 +147,7 @@ def test_only_a_registered_ue_is_served(icscf, sip, method) -> None:
 
 def test_a_register_without_contact_is_refused(icscf, network, pcscf) -> None:
     stranger = network.socket(socket.SOCK_DGRAM, "10.77.1.66", 5060)
-    stranger.settimeout(5)
+    stranger.settimeout(15)
     lines = [
         f"REGISTER {HOME} SIP/2.0",
         "Via: SIP/2.0/UDP 10.77.1.66:5060;branch=z9hG4bKnocontact;rport",
