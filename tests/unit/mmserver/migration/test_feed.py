@@ -126,7 +126,7 @@ async def test_a_waiting_reader_is_woken_by_a_commit(mms: Any) -> None:
     reader = asyncio.create_task(page(mms, version, wait_s=30))
     await asyncio.sleep(0)
     binding = await mms.allocated()
-    found = await asyncio.wait_for(reader, 5)
+    found = await asyncio.wait_for(reader, 25)
     assert [entry.binding for entry in found.entries] == [binding.handle]
 
 
@@ -136,7 +136,7 @@ async def test_a_waiting_reader_goes_when_its_time_is_over_or_the_feed_closes(mm
     reader = asyncio.create_task(page(mms, version, wait_s=30))
     await asyncio.sleep(0)
     mms.feed.close()
-    assert (await asyncio.wait_for(reader, 5)).entries == ()
+    assert (await asyncio.wait_for(reader, 25)).entries == ()
 
 
 async def test_look_up_finds_by_either_identity_while_it_is_served(mms: Any) -> None:
