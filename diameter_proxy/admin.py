@@ -196,7 +196,7 @@ def follow(path: Path, identity: str, seconds: float) -> Iterator[dict[str, Any]
                 for line in file:
                     yield json.loads(line)
     except (OSError, ValueError) as exc:
-        raise AdminError(f"{path}: {exc}") from exc
+        raise AdminError(f"{path}: {exc}; does the proxy of this file run?") from exc
 
 
 def ask(path: Path, command: str, **more: str) -> Any:
@@ -213,7 +213,7 @@ def ask(path: Path, command: str, **more: str) -> Any:
             with connection.makefile("rb") as file:
                 answer = json.loads(file.readline(ANSWER_OCTETS_MAX))
     except (OSError, ValueError) as exc:
-        raise AdminError(f"{path}: {exc}") from exc
+        raise AdminError(f"{path}: {exc}; does the proxy of this file run?") from exc
     if not answer.get("ok"):
         raise AdminError(f"{path}: {answer.get('reason')}")
     return answer[command]

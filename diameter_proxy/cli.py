@@ -1,5 +1,6 @@
-"""``diameter-proxy``: run, check, decode, peers.  No logic here; each command imports what it needs."""
+"""``diameter-proxy``: its commands.  No logic here; each imports what it needs."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -20,6 +21,15 @@ app = typer.Typer(
 ConfigFile = Annotated[Path, typer.Option("--config", help="proxy.toml", exists=False, show_default=False)]
 
 
+class LogLevel(StrEnum):
+    """What is logged: this and what is worse."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
 @app.callback(invoke_without_command=True)
 def _version(
     version: Annotated[
@@ -35,10 +45,10 @@ def _version(
         raise typer.Exit
 
 
-@app.command()
+@app.command(short_help="Run the proxy until SIGTERM.")
 def run(
     config: ConfigFile,
-    log_level: Annotated[str, typer.Option("--log-level", help="debug, info, warning or error")] = "info",
+    log_level: Annotated[LogLevel, typer.Option("--log-level", help="What is logged: this and worse.")] = LogLevel.INFO,
 ) -> None:
     """Run the proxy until SIGTERM; prints {"event":"listening",...}, then {"event":"ready",...} once it can serve."""
     with quick_imports():
@@ -52,14 +62,14 @@ def run(
         loaded = load_config(config)
     except ConfigError as exc:
         _fail(str(exc), 2)
-    configure_logs(log_level, program="diameter-proxy", node=loaded.node.origin_host)
+    configure_logs(log_level.value, program="diameter-proxy", node=loaded.node.origin_host)
     try:
         asyncio.run(serve(loaded, config))
     except StartFailed as exc:
         _fail(str(exc), 1)
 
 
-@app.command()
+@app.command(short_help="Check a configuration file, its certificates too.")
 def check(config: ConfigFile) -> None:
     """Check a configuration file and say what it makes of the peers; exit 2 when it cannot be used."""
     from diameter_proxy.config import ConfigError, load_config
@@ -97,7 +107,7 @@ def decode(
         _fail(str(exc), 1)
 
 
-@app.command()
+@app.command(short_help="Show the running proxy's peers and identity map.")
 def peers(
     config: ConfigFile,
     as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
@@ -119,7 +129,7 @@ def peers(
     typer.echo("identity map: " + ", ".join(f"{what} {count}" for what, count in size.items()))
 
 
-@app.command()
+@app.command(short_help="Say where a request goes, and why.")
 def explain(
     message: Annotated[
         str, typer.Argument(help="A Diameter request in hex (- reads it); or cscf, hss, mms, partner, agent.")
@@ -137,15 +147,20 @@ def explain(
     from diameter_proxy.routing import NAMES, Refusal, Source, decide
 
     codes = {name: code for code, name in NAMES.items()}
-    try:
-        decision = decide(Source(message.lower()), codes[command.upper()], Owner(owner.lower()))
-    except (ValueError, KeyError) as exc:
-        _fail(f"no such source, command or owner: {exc}", 2)
+    _expect("a class of peers", message.lower(), [source.value for source in Source])
+    _expect("a command", command.upper(), list(codes))
+    _expect("an owner", owner.lower(), [one.value for one in Owner])
+    decision = decide(Source(message.lower()), codes[command.upper()], Owner(owner.lower()))
     if not isinstance(decision, Refusal):
         typer.echo(decision.value)
         return
     code = decision.result_code if decision.result_code is not None else f"experimental {decision.experimental}"
     typer.echo(f"refused: {code} ({decision.reason}, step {decision.step})")
+
+
+def _expect(what: str, found: str, wanted: list[str]) -> None:
+    if found not in wanted:
+        _fail(f"{found or 'nothing'} is not {what}: {', '.join(wanted)}", 2)
 
 
 def _explain_message(message: str, config: Path | None, peer: str) -> None:
@@ -154,7 +169,9 @@ def _explain_message(message: str, config: Path | None, peer: str) -> None:
     from diameter_proxy.admin import AdminError, ask
 
     if config is None or not peer:
-        _fail("a message wants --config and --peer", 2)
+        _fail(
+            "a message wants --config and --peer; a row of the table a class, a command and an owner: cscf MAR lent", 2
+        )
     text = sys.stdin.read() if message == "-" else message
     octets = "".join(text.replace(":", " ").split())
     try:
@@ -174,14 +191,14 @@ def _in_words(value: object) -> str:
     return str(value)
 
 
-@app.command()
+@app.command(short_help="Have the running proxy read its file again.")
 def reload(config: ConfigFile) -> None:
     """Have the running proxy read its file again; open peers stay open, and a file of no use changes nothing."""
     _ask(config, "reload")
     typer.echo("ok: reloaded")
 
 
-@app.command()
+@app.command(short_help="Show the running proxy's routing table.")
 def routes(
     config: ConfigFile,
     as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
@@ -198,7 +215,7 @@ def routes(
         typer.echo(f"{row['source']:8} {row['command']:4} {row['owner']:9} {row['decision']}{who}")
 
 
-@app.command()
+@app.command(short_help="Show what waits for an answer in the running proxy.")
 def pending(
     config: ConfigFile,
     as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
@@ -215,7 +232,7 @@ def pending(
         typer.echo(f"{row['waited_s']:8.3f} s  " + "  ".join(fields))
 
 
-@app.command()
+@app.command(short_help="Follow an identity through the running proxy.")
 def trace(
     identity: Annotated[str, typer.Argument(help="An IMPI or IMPU.")],
     config: ConfigFile,
@@ -241,7 +258,7 @@ def _admin_socket(config: Path) -> Path:
     except ConfigError as exc:
         _fail(str(exc), 2)
     if loaded.admin is None:
-        _fail(f"{config.name}: admin.socket is missing", 2)
+        _fail(f"{config.name}: admin.socket is missing: the running proxy is asked there; name a path, then reload", 2)
     return loaded.admin.socket
 
 

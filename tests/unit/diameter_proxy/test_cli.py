@@ -95,7 +95,31 @@ def test_explain_names_the_row(run):
     assert run("explain", "cscf", "mar", "lent").stdout == "mapped partner to primary, over CSC-Y\n"
     assert "experimental 5004" in run("explain", "cscf", "uar", "disabled").stdout
     assert "3001" in run("explain", "partner", "sar", "lent").stdout
-    assert run("explain", "cscf", "xyz", "lent").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        (("cscf", "xyz", "lent"), "XYZ is not a command: UAR, SAR, LIR, MAR, RTR, PPR"),
+        (("zebra", "mar", "lent"), "zebra is not a class of peers: cscf, hss, mms, partner, agent"),
+        (("cscf", "mar"), "nothing is not an owner: own, lent, unbound, expired, disabled, foreign, mixed"),
+        (("cscf",), "a message wants --config and --peer; a row of the table a class, a command and an owner"),
+    ],
+)
+def test_explain_names_what_a_row_may_be_asked_for_by(run, row, says):
+    result = run("explain", *row)
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"error: {says}")
+
+
+def test_a_level_of_logging_that_is_none_is_one_error_and_no_traceback(run):
+    result = run("run", "--config", "DIR/proxy.toml", "--log-level", "loud")
+    assert result.exit_code == 2
+    assert "'loud' is not one of 'debug', 'info', 'warning', 'error'" in result.stderr
+
+
+def test_the_list_of_commands_breaks_off_none_of_them(run):
+    assert "..." not in run("--help").stdout.split("Commands:")[1]
 
 
 def test_version(run):
