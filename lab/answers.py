@@ -2,9 +2,11 @@
 
 import json
 import os
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NoReturn
 
 import typer
@@ -26,9 +28,9 @@ def errors(interrupted: str = "interrupted") -> Iterator[None]:
 
 
 def need_root() -> None:
-    """Exit 2 where the caller is not root."""
+    """Exit 2 where the caller is not root; the line to copy has a path, for sudo does not look in ``.venv/bin``."""
     if os.geteuid() != 0:
-        fail(f"the lab needs root: sudo {' '.join(['mclab', *sys.argv[1:]])}", 2)
+        fail(f"the lab needs root: sudo {shlex.join([str(Path(sys.argv[0]).absolute()), *sys.argv[1:]])}", 2)
 
 
 def fail(reason: str, status: int) -> NoReturn:

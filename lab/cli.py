@@ -104,7 +104,7 @@ def status(lab: LabId = None, as_json: AsJson = False) -> None:
     if not labs:
         typer.echo("there is no lab; mclab up makes one")
     for one in labs:
-        typer.echo(f"lab {one['lab']}  {one.get('run', '')}  {one.get('reason', '')}".rstrip())
+        typer.echo("  ".join(filter(None, (f"lab {one['lab']}", one.get("run"), one.get("reason")))))
         for host in one.get("hosts", []):
             places = " ".join(host["listen"])
             typer.echo(f"  {host['host']:<12} {host['address']:<12} {host['state']:<12} {places}")

@@ -97,12 +97,19 @@ class RunDirectory:
         try:
             facts = json.loads(file.read_text())
         except OSError as exc:
-            raise RunDirectoryError(f"{self.path}: not a run directory: {RUN_FILE}: {exc.strerror}") from exc
+            raise RunDirectoryError(f"{self.path}: not a run directory: {self._instead(exc)}") from exc
         except (ValueError, RecursionError) as exc:
             raise RunDirectoryError(f"{file}: half-written: {exc}") from exc
         if not isinstance(facts, dict) or "scenario" not in facts:
             raise RunDirectoryError(f"{file}: half-written: no scenario in it")
         return facts
+
+    def _instead(self, exc: OSError) -> str:
+        if not self.path.exists():
+            return "there is nothing; mclab run leaves them in runs/ of the folder that it is called in"
+        if self.path.is_file():
+            return "a file; mclab doctor takes a capture"
+        return f"{RUN_FILE}: {exc.strerror}"
 
     def give_to_caller(self) -> None:
         """Make the files belong to whoever called sudo (SUDO_UID, SUDO_GID)."""

@@ -1,10 +1,11 @@
 """``mclab attach``: our servers, proxies and UE at an IMS core that is not the lab's: pre-flight, then a migration."""
 
+import socket
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lab.attach.config import AttachError, load_attachment
+from lab.attach.config import AttachError, Attachment, load_attachment
 from lab.attach.preflight import PreflightFinding
 from lab.commands.errors import Failure, Misuse
 from lab.commands.outcome import RunOutcome
@@ -43,10 +44,10 @@ def attach(file: Path, directory: Path | None, say: Say, *, check: bool, show: b
     """Attach to the core that a file describes; ``check`` ends after the pre-flight.
 
     Raises:
-        Misuse: the file cannot be used, or the run directory has something in it.
+        Misuse: the file cannot be used here, or the run directory has something in it.
     """
     try:
-        load_attachment(file)
+        _need_uplink(load_attachment(file), file.name)
     except AttachError as exc:
         raise Misuse(str(exc)) from exc
     lab_id = new_lab_id()
@@ -71,6 +72,16 @@ def attach(file: Path, directory: Path | None, say: Say, *, check: bool, show: b
     if outcome.run.reason:
         say(f"error: {outcome.run.reason}")
     return outcome
+
+
+def _need_uplink(attachment: Attachment, file: str) -> None:
+    uplink = attachment.uplink
+    if uplink.namespace is not None:
+        return
+    what, name = ("interface", uplink.interface) if uplink.interface else ("bridge", uplink.bridge)
+    there = [known for _, known in socket.if_nameindex()]
+    if name not in there:
+        raise Misuse(f"{file}: uplink.{what}: this machine has no {name}; it has {', '.join(there)}")
 
 
 def _take(event: dict[str, Any], outcome: AttachOutcome, say: Say, *, show: bool) -> None:

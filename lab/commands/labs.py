@@ -89,7 +89,10 @@ def status(lab_id: str | None) -> list[dict[str, Any]]:
         try:
             answers.append(client.ask(one, {"command": "status"}))
         except NoSupervisor as exc:
-            answers.append({"lab": one, "reason": f"{exc}; mclab down {one}", "hosts": []})
+            reason = str(exc).removeprefix(f"lab {one}: ")
+            answers.append(
+                {"lab": one, "reason": f"{reason}; unless it comes up just now: mclab down {one}", "hosts": []}
+            )
     return answers
 
 

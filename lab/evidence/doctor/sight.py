@@ -19,6 +19,8 @@ from lab.evidence.facts import RunFacts
 from lab.evidence.messages import Capture
 from lab.evidence.packets import read_packets
 
+PCAP_HEADER_OCTETS: Final = 24
+"""tshark takes a shorter file for a capture without frames."""
 EVENTS_MAX: Final = 500_000
 """Frames that open, refuse or end a TCP connection, or carry TLS: some 200 octets each."""
 _MESSAGES: Final = "sip || diameter || http"
@@ -44,7 +46,9 @@ def look(
         DissectionFailed: the file is missing, is no capture, or tshark does not know a ``decode_as``.
     """
     if not capture.is_file():
-        raise DissectionFailed(f"{capture}: no such capture")
+        raise DissectionFailed(f"{capture}: no such capture or run directory")
+    if capture.stat().st_size < PCAP_HEADER_OCTETS:
+        raise DissectionFailed(f"{capture}: no capture: the header alone of one has {PCAP_HEADER_OCTETS} octets")
     options = [argument for rule in decode_as for argument in ("-d", rule)]
     options += ["-o", f"tls.keylog_file:{key_log}"] if key_log else []
     fields = [argument for name in tcp.FIELDS for argument in ("-e", name)]

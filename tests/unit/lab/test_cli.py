@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -45,10 +46,12 @@ def test_scenarios_are_listed_for_people_and_for_scripts() -> None:
 
 
 def test_without_root_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The line can be copied: sudo looks for no program in a virtual environment, and a shell takes blanks apart."""
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(sys, "argv", ["/x/.venv/bin/mclab", "tell", "ue1", "message", "text=come here"])
     result = RUNNER.invoke(app, ["up"])
     assert result.exit_code == 2
-    assert result.stderr.startswith("error: the lab needs root: sudo mclab")
+    assert result.stderr == "error: the lab needs root: sudo /x/.venv/bin/mclab tell ue1 message 'text=come here'\n"
 
 
 def test_a_directory_that_is_no_run_is_one_line() -> None:

@@ -34,6 +34,11 @@ def test_keys_and_databases_are_for_the_owner_alone(tmp_path: Path) -> None:
 def test_a_directory_without_run_json_is_no_run(tmp_path: Path) -> None:
     with pytest.raises(RunDirectoryError, match=r"not a run directory: run\.json: No such file"):
         RunDirectory(tmp_path).read_run()
+    with pytest.raises(RunDirectoryError, match=r"not a run directory: there is nothing; .* runs/"):
+        RunDirectory(tmp_path / "none").read_run()
+    (tmp_path / "trace.pcap").write_text("")
+    with pytest.raises(RunDirectoryError, match=r"not a run directory: a file; mclab doctor takes a capture"):
+        RunDirectory(tmp_path / "trace.pcap").read_run()
 
 
 @pytest.mark.parametrize("text", ['{"scenario": ', "{}", "[]"])

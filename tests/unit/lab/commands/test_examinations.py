@@ -11,7 +11,7 @@ from lab.evidence.doctor.examine import AttemptReport, Diagnosis, Rung
 
 def test_what_is_no_capture_is_said_in_one_line(tmp_path: Path) -> None:
     text = tmp_path / "x.pcap"
-    text.write_text("no capture")
+    text.write_text("no capture, though as long as one")
     for path, says in ((tmp_path / "none", "no such capture"), (tmp_path, "is this a run directory"), (text, "tshark")):
         with pytest.raises(Misuse) as caught:
             doctor(path)

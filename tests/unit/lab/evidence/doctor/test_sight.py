@@ -15,6 +15,14 @@ def test_a_missing_file_is_one_line(tmp_path: Path) -> None:
         sight.look(tmp_path / "none.pcap")
 
 
+@pytest.mark.parametrize("octets", [b"", b"hello\n"])
+def test_a_file_too_short_for_a_capture_is_not_one_without_registrations(tmp_path: Path, octets: bytes) -> None:
+    file = tmp_path / "short.pcap"
+    file.write_bytes(octets)
+    with pytest.raises(DissectionFailed, match="no capture: the header alone of one has 24 octets"):
+        sight.look(file)
+
+
 def test_a_capture_with_too_many_connections_says_how_to_cut_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
