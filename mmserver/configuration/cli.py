@@ -41,13 +41,14 @@ def run(config: ConfigFile) -> None:
         from mmserver.configuration import server
         from mmserver.configuration.errors import StoreUnavailable
         from mmserver.http.server import ListenFailed
+        from mmserver.http.settings import store_fault
 
     with _failing():
         loaded = _load(config)
         try:
             asyncio.run(server.run(loaded, config))
         except StoreUnavailable as exc:
-            _fail(f"store: {exc.detail}", 1)
+            _fail(store_fault(loaded.store.url if loaded.store else "", exc.detail), 1)
         except ListenFailed as exc:
             _fail(exc, 1)
 
@@ -94,7 +95,7 @@ def upgrade(config: ConfigFile) -> None:
     with _failing():
         loaded = _load(config)
     if loaded.store is None:
-        _fail(f"{config.name}: store: is missing", 2)
+        _fail(f"{config.name}: store: is missing: without [store] url there is nothing to upgrade", 2)
     from mmserver.configuration.schema.upgrade import upgrade as upgrade_store
 
     try:

@@ -101,6 +101,16 @@ def changed_settings(old: BaseModel, new: BaseModel, tables: Iterable[str], *, b
     return found
 
 
+def store_fault(url: str, reason: str) -> str:
+    """Return the line on a store that cannot be used; SQLite's own words do not name the file."""
+    path = url.partition("sqlite+aiosqlite:///")[2]
+    if not path:
+        return f"store: {reason}"
+    if not Path(path).parent.is_dir():
+        return f"store: {path}: there is no such folder; `upgrade` makes the store"
+    return f"store: {path}: {reason}"
+
+
 def load_toml(path: Path, model: type[T]) -> T:
     """Return the file at ``path`` as a ``model``.
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from mmserver.http.settings import ConfigError
+from mmserver.http.settings import ConfigError, store_fault
 from mmserver.migration.cli_admin import register
 from mmserver.migration.cli_options import ConfigOption, JsonOption, fail, load
 from mmserver.migration.cli_store import add_commands
@@ -36,7 +36,7 @@ def run(config: ConfigOption) -> None:
     with quick_imports():
         from mmserver.http.server import ListenFailed
         from mmserver.http.tls import TlsError
-        from mmserver.migration.errors import MigrationError
+        from mmserver.migration.errors import MigrationError, StoreUnavailable
         from mmserver.migration.service import serve
 
     loaded = load(config)
@@ -44,6 +44,8 @@ def run(config: ConfigOption) -> None:
         asyncio.run(serve(loaded, config))
     except ConfigError as exc:
         fail(2, f"{config.name}: {exc}")
+    except StoreUnavailable as exc:
+        fail(1, store_fault(loaded.store.url, str(exc)))
     except (ListenFailed, TlsError, MigrationError) as exc:
         fail(1, f"{exc}")
 

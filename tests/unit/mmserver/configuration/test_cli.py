@@ -99,7 +99,10 @@ def test_check_is_for_scripts_too(file: Path) -> None:
 
 def test_an_upgrade_makes_the_store_and_wants_one(file: Path, tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["upgrade", "--config", str(file)])
-    assert (result.exit_code, result.stderr) == (2, "error: cms.toml: store: is missing\n")
+    assert (result.exit_code, result.stderr) == (
+        2,
+        "error: cms.toml: store: is missing: without [store] url there is nothing to upgrade\n",
+    )
     file.write_text(TOML + f'[store]\nurl = "sqlite+aiosqlite:///{tmp_path}/cms.sqlite"\n')
     result = CliRunner().invoke(app, ["upgrade", "--config", str(file)])
     assert (result.exit_code, result.stdout) == (0, "ok: schema 0001\n")

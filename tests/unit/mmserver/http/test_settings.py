@@ -6,7 +6,16 @@ from typing import Annotated
 import pytest
 from pydantic import Field
 
-from mmserver.http.settings import ConfigError, ConfigFile, ConfigPath, Port, Table, changed_settings, load_toml
+from mmserver.http.settings import (
+    ConfigError,
+    ConfigFile,
+    ConfigPath,
+    Port,
+    Table,
+    changed_settings,
+    load_toml,
+    store_fault,
+)
 
 
 class Http(Table):
@@ -81,3 +90,11 @@ def test_what_changed_is_named_with_its_table() -> None:
     assert changed_settings(old, new, ("one", "other", "third")) == ["one.a", "one.b", "other", "third.b"]
     assert changed_settings(old, new, ("one", "other"), but=("one.a", "other")) == ["one.b"]
     assert changed_settings(old, old, ("one", "other", "third")) == []
+
+
+def test_a_store_that_cannot_be_used_is_named_without_a_secret(tmp_path: Path) -> None:
+    url = f"sqlite+aiosqlite:///{tmp_path}/mms.sqlite"
+    assert store_fault(url, "disk I/O error") == f"store: {tmp_path}/mms.sqlite: disk I/O error"
+    missing = store_fault(f"sqlite+aiosqlite:///{tmp_path}/none/mms.sqlite", "unable to open database file")
+    assert missing == f"store: {tmp_path}/none/mms.sqlite: there is no such folder; `upgrade` makes the store"
+    assert store_fault("postgresql+psycopg://mms:SECRET@db/mms", "refused") == "store: refused"
