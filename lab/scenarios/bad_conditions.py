@@ -11,18 +11,9 @@ from lab.faults.fault import Fault
 from lab.scenarios.dead_hops import AT_ONCE_S, MAR_LOST, OK, RECOVERY_S, SLOW, WITH_DIAMETER_S
 from lab.scenarios.dead_servers import DETAILS, Trial
 from lab.scenarios.migrations import IN_MC2, MIGRATED
-from lab.scenarios.model import (
-    CONNECTIVITY,
-    Authenticate,
-    BeginFault,
-    EndFault,
-    GetConnectionDetails,
-    Mark,
-    Register,
-    Scenario,
-    Step,
-    check,
-)
+from lab.scenarios.model import CONNECTIVITY, Scenario, Step, check
+from lab.scenarios.system_steps import BeginFault, EndFault, Mark
+from lab.scenarios.ue_steps import Authenticate, GetConnectionDetails, Register
 
 SILENT: Final = Fault("hss-silent", "hss.mc1")
 AHEAD: Final = Fault("clock-skew", "idms.mc1", skew_s=7200)

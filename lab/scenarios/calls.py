@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from lab.scenarios import model
+from lab.scenarios import ue_steps
 from lab.supervisor.process import ProgramFailure
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ ANSWER_S: Final = 15.0
 MEDIA_S: Final = 8.0
 
 
-async def call(lab: "Lab", step: model.Call, to: str) -> dict[str, Any]:
+async def call(lab: "Lab", step: ue_steps.Call, to: str) -> dict[str, Any]:
     """Carry out a call to ``to``; return the RTP packets of the caller, or the refusal.
 
     Raises:
@@ -38,7 +38,7 @@ async def call(lab: "Lab", step: model.Call, to: str) -> dict[str, Any]:
     return await _talk(lab, step)
 
 
-async def _talk(lab: "Lab", step: model.Call) -> dict[str, Any]:
+async def _talk(lab: "Lab", step: ue_steps.Call) -> dict[str, Any]:
     ends = {"caller": (step.caller, step.caller_system), "callee": (step.callee, step.callee_system)}
     media = {"command": "await-media", "packets": step.packets, "within": MEDIA_S}
     for ue, system in ends.values():

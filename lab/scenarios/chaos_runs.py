@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from lab.scenarios import model
+from lab.scenarios import system_steps
 from lab.scenarios.chaos import LIVE, ChaosRun, Store, Strike, judge_empty, judge_stores, private_identity, strike_of
 from lab.scenarios.errands import administer, ask_feed
 from lab.supervisor.process import ProgramFailure
@@ -26,7 +26,7 @@ NOT_REGISTERED: Final = "not registered at"
 """What a UE says that has nothing left to de-register."""
 
 
-async def drill(lab: "Lab", step: model.Chaos) -> dict[str, Any]:
+async def drill(lab: "Lab", step: system_steps.Chaos) -> dict[str, Any]:
     """Do the runs, telling each, and stop after the first that fails: what follows it would prove nothing."""
     done: list[ChaosRun] = []
     for number in range(step.first, step.last + 1):
@@ -48,7 +48,7 @@ def killable(lab: "Lab") -> list[str]:
 class _Drill:
     """One run."""
 
-    def __init__(self, lab: "Lab", step: model.Chaos, strike: Strike) -> None:
+    def __init__(self, lab: "Lab", step: system_steps.Chaos, strike: Strike) -> None:
         self._lab = lab
         self._step = step
         self._strike = strike

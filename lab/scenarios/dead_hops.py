@@ -13,22 +13,10 @@ from typing import Any, Final
 
 from lab.faults.fault import Fault, Seen
 from lab.scenarios.migrations import IN_MC2, MIGRATED, migrate
-from lab.scenarios.model import (
-    CONNECTIVITY,
-    Authenticate,
-    BeginFault,
-    Check,
-    Deregister,
-    During,
-    EndFault,
-    Mark,
-    Refresh,
-    Register,
-    Scenario,
-    Step,
-    check,
-)
+from lab.scenarios.model import CONNECTIVITY, Check, During, Scenario, Step, check
 from lab.scenarios.refusals import DIAMETER_UNABLE_TO_DELIVER
+from lab.scenarios.system_steps import BeginFault, EndFault, Mark
+from lab.scenarios.ue_steps import Authenticate, Deregister, Refresh, Register
 
 AT_ONCE_S: Final = 1.5
 """From the moment on: the UE's first SYN is refused, not the second, which comes after 1 s (RFC 6298 §2)."""

@@ -11,21 +11,9 @@ from typing import Any, Final
 from lab.faults.fault import Fault
 from lab.scenarios.dead_hops import AT_ONCE_S, RECOVERY_S, WITH_DIAMETER_S, dead
 from lab.scenarios.migrations import IN_MC2
-from lab.scenarios.model import (
-    CONNECTIVITY,
-    MIGRATION,
-    Authenticate,
-    BeginFault,
-    Check,
-    EndFault,
-    GetConnectionDetails,
-    Mark,
-    Move,
-    Register,
-    Scenario,
-    Step,
-    check,
-)
+from lab.scenarios.model import CONNECTIVITY, MIGRATION, Check, Scenario, Step, check
+from lab.scenarios.system_steps import BeginFault, EndFault, Mark
+from lab.scenarios.ue_steps import Authenticate, GetConnectionDetails, Move, Register
 
 GIVEN_UP_S: Final = 6.0
 """A CMS waits 5 s for a partner's (``timeout_s`` of the agreement)."""

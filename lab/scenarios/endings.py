@@ -3,26 +3,10 @@
 from typing import Final
 
 from lab.scenarios.migrations import IN_MC1, IN_MC2, IN_MC3, MIGRATED, SERVED, migrate
-from lab.scenarios.model import (
-    CONNECTIVITY,
-    HOME,
-    MIGRATION,
-    Authenticate,
-    AwaitBindings,
-    GetConnectionDetails,
-    Hss,
-    Kill,
-    Message,
-    Move,
-    Refresh,
-    Register,
-    Restore,
-    Scenario,
-    Start,
-    Withdraw,
-    check,
-)
+from lab.scenarios.model import CONNECTIVITY, HOME, MIGRATION, Scenario, check
 from lab.scenarios.refusals import ALICE_LENT, CAROL, DIAMETER_ROAMING_NOT_ALLOWED, DIAMETER_USER_UNKNOWN
+from lab.scenarios.system_steps import AwaitBindings, Hss, Kill, Restore, Start, Withdraw
+from lab.scenarios.ue_steps import Authenticate, GetConnectionDetails, Message, Move, Refresh, Register
 
 ENDED: Final = AwaitBindings("mc2", "partner", state="ended")
 """The partner's MMS has taken the registration off; the set is not lent again yet."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from lab.render.core import CLIENT_ID, SCOPE, identity_set, issuer, p_cscf, partner_keys
 from lab.render.migration import initial_ue_configuration
 from lab.render.tls import IdmsKey
-from lab.scenarios import model
+from lab.scenarios import system_steps
 from lab.supervisor.process import ProgramFailure
 from lab.topology import PROXIES, Topology
 
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 ANSWER_S: Final = 10.0
 
 
-def enter_connection_details(lab: "Lab", step: model.EnterConnectionDetails, identities: Mapping[str, Any]) -> None:
+def enter_connection_details(
+    lab: "Lab", step: system_steps.EnterConnectionDetails, identities: Mapping[str, Any]
+) -> None:
     """Put a partner's entry into a UE's state, as ``ue_agent.store`` keeps it."""
     topology = lab.topology
     entry = {
@@ -43,7 +45,7 @@ def enter_connection_details(lab: "Lab", step: model.EnterConnectionDetails, ide
     file.write_text(json.dumps(entry))
 
 
-async def command_hss(lab: "Lab", step: model.Hss) -> dict[str, Any]:
+async def command_hss(lab: "Lab", step: system_steps.Hss) -> dict[str, Any]:
     """Send a command to a HSS simulator and return its answer.
 
     Raises:
@@ -57,7 +59,7 @@ async def command_hss(lab: "Lab", step: model.Hss) -> dict[str, Any]:
     return accepted(f"hss.{step.system}", line)
 
 
-async def change_bindings(lab: "Lab", step: model.ChangeBindings) -> dict[str, Any]:
+async def change_bindings(lab: "Lab", step: system_steps.ChangeBindings) -> dict[str, Any]:
     """Release, disable or enable the bindings that an MMS has in a role, with one other system where given.
 
     Raises:
@@ -67,7 +69,7 @@ async def change_bindings(lab: "Lab", step: model.ChangeBindings) -> dict[str, A
     return await administer(lab, step.system, values)
 
 
-async def await_bindings(lab: "Lab", step: model.AwaitBindings) -> dict[str, Any]:
+async def await_bindings(lab: "Lab", step: system_steps.AwaitBindings) -> dict[str, Any]:
     """Wait until an MMS lists as many bindings as wanted.
 
     Raises:
@@ -83,7 +85,7 @@ async def await_bindings(lab: "Lab", step: model.AwaitBindings) -> dict[str, Any
     return await administer(lab, step.system, values, ANSWER_S + step.within_s)
 
 
-async def change_withdrawal(lab: "Lab", step: model.Withdraw | model.Restore) -> dict[str, Any]:
+async def change_withdrawal(lab: "Lab", step: system_steps.Withdraw | system_steps.Restore) -> dict[str, Any]:
     """Withdraw migration from a UE's user for one partner, at the primary's MMS, or lift that.
 
     Raises:
@@ -91,7 +93,7 @@ async def change_withdrawal(lab: "Lab", step: model.Withdraw | model.Restore) ->
     """
     topology = lab.topology
     values = {
-        "action": "withdraw" if isinstance(step, model.Withdraw) else "restore",
+        "action": "withdraw" if isinstance(step, system_steps.Withdraw) else "restore",
         "role": "primary",
         "other_mc_system": step.partner,
         "mc_service_id": topology.users[topology.ues[step.ue].user].mc_service_ids[0],
@@ -100,7 +102,7 @@ async def change_withdrawal(lab: "Lab", step: model.Withdraw | model.Restore) ->
     return await administer(lab, topology.home_of(step.ue), values)
 
 
-async def import_binding(lab: "Lab", step: model.ImportBinding) -> dict[str, Any]:
+async def import_binding(lab: "Lab", step: system_steps.ImportBinding) -> dict[str, Any]:
     """Import a user's binding with a partner into both MMSs.
 
     Raises:
@@ -140,7 +142,7 @@ def binding_entries(topology: Topology, ue: str, partner: str) -> dict[str, dict
     }
 
 
-async def rotate_key(lab: "Lab", step: model.RotateKey) -> dict[str, Any]:
+async def rotate_key(lab: "Lab", step: system_steps.RotateKey) -> dict[str, Any]:
     """Give a system's IdMS a new signing key, and its partners the public half before.
 
     Raises:
@@ -161,7 +163,7 @@ async def _reload(lab: "Lab", host: str) -> dict[str, Any]:
     return await process.event(lambda event: event.get("event") == "keys.reloaded", since, ANSWER_S)
 
 
-async def replay_assertion(lab: "Lab", step: model.ReplayAssertion) -> dict[str, Any]:
+async def replay_assertion(lab: "Lab", step: system_steps.ReplayAssertion) -> dict[str, Any]:
     """Use one security token twice at a partner.
 
     Raises:
@@ -217,7 +219,7 @@ async def ask_feed(lab: "Lab", system: str, identities: Sequence[str]) -> dict[s
     return dict((await errand(lab, f"{PROXIES[0]}.{system}", "lab.scenarios.csc_x_client", values))["found"])
 
 
-async def send_mar(lab: "Lab", step: model.SendDiameter, private: str, public: str) -> dict[str, Any]:
+async def send_mar(lab: "Lab", step: system_steps.SendDiameter, private: str, public: str) -> dict[str, Any]:
     """Send a MAR from a system's probe host and compare the answer's result.
 
     Raises:

@@ -2,24 +2,18 @@
 
 from typing import Any, Final
 
-from lab.scenarios.model import (
-    CONNECTIVITY,
-    HOME,
-    MIGRATION,
+from lab.scenarios.model import CONNECTIVITY, HOME, MIGRATION, Scenario, Step, check
+from lab.scenarios.system_steps import Kill, Start
+from lab.scenarios.ue_steps import (
     Attach,
     Authenticate,
     Deregister,
     GetConnectionDetails,
     Isim,
-    Kill,
     Message,
     Move,
     Refresh,
     Register,
-    Scenario,
-    Start,
-    Step,
-    check,
 )
 
 IN_MC1: Final[dict[str, Any]] = {"coordinates": {"latitude": 60.2, "longitude": 25.0}}

@@ -2,17 +2,8 @@
 
 from typing import Final
 
-from lab.scenarios.model import (
-    CONNECTIVITY,
-    HOME,
-    MIGRATION,
-    Authenticate,
-    Deregister,
-    Message,
-    Register,
-    Scenario,
-    check,
-)
+from lab.scenarios.model import CONNECTIVITY, HOME, MIGRATION, Scenario, check
+from lab.scenarios.ue_steps import Authenticate, Deregister, Message, Register
 
 NATIVE: Final = (
     Scenario(

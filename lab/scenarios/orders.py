@@ -11,20 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from lab.attach.config import load_attachment, location_in, settings_of
 from lab.load.crowd import USERS_MAX
 from lab.scenarios.migrations import IN_MC2, migrate
-from lab.scenarios.model import (
-    CONNECTIVITY,
-    MIGRATION,
-    Authenticate,
-    Chaos,
-    Deregister,
-    EnterCrowd,
-    Move,
-    Preflight,
-    Scenario,
-    Step,
-    Storm,
-    check,
-)
+from lab.scenarios.model import CONNECTIVITY, MIGRATION, Scenario, Step, check
+from lab.scenarios.system_steps import Chaos, EnterCrowd, Preflight, Storm
+from lab.scenarios.ue_steps import Authenticate, Deregister, Move
 
 HOME: Final = "mc1"
 PARTNER: Final = "mc2"

@@ -3,25 +3,10 @@
 from typing import Final
 
 from lab.scenarios.migrations import IN_MC2, MIGRATED, migrate
-from lab.scenarios.model import (
-    CONNECTIVITY,
-    MIGRATION,
-    Authenticate,
-    AwaitBindings,
-    During,
-    GetConnectionDetails,
-    Kill,
-    Message,
-    Pause,
-    Refresh,
-    Register,
-    Resume,
-    Scenario,
-    Start,
-    Wait,
-    check,
-)
+from lab.scenarios.model import CONNECTIVITY, MIGRATION, During, Scenario, Wait, check
 from lab.scenarios.refusals import DIAMETER_UNABLE_TO_DELIVER
+from lab.scenarios.system_steps import AwaitBindings, Kill, Pause, Resume, Start
+from lab.scenarios.ue_steps import Authenticate, GetConnectionDetails, Message, Refresh, Register
 
 OUTAGES: Final = (
     Scenario(

@@ -3,22 +3,9 @@
 from typing import Final
 
 from lab.scenarios.migrations import DETAILS, IN_MC2, IN_MC3, MIGRATED, SERVED, migrate
-from lab.scenarios.model import (
-    CONNECTIVITY,
-    HOME,
-    MIGRATION,
-    Authenticate,
-    AwaitBindings,
-    ChangeBindings,
-    Deregister,
-    EnterConnectionDetails,
-    GetConnectionDetails,
-    ImportBinding,
-    Move,
-    Register,
-    Scenario,
-    check,
-)
+from lab.scenarios.model import CONNECTIVITY, HOME, MIGRATION, Scenario, check
+from lab.scenarios.system_steps import AwaitBindings, ChangeBindings, EnterConnectionDetails, ImportBinding
+from lab.scenarios.ue_steps import Authenticate, Deregister, GetConnectionDetails, Move, Register
 
 FIRST_OF_MC2: Final = "mig-k3v9tq7wz1pd5xhb8mfa@ims.mc2.lab"
 POOL_OF_ONE: Final = [

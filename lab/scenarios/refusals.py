@@ -3,23 +3,9 @@
 from typing import Final
 
 from lab.scenarios.migrations import DETAILS, IN_MC2, MIGRATED, migrate
-from lab.scenarios.model import (
-    CONNECTIVITY,
-    HOME,
-    MIGRATION,
-    Authenticate,
-    EnterConnectionDetails,
-    GetConnectionDetails,
-    Kill,
-    Move,
-    Pause,
-    Register,
-    Resume,
-    Scenario,
-    SendDiameter,
-    Start,
-    check,
-)
+from lab.scenarios.model import CONNECTIVITY, HOME, MIGRATION, Scenario, check
+from lab.scenarios.system_steps import EnterConnectionDetails, Kill, Pause, Resume, SendDiameter, Start
+from lab.scenarios.ue_steps import Authenticate, GetConnectionDetails, Move, Register
 
 ALICE: Final = "001010000000001@ims.mc1.lab"
 CAROL: Final = "001010000000002@ims.mc1.lab"

@@ -13,7 +13,7 @@ from lab.faults import marks
 from lab.faults.fault import FaultError
 from lab.faults.sighting import Sighting
 from lab.runtime.runtime import RuntimeFailure
-from lab.scenarios import model
+from lab.scenarios import model, system_steps, ue_steps
 from lab.scenarios.calls import call
 from lab.scenarios.chaos_runs import drill
 from lab.scenarios.errands import (
@@ -69,28 +69,28 @@ class Runner:
 
     async def _carry_out(self, step: model.Step) -> dict[str, Any]:
         match step:
-            case model.Authenticate():
+            case ue_steps.Authenticate():
                 return await self._authenticate(step)
-            case model.GetConnectionDetails():
+            case ue_steps.GetConnectionDetails():
                 return await self._get_connection_details(step)
-            case model.Register():
+            case ue_steps.Register():
                 values = {"command": "register", "system": step.system, "expires": step.expires}
                 if step.vouched_by is not None:
                     values["service_authorisation"] = step.vouched_by
                 return await self._with_status(step.ue, values, step.status, step.patience_s)
-            case model.Refresh():
+            case ue_steps.Refresh():
                 values = {"command": "refresh", "system": step.system}
                 return await self._with_status(step.ue, values, step.status, step.patience_s)
-            case model.Deregister():
+            case ue_steps.Deregister():
                 values = {"command": "deregister", "system": step.system}
                 return await self._with_status(step.ue, values, step.status, step.patience_s)
-            case model.Message():
+            case ue_steps.Message():
                 return await self._message(step)
-            case model.Call():
+            case ue_steps.Call():
                 return await call(self._lab, step, self._identities(f"{step.callee}.{step.callee_system}")[1])
-            case model.Isim():
+            case ue_steps.Isim():
                 return await self._done(step.ue, {"command": "isim", "sqn": step.sqn})
-            case model.EnterConnectionDetails():
+            case system_steps.EnterConnectionDetails():
                 return self._enter_details(step)
             case model.During():
                 return await self._during(step)
@@ -99,56 +99,56 @@ class Runner:
 
     async def _do_errand(self, step: model.Step) -> dict[str, Any]:
         match step:
-            case model.ChangeBindings():
+            case system_steps.ChangeBindings():
                 return await change_bindings(self._lab, step)
-            case model.AwaitBindings():
+            case system_steps.AwaitBindings():
                 return await await_bindings(self._lab, step)
-            case model.Withdraw() | model.Restore():
+            case system_steps.Withdraw() | system_steps.Restore():
                 return await change_withdrawal(self._lab, step)
-            case model.ImportBinding():
+            case system_steps.ImportBinding():
                 return await import_binding(self._lab, step)
-            case model.RotateKey():
+            case system_steps.RotateKey():
                 return await rotate_key(self._lab, step)
-            case model.ReplayAssertion():
+            case system_steps.ReplayAssertion():
                 return await replay_assertion(self._lab, step)
-            case model.Hss():
+            case system_steps.Hss():
                 return await command_hss(self._lab, step)
-            case model.SendDiameter():
+            case system_steps.SendDiameter():
                 return await self._send_diameter(step)
-            case model.EnterCrowd():
+            case system_steps.EnterCrowd():
                 return await enter_crowd(self._lab)
-            case model.Storm():
+            case system_steps.Storm():
                 return await blow(self._lab, step)
-            case model.Preflight():
+            case system_steps.Preflight():
                 return await self._preflight(step)
-            case model.Chaos():
+            case system_steps.Chaos():
                 return await drill(self._lab, step)
             case _:
                 return await self._change_lab(step)
 
     async def _change_lab(self, step: model.Step) -> dict[str, Any]:
         match step:
-            case model.Move():
+            case ue_steps.Move():
                 await self._lab.runtime.move(step.ue, step.system)
-            case model.Attach():
+            case ue_steps.Attach():
                 await self._lab.runtime.attach(step.ue, step.system)
-            case model.Kill():
+            case system_steps.Kill():
                 await self._lab.kill(step.host)
-            case model.Start():
+            case system_steps.Start():
                 await self._lab.restart(step.host)
-            case model.Pause():
+            case system_steps.Pause():
                 self._lab.pause(step.host)
-            case model.Resume():
+            case system_steps.Resume():
                 self._lab.resume(step.host)
-            case model.Cut():
+            case system_steps.Cut():
                 await self._lab.runtime.cut(step.system)
-            case model.Mend():
+            case system_steps.Mend():
                 await self._lab.runtime.mend(step.system)
-            case model.BeginFault():
+            case system_steps.BeginFault():
                 await self._lab.faults.begin(step.fault)
-            case model.EndFault():
+            case system_steps.EndFault():
                 await self._lab.faults.end(step.fault.kind, step.fault.target)
-            case model.Mark():
+            case system_steps.Mark():
                 await self._lab.faults.mark(marks.MOMENT + step.name)
             case model.Wait():
                 await asyncio.sleep(step.seconds)
@@ -172,7 +172,7 @@ class Runner:
             under_way.cancel()
             await asyncio.gather(under_way, return_exceptions=True)
 
-    async def _authenticate(self, step: model.Authenticate) -> dict[str, Any]:
+    async def _authenticate(self, step: ue_steps.Authenticate) -> dict[str, Any]:
         values = {"command": "authenticate", "system": step.system, "flow": step.flow}
         if step.status == 200:
             return await self._done(step.ue, values)
@@ -215,7 +215,7 @@ class Runner:
                 raise StepFailed(f"{ue} answers {reason_of(answer)}, wanted status {wanted}")
             await asyncio.sleep(COME_AGAIN_S)
 
-    async def _get_connection_details(self, step: model.GetConnectionDetails) -> dict[str, Any]:
+    async def _get_connection_details(self, step: ue_steps.GetConnectionDetails) -> dict[str, Any]:
         values = {
             "command": "get-connection-details",
             "partner": step.partner,
@@ -236,7 +236,7 @@ class Runner:
             raise StepFailed(f"refused in step {answer.get('step')}, wanted {step.refused_in}")
         return answer
 
-    async def _message(self, step: model.Message) -> dict[str, Any]:
+    async def _message(self, step: ue_steps.Message) -> dict[str, Any]:
         receiver = self._lab.process(step.receiver)
         since = len(receiver.events)
         to = self._identities(f"{step.receiver}.{step.receiver_system}")[1]
@@ -250,7 +250,7 @@ class Runner:
             )
         return answer
 
-    def _enter_details(self, step: model.EnterConnectionDetails) -> dict[str, Any]:
+    def _enter_details(self, step: system_steps.EnterConnectionDetails) -> dict[str, Any]:
         identities = {
             "private_user_identity": step.private_user_identity,
             "public_user_identities": list(step.public_user_identities),
@@ -259,7 +259,7 @@ class Runner:
         self._details[step.ue, step.partner] = {"identities": identities}
         return {}
 
-    async def _preflight(self, step: model.Preflight) -> dict[str, Any]:
+    async def _preflight(self, step: system_steps.Preflight) -> dict[str, Any]:
         findings = await preflight(self._lab, step.system, step.ue)
         self._lab.timeline.note("preflight.done", findings=[one.as_json() for one in findings])
         failed = [one for one in findings if not one.ok]
@@ -267,7 +267,7 @@ class Runner:
             raise StepFailed(f"{len(failed)} of {len(findings)} checks before the flight fail: {failed[0].what}")
         return {"checks": len(findings)}
 
-    async def _send_diameter(self, step: model.SendDiameter) -> dict[str, Any]:
+    async def _send_diameter(self, step: system_steps.SendDiameter) -> dict[str, Any]:
         private = self._resolved(step.private_user_identity, 0)
         public = self._resolved(step.public_user_identity, 1)
         return await send_mar(self._lab, step, private, public)

@@ -3,19 +3,8 @@
 from typing import Final
 
 from lab.scenarios.migrations import DETAILS, MIGRATED, SERVED
-from lab.scenarios.model import (
-    CONNECTIVITY,
-    MIGRATION,
-    Authenticate,
-    Call,
-    Message,
-    Move,
-    Register,
-    Scenario,
-    Step,
-    Wait,
-    check,
-)
+from lab.scenarios.model import CONNECTIVITY, MIGRATION, Scenario, Step, Wait, check
+from lab.scenarios.ue_steps import Authenticate, Call, Message, Move, Register
 
 ARRIVED: Final[tuple[Step, ...]] = (
     Authenticate("ue1", "mc1"),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from lab.load.crowd import Crowd, Member
 from lab.render.kamailio import PORTS
-from lab.scenarios import model
+from lab.scenarios import model, system_steps
 from lab.scenarios.errands import administer
 from lab.supervisor.process import ProgramFailure
 from lab.topology import Topology
@@ -59,7 +59,7 @@ def binding_entry(topology: Topology, member: Member, system: str) -> dict[str, 
     }
 
 
-async def blow(lab: "Lab", step: model.Storm) -> dict[str, Any]:
+async def blow(lab: "Lab", step: system_steps.Storm) -> dict[str, Any]:
     """Run the load generator where a UE is, tell its progress, and return its result.
 
     Raises:
@@ -92,7 +92,7 @@ async def blow(lab: "Lab", step: model.Storm) -> dict[str, Any]:
     return {"side": step.side, **result}
 
 
-def order_of(topology: Topology, step: model.Storm) -> dict[str, Any]:
+def order_of(topology: Topology, step: system_steps.Storm) -> dict[str, Any]:
     """Return what the generator is told (``lab.load.generator.Order``)."""
     crowd = topology.crowd
     if crowd is None:

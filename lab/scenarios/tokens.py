@@ -3,18 +3,9 @@
 from typing import Final
 
 from lab.scenarios.migrations import DETAILS, IN_MC2, MIGRATED, migrate
-from lab.scenarios.model import (
-    CONNECTIVITY,
-    MIGRATION,
-    Authenticate,
-    GetConnectionDetails,
-    Move,
-    Register,
-    ReplayAssertion,
-    RotateKey,
-    Scenario,
-    check,
-)
+from lab.scenarios.model import CONNECTIVITY, MIGRATION, Scenario, check
+from lab.scenarios.system_steps import ReplayAssertion, RotateKey
+from lab.scenarios.ue_steps import Authenticate, GetConnectionDetails, Move, Register
 
 TOKENS: Final = (
     Scenario(

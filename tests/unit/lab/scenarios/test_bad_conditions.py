@@ -1,7 +1,9 @@
 """Rows about links, a HSS and a clock: each fault is mended, each moment states a code and a time."""
 
 from lab.scenarios.bad_conditions import BAD, BAD_CONDITIONS, SILENT, SLOW
-from lab.scenarios.model import BeginFault, EndFault, Mark, Register, flat
+from lab.scenarios.model import flat
+from lab.scenarios.system_steps import BeginFault, EndFault, Mark
+from lab.scenarios.ue_steps import Register
 
 (SCENARIO,) = BAD_CONDITIONS
 STEPS = tuple(flat(SCENARIO.steps))

@@ -1,7 +1,9 @@
 """Rows of the table: each hop of the chain dies, is dead and is mended, each a moment with a verdict for each UE."""
 
 from lab.scenarios.dead_hops import DEAD_HOPS, HOPS, checks, steps
-from lab.scenarios.model import BeginFault, Deregister, During, EndFault, Mark, Register, flat
+from lab.scenarios.model import During, flat
+from lab.scenarios.system_steps import BeginFault, EndFault, Mark
+from lab.scenarios.ue_steps import Deregister, Register
 
 CHAIN = {
     f"{role}.{system}"

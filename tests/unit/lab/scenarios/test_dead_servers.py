@@ -1,7 +1,8 @@
 """Rows about servers, disks and the link: each fault is mended, each moment states a code and a time."""
 
 from lab.scenarios.dead_servers import ABROAD, AT_HOME, DEAD_SERVERS
-from lab.scenarios.model import BeginFault, EndFault, Mark, flat
+from lab.scenarios.model import flat
+from lab.scenarios.system_steps import BeginFault, EndFault, Mark
 
 ROWS = (*AT_HOME, *ABROAD)
 

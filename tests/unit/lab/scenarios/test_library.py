@@ -6,7 +6,7 @@ import pytest
 
 from lab.evidence.checks.expectations import REGISTRY
 from lab.evidence.steps import STEP_IDS
-from lab.scenarios import model
+from lab.scenarios import model, system_steps, ue_steps
 from lab.scenarios.library import SCENARIOS, UnknownScenario, scenario_named
 from lab.topology import load_topology
 
@@ -109,11 +109,11 @@ def test_an_unknown_name_gets_near_ones() -> None:
 
 
 def test_a_step_is_described_by_its_name_and_members() -> None:
-    assert model.describe(model.Move("ue1", "mc2")) == {"step": "Move", "ue": "ue1", "system": "mc2"}
+    assert model.describe(ue_steps.Move("ue1", "mc2")) == {"step": "Move", "ue": "ue1", "system": "mc2"}
 
 
 def test_what_happens_during_a_step_stands_right_after_it() -> None:
-    asked, killed = model.GetConnectionDetails("ue1", "mc2", status=0), model.Kill("cms.mc1")
+    asked, killed = ue_steps.GetConnectionDetails("ue1", "mc2", status=0), system_steps.Kill("cms.mc1")
     during = model.During(asked, (model.Wait(1.0), killed))
     assert list(model.flat((during, killed))) == [asked, model.Wait(1.0), killed, killed]
     described = model.describe(during)

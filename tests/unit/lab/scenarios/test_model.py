@@ -1,15 +1,13 @@
 """A scenario is data: its steps flatten in the order of what happens, and each says itself as JSON."""
 
 import json
-from dataclasses import is_dataclass
-from typing import get_args
-
-import pytest
 
 from lab.evidence.steps import STEP_IDS
 from lab.faults.fault import Seen
 from lab.scenarios import model
-from lab.scenarios.model import During, Kill, Register, Start, Step, Wait, check, describe, flat
+from lab.scenarios.model import During, Wait, check, describe, flat
+from lab.scenarios.system_steps import Kill, Start
+from lab.scenarios.ue_steps import Register
 
 
 def test_the_step_ids_are_those_of_the_evidence() -> None:
@@ -38,13 +36,6 @@ def test_a_step_says_itself_with_what_is_under_way() -> None:
     assert said["meanwhile"] == [{"step": "Kill", "host": "hss.mc1"}]
     assert said["when"] is not None
     assert describe(During(Wait(1), ()))["when"] is None
-
-
-@pytest.mark.parametrize("kind", get_args(Step), ids=lambda kind: str(kind.__name__))
-def test_every_step_is_a_frozen_value_that_says_what_it_is(kind: type) -> None:
-    assert is_dataclass(kind)
-    assert kind.__dataclass_params__.frozen  # type: ignore[attr-defined]
-    assert kind.__doc__
 
 
 def test_a_check_keeps_its_parameters() -> None:

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from lab.scenarios.model import Chaos, EnterCrowd, Move, Preflight, Storm
 from lab.scenarios.orders import AttachOrder, ChaosOrder, StormOrder, scenario_of_order, storm_scenario
+from lab.scenarios.system_steps import Chaos, EnterCrowd, Preflight, Storm
+from lab.scenarios.ue_steps import Move
 from lab.topology import load_topology
 
 

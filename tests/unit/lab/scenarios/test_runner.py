@@ -2,14 +2,14 @@
 
 import pytest
 
-from lab.scenarios import model
+from lab.scenarios import ue_steps
 from lab.scenarios.errands import accepted
 from lab.scenarios.runner import reason_of, shown
 from lab.supervisor.process import ProgramFailure
 
 
 def test_a_step_is_shown_with_what_it_names() -> None:
-    assert shown(model.Register("ue1", "mc2")) == "Register(ue=ue1, system=mc2, expires=600, status=200)"
+    assert shown(ue_steps.Register("ue1", "mc2")) == "Register(ue=ue1, system=mc2, expires=600, status=200)"
 
 
 def test_a_refusal_is_shown_with_status_step_and_reason() -> None:

@@ -1,8 +1,8 @@
 """The scenarios of services are in the library, and a call is judged by the check of its own kind."""
 
 from lab.scenarios.library import SCENARIOS
-from lab.scenarios.model import Call
 from lab.scenarios.services import SERVICES
+from lab.scenarios.ue_steps import Call
 
 
 def test_services_are_in_the_library() -> None:

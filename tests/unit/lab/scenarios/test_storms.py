@@ -3,8 +3,8 @@
 import pytest
 
 from lab.load.generator import Order
-from lab.scenarios.model import Storm
 from lab.scenarios.storms import binding_entry, order_of
+from lab.scenarios.system_steps import Storm
 from lab.supervisor.process import ProgramFailure
 from lab.topology import Topology, load_topology
 from mmserver.messages import BindingEntry, Role

@@ -29,22 +29,11 @@ from lab.render.programs import PYTHON, Program
 from lab.run_directory import RunDirectory, new_lab_id
 from lab.runtime.netns import NetnsRuntime
 from lab.scenarios.migrations import DETAILS, IN_MC2, migrate
-from lab.scenarios.model import (
-    Authenticate,
-    ChangeBindings,
-    Deregister,
-    Isim,
-    Kill,
-    Move,
-    Pause,
-    Register,
-    Scenario,
-    Start,
-    Step,
-    Wait,
-)
+from lab.scenarios.model import Scenario, Step, Wait
 from lab.scenarios.record import run_facts
 from lab.scenarios.runner import Runner, StepFailed
+from lab.scenarios.system_steps import ChangeBindings, Kill, Pause, Start
+from lab.scenarios.ue_steps import Authenticate, Deregister, Isim, Move, Register
 from lab.supervisor.timeline import Timeline
 from lab.topology import PROXIES, load_topology
 
