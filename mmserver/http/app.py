@@ -30,7 +30,13 @@ IN_PROGRESS_MAX: Final = 64
 
 
 class _Application(FastAPI):
-    """Its OpenAPI document also has the schema of problem details, which no operation returns by itself."""
+    """Its OpenAPI document also has the schema of problem details, which no operation returns by itself.
+
+    A path with one / too many is no path of ours: a redirect would name the host that the client says we are.
+    """
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings, redirect_slashes=False)
 
     def openapi(self) -> dict[str, Any]:
         """Return the document, made once."""

@@ -93,7 +93,7 @@ class AdminClient:
         Raises:
             AdminError: no answer, or a refusal.
         """
-        return self._send(method, path, json=body, params=_given(query)).json()
+        return _json_of(self._send(method, path, json=body, params=_given(query)))
 
     def pages(self, path: str, key: str, **query: object) -> Iterator[dict[str, Any]]:
         """Yield the rows of a list, page by page; ``key`` is the member to continue after.
@@ -117,7 +117,7 @@ class AdminClient:
         """
         try:
             with self._http.stream("GET", "/csc-x/v1/export", params=_given(query)) as response:
-                if response.is_error:
+                if not response.is_success:
                     response.read()
                     raise _refused(response)
                 yield from response.iter_lines()
@@ -133,14 +133,20 @@ class AdminClient:
         for first, part in _parts(lines):
             query = _given({"dry_run": dry_run, "first_line": first})
             content = "\n".join(part).encode("utf-8", "surrogateescape")
-            yield self._send("POST", "/csc-x/v1/import", content=content, headers=JSON_LINES, params=query).json()
+            try:
+                answer = self._send("POST", "/csc-x/v1/import", content=content, headers=JSON_LINES, params=query)
+            except AdminError as exc:
+                last = first + len(part) - 1
+                hint = f"{'the lines before are done; ' if first > 1 else ''}the same file again changes nothing twice"
+                raise AdminError(f"lines {first} to {last}: {exc}\n  {hint}") from exc
+            yield _json_of(answer)
 
     def _send(self, method: str, path: str, **arguments: Any) -> httpx2.Response:
         try:
             response = self._http.request(method, path, **arguments)
         except httpx2.HTTPError as exc:
             raise self._unreachable(exc) from exc
-        if response.is_error:
+        if not response.is_success:
             raise _refused(response)
         return response
 
@@ -168,6 +174,13 @@ def _refused(response: httpx2.Response) -> AdminError:
     step = f" (step {problem['step']})" if problem.get("step") else ""
     mend = f"\n  {MENDS[code]}" if code in MENDS else ""
     return AdminError(f"{code}: {title}{detail}{step}{mend}")
+
+
+def _json_of(response: httpx2.Response) -> Any:
+    try:
+        return response.json()
+    except ValueError as exc:
+        raise AdminError(f"status {response.status_code}, and no JSON: is that an MMS?") from exc
 
 
 def _given(query: dict[str, object]) -> dict[str, str]:

@@ -283,8 +283,8 @@ def audit(
         "binding": name,
         "mc_service_id": user,
         "other_mc_system": partner,
-        "since": None if since is None else since.astimezone().isoformat(),
-        "until": None if until is None else until.astimezone().isoformat(),
+        "since": _moment("--since", since),
+        "until": _moment("--until", until),
     }
     count = 0
     with _server(admin) as server:
@@ -355,7 +355,16 @@ def _withdrawal_of(server: "AdminClient", role: RoleName, partner: str, user: st
 def _quoted(name: str) -> str:
     from urllib.parse import quote
 
+    if not name:
+        _misused("the name is empty: `list` and `withdrawals` show names")
     return quote(name, safe="")
+
+
+def _moment(option: str, value: datetime | None) -> str | None:
+    try:
+        return None if value is None else value.astimezone().isoformat()
+    except (OverflowError, ValueError, OSError):
+        return _misused(f"{option}: {value} is no moment that this machine knows in local time")
 
 
 def _fail(message: str) -> NoReturn:

@@ -37,6 +37,12 @@ def test_there_is_no_documentation_page_from_elsewhere() -> None:
     assert client(None).get("/docs").status_code == 404
 
 
+def test_a_path_with_one_slash_too_many_is_not_found_and_leads_nowhere() -> None:
+    answer = client(None).get("/ready/", headers={"host": "evil.example"}, follow_redirects=False)
+    assert (answer.status_code, answer.json()["type"]) == (404, "urn:mc-migration:problem:not-found")
+    assert "location" not in answer.headers
+
+
 def test_no_content_is_empty() -> None:
     assert (no_content().status_code, no_content().body) == (204, b"")
 

@@ -4,9 +4,21 @@ from pathlib import Path
 
 import httpx2
 import pytest
+import trustme
 
 from mmserver.http.settings import ConfigError
-from mmserver.migration.admin_client import CHUNK_LINES, MENDS, _given, _parts, _refused, load_admin_config
+from mmserver.migration.admin_client import (
+    CHUNK_LINES,
+    MENDS,
+    AdminClient,
+    AdminConfig,
+    AdminError,
+    _given,
+    _json_of,
+    _parts,
+    _refused,
+    load_admin_config,
+)
 from mmserver.migration.errors import Refusal
 
 
@@ -20,6 +32,26 @@ def test_a_refusal_names_its_code_its_step_and_what_mends_it() -> None:
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b"{}"])
 def test_an_answer_of_something_else_is_said_to_be_so(body: bytes) -> None:
     assert "is that an MMS?" in str(_refused(httpx2.Response(502, content=body)))
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>"])
+def test_a_success_of_something_else_is_said_to_be_so(body: bytes) -> None:
+    with pytest.raises(AdminError, match="no JSON: is that an MMS"):
+        _json_of(httpx2.Response(200, content=body))
+
+
+def test_an_import_that_ends_in_the_middle_says_where(tmp_path: Path) -> None:
+    """Nobody listens; the operator learns which lines may be in."""
+    issued = trustme.CA()
+    files = {name: tmp_path / name for name in ("ca", "certificate", "private_key")}
+    issued.cert_pem.write_to_path(files["ca"])
+    leaf = issued.issue_cert("admin.mc2.lab")
+    leaf.cert_chain_pems[0].write_to_path(files["certificate"])
+    leaf.private_key_pem.write_to_path(files["private_key"])
+    said = r"(?s)^lines 1 to 2: https://127\.0\.0\.1:1: .*changes nothing twice$"
+    config = AdminConfig(url="https://127.0.0.1:1", timeout_s=1, **files)
+    with AdminClient(config) as client, pytest.raises(AdminError, match=said):
+        list(client.import_lines(["a", "b"], dry_run=True))
 
 
 def test_every_mend_is_for_a_problem_that_there_is() -> None:

@@ -3,10 +3,11 @@
 from pathlib import Path
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from mmserver.migration.cli import app
-from mmserver.migration.cli_admin import COMMANDS
+from mmserver.migration.cli_admin import COMMANDS, _quoted
 
 
 @pytest.mark.parametrize(
@@ -24,12 +25,21 @@ from mmserver.migration.cli_admin import COMMANDS
         ),
         (["list", "--admin", "nowhere.toml"], "nowhere.toml"),
         (["list", "--role", "both"], "'both' is not one of"),
+        (["audit", "--since", "0001-01-01"], "--since: 0001-01-01 00:00:00 is no moment"),
     ],
 )
 def test_misuse_is_said_in_one_line(arguments: list[str], message: str) -> None:
     run = CliRunner().invoke(app, arguments)
     assert run.exit_code == 2
     assert message in run.output
+
+
+def test_an_empty_name_is_misuse_and_no_other_path(capsys: pytest.CaptureFixture[str]) -> None:
+    """A script's variable that is not set."""
+    with pytest.raises(typer.Exit) as ended:
+        _quoted("")
+    assert ended.value.exit_code == 2
+    assert "the name is empty" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", COMMANDS)
