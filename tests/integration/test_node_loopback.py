@@ -20,6 +20,7 @@ from diameter_proxy.node import (
     PeerNotOpen,
     RequestTimeout,
 )
+from tests.free_ports import free_port
 from tests.integration.nodes_on_loopback import (
     HSS,
     MAR_OCTETS,
@@ -86,19 +87,19 @@ async def test_unknown_or_closed_peer_is_not_sent_to() -> None:
 
 async def test_lost_connection_fails_what_waits_and_is_reconnected() -> None:
     """RFC 6733 §5.5.4; three good watchdogs clear the returned peer (RFC 3539 §3.4.1)."""
-    async with running(hss_config()) as first:
-        port = first.port
-        async with running(proxy_config(port)) as proxy:
+    port = free_port()
+    at_port = hss_config(listeners=(ListenerConfig("127.0.0.1", port),))
+    async with running(at_port) as first, running(proxy_config(port)) as proxy:
+        await until(lambda: proxy.node.is_open(HSS))
+        silent = encode_request(MAR, end_to_end=1, avps=[d.USER_NAME.encode("silent")])
+        waiting = asyncio.create_task(proxy.node.request(HSS, silent, 60.0))
+        await until(lambda: first.requests)
+        await first.node.stop(deadline_s=0.5)
+        with pytest.raises(PeerLost):
+            await waiting
+        async with running(at_port):
             await until(lambda: proxy.node.is_open(HSS))
-            silent = encode_request(MAR, end_to_end=1, avps=[d.USER_NAME.encode("silent")])
-            waiting = asyncio.create_task(proxy.node.request(HSS, silent, 60.0))
-            await until(lambda: first.requests)
-            await first.node.stop(deadline_s=0.5)
-            with pytest.raises(PeerLost):
-                await waiting
-            async with running(hss_config(listeners=(ListenerConfig("127.0.0.1", port),))):
-                await until(lambda: proxy.node.is_open(HSS))
-            assert proxy.kinds()[:3] == [PeerEventKind.OPEN, PeerEventKind.CLOSED, PeerEventKind.OPEN]
+        assert proxy.kinds()[:3] == [PeerEventKind.OPEN, PeerEventKind.CLOSED, PeerEventKind.OPEN]
 
 
 async def test_silent_peer_is_suspected_then_dropped() -> None:

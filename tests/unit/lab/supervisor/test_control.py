@@ -22,7 +22,7 @@ async def ask(path: Path, lines: Sequence[bytes]) -> list[Mapping[str, Any]]:
     answers = []
     for line in lines:
         writer.write(line + b"\n")
-        answers.append(json.loads(await asyncio.wait_for(reader.readline(), 5)))
+        answers.append(json.loads(await asyncio.wait_for(reader.readline(), 60)))
     writer.close()
     return answers
 

@@ -63,7 +63,7 @@ class Watched:
 
 async def test_a_program_is_ready_when_it_says_so(tmp_path: Path) -> None:
     watched = Watched(tmp_path, READY + WAIT)
-    await watched.process.start(5)
+    await watched.process.start(60)
     assert (watched.process.state, watched.process.listen) == ("ready", ["127.0.0.1:1"])
     await watched.process.stop()
     assert watched.process.state == "stopped"
@@ -74,7 +74,7 @@ async def test_kamailio_says_so_in_its_log(tmp_path: Path) -> None:
     said = 'NOTICE: {1 1 x} <script>: {"event":"ready","listen":["10.77.1.10:5060"]}'
     source = f"import sys\nprint({said!r}, file=sys.stderr)\n"
     watched = Watched(tmp_path, source + WAIT, ready="log")
-    await watched.process.start(5)
+    await watched.process.start(60)
     assert watched.process.listen == ["10.77.1.10:5060"]
     await watched.process.stop()
 
@@ -90,21 +90,21 @@ async def test_a_restart_does_not_take_the_old_line_for_ready(tmp_path: Path) ->
 async def test_a_program_that_ends_is_shown_with_the_end_of_its_log(tmp_path: Path) -> None:
     watched = Watched(tmp_path, "import sys\nprint('error: ue.toml: odd', file=sys.stderr)\nsys.exit(2)\n")
     with pytest.raises(ProgramFailure, match=r"(?s)ended with 2 before it was ready.*error: ue\.toml: odd"):
-        await watched.process.start(5)
+        await watched.process.start(60)
 
 
 async def test_what_must_run_before_has_to_end_well(tmp_path: Path) -> None:
     before = ((sys.executable, "-S", "-c", "raise SystemExit(3)"),)
     watched = Watched(tmp_path, READY)
     with pytest.raises(ProgramFailure, match="ended with 3"):
-        await watched.process.run_before(before[0], 5)
+        await watched.process.run_before(before[0], 60)
 
 
 async def test_a_command_gets_its_answer_and_events_are_kept(tmp_path: Path) -> None:
     watched = Watched(tmp_path, UE, commands=True)
-    await watched.process.start(5)
-    assert (await watched.process.command({"command": "message", "text": "hi"}, 5))["ok"]
-    event = await watched.process.event(lambda one: one["event"] == "message.received", 0, 5)
+    await watched.process.start(60)
+    assert (await watched.process.command({"command": "message", "text": "hi"}, 60))["ok"]
+    event = await watched.process.event(lambda one: one["event"] == "message.received", 0, 60)
     assert event["text"] == "hi"
     assert len(watched.files.run.events("ue1").read_text().splitlines()) == 3
     await watched.process.stop()
@@ -112,7 +112,7 @@ async def test_a_command_gets_its_answer_and_events_are_kept(tmp_path: Path) -> 
 
 async def test_an_event_that_does_not_come_has_a_deadline(tmp_path: Path) -> None:
     watched = Watched(tmp_path, UE, commands=True)
-    await watched.process.start(5)
+    await watched.process.start(60)
     with pytest.raises(ProgramFailure, match=r"did not come in 0\.05 s"):
         await watched.process.event(lambda _: True, 0, 0.05)
     await watched.process.stop()
@@ -120,24 +120,24 @@ async def test_an_event_that_does_not_come_has_a_deadline(tmp_path: Path) -> Non
 
 async def test_an_unexpected_end_is_told_and_fails_what_waits(tmp_path: Path) -> None:
     watched = Watched(tmp_path, READY + "input()\nraise SystemExit(7)\n", commands=True)
-    await watched.process.start(5)
+    await watched.process.start(60)
     with pytest.raises(ProgramFailure, match="ended with 7"):
-        await watched.process.command({"command": "status"}, 5)
+        await watched.process.command({"command": "status"}, 60)
     assert watched.process.state == "ended (7)"
     with pytest.raises(ProgramFailure, match="is not running"):
-        await watched.process.command({"command": "status"}, 5)
+        await watched.process.command({"command": "status"}, 60)
     assert watched.ended == ["ue1"]
 
 
 async def test_a_paused_program_can_be_stopped(tmp_path: Path) -> None:
     watched = Watched(tmp_path, READY + WAIT)
-    await watched.process.start(5)
+    await watched.process.start(60)
     watched.process.signal(signal.SIGSTOP)
     await asyncio.wait_for(watched.process.stop(), 3)
 
 
 async def test_a_program_that_ignores_the_signal_is_killed(tmp_path: Path) -> None:
     watched = Watched(tmp_path, "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + READY + WAIT)
-    await watched.process.start(5)
+    await watched.process.start(60)
     await watched.process.stop(patience_s=0.1)
     assert watched.process.exit_status == -signal.SIGKILL
