@@ -42,7 +42,7 @@ async def node(agent, lab, tools, foreign, crossing):
 @pytest.mark.parametrize("agent", ["a.mc1.lab"], indirect=True)
 async def test_free_diameter_that_loses_keeps_the_connection_it_initiated(node, agent, crossing, tools):
     """Whoever reads the other's CER first ends ours: we, for we have won, or freeDiameter, with a CEA 4003."""
-    await tools.until(lambda: crossing.ended_by("ours"))
+    await tools.until(lambda: crossing.ended_by("ours") and crossing.answers("freeDiameter"))
     assert crossing.answers("ours") in ([], [4003])
     assert crossing.answers("freeDiameter") == [2001]
     assert (node.peers[agent.host].state, node.peers[agent.host].connections_opened) == ("R_OPEN", 1)
@@ -50,7 +50,7 @@ async def test_free_diameter_that_loses_keeps_the_connection_it_initiated(node, 
 
 @pytest.mark.parametrize("agent", ["z.mc1.lab"], indirect=True)
 async def test_free_diameter_that_wins_closes_the_connection_it_initiated(node, agent, crossing, tools):
-    await tools.until(lambda: crossing.ended_by("freeDiameter"))
+    await tools.until(lambda: crossing.ended_by("freeDiameter") and crossing.answers("ours"))
     assert crossing.answers("freeDiameter") in ([], [4003])
     assert crossing.answers("ours") == [2001]
     assert (node.peers[agent.host].state, node.peers[agent.host].connections_opened) == ("I_OPEN", 1)

@@ -133,7 +133,7 @@ async def test_what_fails_is_tried_again_and_what_is_gone_is_over(make_config, p
     endings = subject(mms)
     endings.changed(denied(make_config, partner, catalogue_of))
     task = asyncio.create_task(endings.run())
-    await asyncio.wait_for(mms.done.wait(), 5)
+    await asyncio.wait_for(mms.done.wait(), 60)
     task.cancel()
     assert mms.released == [("b", REASON)]
 

@@ -40,7 +40,7 @@ def telling(name: str, action: Action = Action.WITHDRAW, partner: str = "mc2", s
 async def connections_end_before_the_loop() -> AsyncIterator[None]:
     """Let aiosqlite's threads end while there is a loop that they can speak to: one whose open failed ends late."""
     yield
-    deadline = asyncio.get_running_loop().time() + 5
+    deadline = asyncio.get_running_loop().time() + 60
     while any("_connection_worker_thread" in thread.name for thread in threading.enumerate()):
         assert asyncio.get_running_loop().time() < deadline, "a connection to SQLite was left open"
         await asyncio.sleep(0.005)
