@@ -17,6 +17,17 @@ from urllib.parse import unquote_to_bytes
 
 from diameter_proxy.identity_map import IdentityMap, LentSet
 from diameter_proxy.routing import Route
+from diameter_proxy.splice import (
+    PUBLIC_IDENTITY,
+    ROUTE_RECORD,
+    SERVER_NAME,
+    SESSION_ID,
+    SIP_AUTH_DATA_ITEM,
+    SLOTS,
+    USER_NAME,
+    inner_values,
+    span_at,
+)
 
 IDENTIFIERS: Final = "identifiers"
 SESSION: Final = "session"
@@ -30,6 +41,9 @@ FORMS_MAX: Final = 4
 """Forms of one length from one peer."""
 LENGTHS_MAX: Final = 64
 LEARNT_A_TICK_MAX: Final = 16
+
+AS_ASKED: Final = ((SESSION_ID, SESSION), (USER_NAME, USER), (PUBLIC_IDENTITY, PUBLIC))
+"""What an answer repeats of its request."""
 
 TELLING_OCTETS: Final = 8
 """A user part of so many octets is looked for without its domain: lent ones are random, that of an ISIM is an IMSI."""
@@ -112,6 +126,7 @@ class Form:
         item_from, item_end: where the SIP-Auth-Data-Item lies in what came in; so for the Session-Id.
         system: of a request, the other MC system of its binding.
         maps: of a request, whether other identities go out than came in.
+        busy: of a request, the answer that refuses it because its destination is busy.
     """
 
     def __init__(self, data: bytes, holes: list[Hole], found: list[int]) -> None:
@@ -139,6 +154,7 @@ class Form:
         self.item_end = 0
         self.session_from = 0
         self.session_end = 0
+        self.busy: Form | None = None
         self.route = Route.PARTNER
         self.route_name = ""
         self.system = ""
@@ -195,8 +211,44 @@ class Form:
         pieces[self.session_to] = session
         pieces[self.user_to] = user
         pieces[self.public_to] = public
-        pieces[self.item_to] = item
+        if self.item_to:
+            pieces[self.item_to] = item
         return b"".join(pieces)
+
+
+def is_alike(found: list[int]) -> bool:
+    """Say whether nothing that a form has a hole for stands twice."""
+    return all(found[index] == ROUTE_RECORD for index in range(SLOTS, len(found), 2))
+
+
+def form_of(data: bytes, found: list[int], out: bytes, places: list[int], has_server: bool = False) -> Form:
+    """Return the form of a message, and of what went out for it; ``has_server``: with a Server-Name of the user."""
+    spans: list[Hole] = []
+    for slot, kind in AS_ASKED:
+        _, _, following = span_at(out, places[slot])
+        spans.append((places[slot], following, kind))
+    _, _, following = span_at(out, places[SIP_AUTH_DATA_ITEM])
+    spans.append((places[SIP_AUTH_DATA_ITEM], following, OPAQUE))
+    if has_server and places[SERVER_NAME]:
+        _, _, following = span_at(out, places[SERVER_NAME])
+        spans.append((places[SERVER_NAME], following, SERVER))
+    form = Form(data, holes_of(data, found), found)
+    form.item_from = found[SIP_AUTH_DATA_ITEM]
+    _, _, form.item_end = span_at(data, form.item_from)
+    form.session_from = found[SESSION_ID]
+    _, _, form.session_end = span_at(data, form.session_from)
+    form.leave(out, sorted(spans))
+    return form
+
+
+def holes_of(data: bytes, found: list[int]) -> list[Hole]:
+    """Return where the values are that differ from one message of this kind to the next."""
+    holes: list[Hole] = [(12, 20, IDENTIFIERS)]
+    for slot, kind in AS_ASKED:
+        value, end, _ = span_at(data, found[slot])
+        holes.append((value, end, kind))
+    holes += [(start, end, OPAQUE) for start, end in inner_values(data, found[SIP_AUTH_DATA_ITEM])]
+    return sorted(holes)
 
 
 class Forms:

@@ -16,18 +16,16 @@ from diameter_proxy.deadlines import DeadlineQueue
 from diameter_proxy.diameter.wire import REQUEST
 from diameter_proxy.duplicates import Duplicates
 from diameter_proxy.express import (
-    IDENTIFIERS,
-    OPAQUE,
-    PUBLIC,
-    SERVER,
-    SESSION,
-    USER,
+    AS_ASKED,
     ExpressWire,
     Form,
     Forms,
     Hole,
     Pending,
     ServerNameSource,
+    form_of,
+    holes_of,
+    is_alike,
     is_current,
     public_identity_avp,
     shows,
@@ -44,8 +42,6 @@ from diameter_proxy.splice import (
     PROXY_INFO,
     PUBLIC_IDENTITY,
     RESULT_CODE,
-    ROUTE_RECORD,
-    SERVER_NAME,
     SESSION_ID,
     SIP_AUTH_DATA_ITEM,
     SLOTS,
@@ -53,7 +49,6 @@ from diameter_proxy.splice import (
     WILDCARDED_IMPU,
     WILDCARDED_PUBLIC_IDENTITY,
     avp_at,
-    inner_values,
     locate,
     span_at,
     value_at,
@@ -79,6 +74,7 @@ class ExpressLane:
         counters: Counters,
         server_names: ServerNameSource,
         used: Callable[[str], None],
+        refusals: tuple[Callable[[bytes], bytes], Callable[[str, bytes], None]],
         hiding: tuple[blake2b, bytes, bytes],
         clock: Callable[[], float],
         wall_clock: Callable[[], float],
@@ -87,7 +83,8 @@ class ExpressLane:
     ) -> None:
         """Take what the whole way works on too.
 
-        ``used`` hears of each vector that goes to a partner; ``hiding`` is ``TopologyHiding.session_parts``; ``go_on``
+        ``used`` hears of each vector that goes to a partner; ``refusals`` make the answer to a request whose
+        destination is busy, and hear of each that went out; ``hiding`` is ``TopologyHiding.session_parts``; ``go_on``
         has a request sent to its next peer, or answered.
         """
         self._go_on: Final = go_on
@@ -99,6 +96,8 @@ class ExpressLane:
         self._counters: Final = counters
         self._server_names: Final = server_names
         self._used: Final = used
+        self._refusal_of: Final = refusals[0]
+        self._refused: Final = refusals[1]
         self._keyed: Final = hiding[0]
         self._session_head: Final = hiding[1]
         self._session_padding: Final = hiding[2]
@@ -158,7 +157,7 @@ class ExpressLane:
             return False
         candidate = self._open_candidate(form, messages)
         if candidate is None:
-            return False
+            return self._refuse(peer, form, data)
         out = self._mapped(form, parts, data, self._numbers[candidate], mapped, lent)
         if not out:
             return False
@@ -259,9 +258,21 @@ class ExpressLane:
         self._counters.returned(form.answer_key, now_s - pending.started_s)
         return True
 
+    def _refuse(self, peer: str, form: Form, data: bytes) -> bool:
+        """Answer 3004 when all peers that are open have enough to do; else leave it to the whole way to say why not."""
+        busy = form.busy
+        if busy is None or not any(map(self._wire.is_ready, form.candidates)):
+            return False
+        self._out(peer, self._filled_as_asked(busy, data, form.found, data))
+        self._counters.passed(form.request_key, form.route_name)
+        self._refused(peer, data)
+        return True
+
     def _open_candidate(self, form: Form, messages: int) -> str | None:
         """Return the first peer that can take a request, with numbers enough for all the messages of this read."""
         for candidate in form.candidates:
+            if not self._pending.has_room(candidate):
+                continue
             if candidate in self._numbers:
                 return candidate
             if self._wire.is_ready(candidate):
@@ -307,7 +318,7 @@ class ExpressLane:
         """Look at a request of a migrated user that has gone the whole way."""
         data, found = pending.asked, pending.found
         if (
-            not _is_alike(found)
+            not is_alike(found)
             or any(found[slot] for slot in _FURTHER)
             or pending.lent is None
             or not self._requests.may_learn()
@@ -316,9 +327,9 @@ class ExpressLane:
         item = avp_at(data, found[SIP_AUTH_DATA_ITEM])
         out = pending.sent
         places = locate(out)
-        if not _is_alike(places) or avp_at(out, places[SIP_AUTH_DATA_ITEM]) != item:
+        if not is_alike(places) or avp_at(out, places[SIP_AUTH_DATA_ITEM]) != item:
             return
-        form = _form(data, found, out, places, has_server=pending.route is _TO_HSS)
+        form = form_of(data, found, out, places, has_server=pending.route is _TO_HSS)
         if pending.route is _TO_PARTNER and form.shows(pending.lent.identities, pending.lent.counterpart):
             return
         form.route, form.route_name = pending.route, pending.route.name
@@ -328,7 +339,22 @@ class ExpressLane:
         form.request_key = (peer, source, MAR)
         again = self._mapped(form, form.unpack(data), data, 0, pending.identities, pending.lent)
         if again == out[:12] + bytes(4) + out[16:]:
+            form.busy = self._busy(data, found)
             self._requests.add(peer, data, form)
+
+    def _busy(self, data: bytes, found: list[int]) -> Form | None:
+        """Return the form of the answer that refuses such a request, or None where it is not the common one."""
+        refusal = self._refusal_of(data)
+        places = locate(refusal)
+        if not (is_alike(places) and places[SESSION_ID] and places[USER_NAME] and places[PUBLIC_IDENTITY]):
+            return None
+        busy = Form(data, holes_of(data, found), found)
+        spans: list[Hole] = []
+        for slot, kind in AS_ASKED:
+            _, _, following = span_at(refusal, places[slot])
+            spans.append((places[slot], following, kind))
+        busy.leave(refusal, sorted(spans))
+        return busy if self._filled_as_asked(busy, data, found, data) == refusal else None
 
     def learn_answer(self, peer: str, pending: Pending, data: bytes, out: bytes) -> None:
         """Look at a MAA with a vector that has gone the whole way back."""
@@ -341,7 +367,7 @@ class ExpressLane:
             return
         if avp_at(data, found[SIP_AUTH_DATA_ITEM]) != avp_at(out, places[SIP_AUTH_DATA_ITEM]):
             return
-        form = _form(data, found, out, places)
+        form = form_of(data, found, out, places)
         if pending.lent is None or form.shows(pending.lent.counterpart, pending.lent.identities):
             return
         form.answer_key = (peer, MAR, int.from_bytes(value_at(data, found[RESULT_CODE]), "big"))
@@ -364,7 +390,9 @@ class ExpressLane:
         self._answers.sweep()
 
     def _filled(self, form: Form, pending: Pending, data: bytes) -> bytes:
-        asked, found = pending.asked, pending.found
+        return self._filled_as_asked(form, data, pending.found, pending.asked)
+
+    def _filled_as_asked(self, form: Form, data: bytes, found: list[int], asked: bytes) -> bytes:
         return form.fill(
             data,
             asked[12] << 24 | asked[13] << 16 | asked[14] << 8 | asked[15],
@@ -373,31 +401,3 @@ class ExpressLane:
             avp_at(asked, found[USER_NAME]),
             avp_at(asked, found[PUBLIC_IDENTITY]),
         )
-
-
-def _is_alike(found: list[int]) -> bool:
-    """Say whether nothing that a form has a hole for stands twice."""
-    return all(found[index] == ROUTE_RECORD for index in range(SLOTS, len(found), 2))
-
-
-def _form(data: bytes, found: list[int], out: bytes, places: list[int], has_server: bool = False) -> Form:
-    holes: list[Hole] = [(12, 20, IDENTIFIERS)]
-    spans: list[Hole] = []
-    for slot, kind in ((SESSION_ID, SESSION), (USER_NAME, USER), (PUBLIC_IDENTITY, PUBLIC)):
-        value, end, _ = span_at(data, found[slot])
-        holes.append((value, end, kind))
-        _, _, following = span_at(out, places[slot])
-        spans.append((places[slot], following, kind))
-    holes += [(start, end, OPAQUE) for start, end in inner_values(data, found[SIP_AUTH_DATA_ITEM])]
-    _, _, following = span_at(out, places[SIP_AUTH_DATA_ITEM])
-    spans.append((places[SIP_AUTH_DATA_ITEM], following, OPAQUE))
-    if has_server and places[SERVER_NAME]:
-        _, _, following = span_at(out, places[SERVER_NAME])
-        spans.append((places[SERVER_NAME], following, SERVER))
-    form = Form(data, sorted(holes), found)
-    form.item_from = found[SIP_AUTH_DATA_ITEM]
-    _, _, form.item_end = span_at(data, form.item_from)
-    form.session_from = found[SESSION_ID]
-    _, _, form.session_end = span_at(data, form.session_from)
-    form.leave(out, sorted(spans))
-    return form

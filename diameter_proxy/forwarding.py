@@ -21,8 +21,12 @@ from diameter_proxy.trace import Tracer
 
 TOO_MANY: Final = Refusal("too many requests wait", result_code=ResultCode.TOO_BUSY, step="10.6.2-5")
 FAULT: Final = Refusal("fault of ours", result_code=ResultCode.UNABLE_TO_COMPLY, step="10.6.2-5")
-_CONGESTED: Final = Refusal("destination congested", result_code=ResultCode.TOO_BUSY, step="10.6.2-5")
+CONGESTED: Final = Refusal("destination congested", result_code=ResultCode.TOO_BUSY, step="10.6.2-5")
 UNDELIVERED: Final = Refusal("no peer answered", result_code=ResultCode.UNABLE_TO_DELIVER, step="10.6.2-5")
+
+
+_IN_TIME: Final = 0.8
+"""Share of ``attempt_s`` in which peers should answer: what takes longer is soon sent again, and is twice the load."""
 
 
 class Wire(Protocol):
@@ -86,6 +90,7 @@ class Forwarder:
                 self.give_up(pending)
             else:
                 self.forward(pending, retransmitted=True)
+        self.pending.pace(now_s, _IN_TIME * self._attempt_s)
         self.duplicates.forget_old(now_s)
         self.limited_log.sweep(now_s)
 
@@ -108,6 +113,9 @@ class Forwarder:
         flags = sent[4] | RETRANSMITTED if retransmitted else sent[4]
         for peer in pending.candidates:
             if peer in tried or not self._wire.is_open(peer):
+                continue
+            if not self.pending.has_room(peer):
+                pending.was_busy = True
                 continue
             try:
                 hop_by_hop = self._wire.next_hop_by_hop(peer)
@@ -146,7 +154,7 @@ class Forwarder:
             self.settle(pending, None)
             self.reply(pending.source, self._answers.succeed(pending.asked))
             return
-        self.refuse_pending(pending, _CONGESTED if pending.was_busy and not pending.tried else UNDELIVERED)
+        self.refuse_pending(pending, CONGESTED if pending.was_busy and not pending.tried else UNDELIVERED)
 
     def refuse_pending(self, pending: Pending, refusal: Refusal) -> None:
         self.settle(pending, None)
@@ -166,6 +174,19 @@ class Forwarder:
         if self.tracer.is_active:
             code = refusal.result_code if refusal.result_code is not None else f"experimental {refusal.experimental}"
             self.tracer.message("refused", data[16:20], to=peer, code=code, reason=refusal.reason)
+        self.note_refusal(peer, data, refusal)
+        self.reply(peer, self._answers.refuse(data, refusal))
+
+    def refusal_of(self, data: bytes) -> bytes:
+        """Return the answer that refuses a request because its destination is busy; nothing is counted or sent."""
+        return self._answers.refuse(data, CONGESTED)
+
+    def refused_busy(self, peer: str, data: bytes) -> None:
+        """Take note that the express lane has refused a request because its destination is busy."""
+        self.note_refusal(peer, data, CONGESTED)
+
+    def note_refusal(self, peer: str, data: bytes, refusal: Refusal) -> None:
+        """Count and log a refusal."""
         self.counters.refusal(refusal.result_code, refusal.experimental)
         self.limited_log.warning(
             "request.refused",
@@ -177,7 +198,6 @@ class Forwarder:
             step=refusal.step,
             end_to_end=data[16:20].hex(),
         )
-        self.reply(peer, self._answers.refuse(data, refusal))
 
     def fault(self, peer: str, data: bytes, what: str) -> None:
         """The boundary of one message: whatever went wrong in us ends here (ARCHITECTURE.md)."""

@@ -1,9 +1,67 @@
 """Requests that wait for their answer: what was asked, what was sent to whom, and until when (RFC 6733 §5.5.4, §6.1.9).
 
 Hop-by-Hop Identifiers are unique per connection, so a pending request is found by (peer, Hop-by-Hop).
+
+A peer that is asked more than it answers gets no more than it answers in good time; the rest is refused at once (3004,
+RFC 6733 §7.1.3), while an answer still helps whoever asks.  Else requests wait until they are late, are sent again, and
+nobody is served.  By Little's law what waits is what comes in a second times the seconds that it waits.
 """
 
+from collections import deque
+from typing import Final
+
 from diameter_proxy.express import Pending
+
+ROOM_MIN: Final = 100
+"""So many may always wait for one peer, however slow it is."""
+
+
+class Queue:
+    """What waits for one peer, and how much more of it may.
+
+    Attributes:
+        waiting: by Hop-by-Hop, the oldest first.
+        room: how many may wait.
+    """
+
+    def __init__(self, room: int) -> None:
+        self.waiting: dict[int, Pending] = {}
+        self.room = room
+        self._sent = 0
+        self._settled = 0
+        self._before: deque[tuple[float, int, int]] = deque()
+
+    def put(self, hop_by_hop: int, pending: Pending) -> None:
+        """Note that a request was sent."""
+        self.waiting[hop_by_hop] = pending
+        self._sent += 1
+
+    def take(self, hop_by_hop: int, pending: Pending) -> None:
+        """Note that a request waits no more."""
+        if self.waiting.get(hop_by_hop) is pending:
+            del self.waiting[hop_by_hop]
+            self._settled += 1
+
+    def pace(self, now_s: float, within_s: float, room_max: int) -> None:
+        """Set the room anew; for a peer that lets requests wait for longer than ``within_s``: what it settles in that.
+
+        More waits than was sent in ``within_s``: then something has waited for longer.  Room comes back by quarters,
+        while less than half of it is used or answers come in four fifths of the time.
+        """
+        before = self._before
+        before.append((now_s, self._sent, self._settled))
+        while len(before) > 1 and before[1][0] <= now_s - within_s:
+            before.popleft()
+        since_s, sent, settled = before[0]
+        count, passed_s = len(self.waiting), now_s - since_s
+        if passed_s < within_s:
+            return
+        in_time = int((self._settled - settled) * within_s / passed_s)
+        if count >= ROOM_MIN and count > self._sent - sent:
+            self.room = max(ROOM_MIN, in_time)
+        elif count <= self.room // 2 or in_time * 4 > count * 5:
+            self.room += self.room // 4
+        self.room = min(self.room, room_max)
 
 
 class PendingRequests:
@@ -11,7 +69,7 @@ class PendingRequests:
 
     def __init__(self, pending_max: int) -> None:
         self.pending_max = pending_max
-        self._by_peer: dict[str, dict[int, Pending]] = {}
+        self._by_peer: dict[str, Queue] = {}
         self.count = 0
 
     @property
@@ -24,15 +82,29 @@ class PendingRequests:
         if not pending.tried:
             self.count += 1
         pending.tried += ((peer, hop_by_hop),)
-        table = self._by_peer.get(peer)
-        if table is None:
-            table = self._by_peer[peer] = {}
-        table[hop_by_hop] = pending
+        queue = self._by_peer.get(peer)
+        if queue is None:
+            queue = self._by_peer[peer] = Queue(self.pending_max)
+        queue.put(hop_by_hop, pending)
+
+    def has_room(self, peer: str) -> bool:
+        """Say whether one more request may wait for this peer."""
+        queue = self._by_peer.get(peer)
+        return queue is None or len(queue.waiting) < queue.room
+
+    def rooms(self) -> dict[str, tuple[int, int]]:
+        """Return for each peer that was asked how many requests wait, and how many may."""
+        return {peer: (len(queue.waiting), queue.room) for peer, queue in self._by_peer.items()}
+
+    def pace(self, now_s: float, within_s: float) -> None:
+        """Look at how fast each peer answers; to be called every tick."""
+        for queue in self._by_peer.values():
+            queue.pace(now_s, within_s, self.pending_max)
 
     def find(self, peer: str, hop_by_hop: int) -> Pending | None:
         """Return what waits for this answer, or None: discard it."""
-        table = self._by_peer.get(peer)
-        return None if table is None else table.get(hop_by_hop)
+        queue = self._by_peer.get(peer)
+        return None if queue is None else queue.waiting.get(hop_by_hop)
 
     def settle(self, pending: Pending) -> None:
         """Take the request out: it has its answer."""
@@ -42,17 +114,18 @@ class PendingRequests:
         if pending.tried:
             self.count -= 1
         for peer, hop_by_hop in pending.tried:
-            table = self._by_peer.get(peer)
-            if table is not None and table.get(hop_by_hop) is pending:
-                del table[hop_by_hop]
+            queue = self._by_peer.get(peer)
+            if queue is not None:
+                queue.take(hop_by_hop, pending)
 
     def of_peer(self, peer: str) -> list[Pending]:
         """Return what waits for answers of this peer, oldest first."""
-        return list(self._by_peer.get(peer, {}).values())
+        queue = self._by_peer.get(peer)
+        return [] if queue is None else list(queue.waiting.values())
 
     def oldest(self, limit: int) -> list[Pending]:
         """Return what has waited longest, each once."""
-        waiting = {id(pending): pending for table in self._by_peer.values() for pending in table.values()}
+        waiting = {id(pending): pending for queue in self._by_peer.values() for pending in queue.waiting.values()}
         return sorted(waiting.values(), key=lambda pending: pending.started_s)[:limit]
 
     def lost(self, peer: str) -> None:

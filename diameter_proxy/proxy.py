@@ -94,6 +94,7 @@ class Proxy:
             self.counters,
             self.server_names,
             used,
+            (self.forwarder.refusal_of, self.forwarder.refused_busy),
             hiding.session_parts,
             clock,
             wall_clock,

@@ -601,3 +601,44 @@ def test_behind_an_agent_its_route_record_is_of_the_form(primary_way):
         ((_, out),) = primary_way.receive(P, request)
         assert (out.count(record), out.endswith(d.ROUTE_RECORD.encode(P))) == (1, True)
     assert primary_way.taken == 1
+
+
+def make_busy(way):
+    """Let many requests wait for the only open peer, for longer than it should take."""
+    way.wire.closed.add(P2)
+    for number in range(150):
+        way.receive(S, way.made.mar(partner(number % USERS), end_to_end=number, session="scscf.mc2.lab;1;1"))
+    for _ in range(10):
+        way.now_s += 0.05
+        way.proxy.sweep(way.now_s)
+
+
+def test_a_busy_destination_is_refused_with_the_octets_of_the_whole_way(made, new_wire):
+    ways = Way(made, new_wire()), Way(made, new_wire(), has_lane=False)
+    sent = []
+    for way in ways:
+        make_busy(way)
+        waiting = way.proxy.pending_count
+        sent.append(way.receive(S, made.mar(partner(1), end_to_end=999, session="scscf.mc2.lab;1;7")))
+        assert way.proxy.pending_count == waiting == 150
+        assert way.proxy.counters.refused == {("result", 3004): 1}
+        assert way.proxy.counters.requests == {(S, "cscf", 303): 151}
+        assert way.proxy.counters.routed == {"PARTNER": 151}
+    ((peer, octets),) = sent[0]
+    assert (peer, Message.decode(octets).result()) == (S, (0, 3004))
+    assert sent[0] == sent[1]
+    assert ways[0].taken == 149
+
+
+def test_the_alternate_of_a_busy_peer_is_asked(way):
+    make_busy(way)
+    way.wire.closed.clear()
+    ((peer, _),) = way.receive(S, way.made.mar(partner(1), end_to_end=999, session="scscf.mc2.lab;1;7"))
+    assert peer == P2
+
+
+def test_a_busy_peer_that_is_gone_is_said_to_be_gone(way):
+    make_busy(way)
+    way.wire.closed.add(P)
+    ((_, octets),) = way.receive(S, way.made.mar(partner(1), end_to_end=999, session="scscf.mc2.lab;1;7"))
+    assert Message.decode(octets).result() == (0, 3002)
