@@ -15,6 +15,7 @@ from mmserver.migration.errors import SchemaOutdated, StoreUnavailable
 from mmserver.migration.schema import HEAD
 from mmserver.migration.store_life import BACKUP
 
+ALONE_WITHIN_S = 0.5
 MARK = "UPDATE feed_version SET life = ?"
 
 
@@ -52,7 +53,8 @@ def restore(url: str, backup: Path) -> str:
     Raises:
         NotSqlite: the store lies in PostgreSQL.
         SchemaOutdated: the backup is of a newer version.
-        StoreUnavailable: it is no whole store, or the store's place cannot be written.
+        StoreUnavailable: it is no whole store, or the store's place cannot be written, or a server has it open: that
+            one would go on in the middle of a life of the feed that is over.
     """
     target = _file_of(url)
     try:
@@ -61,7 +63,8 @@ def restore(url: str, backup: Path) -> str:
             target.parent.mkdir(parents=True, exist_ok=True)
             if not target.exists():
                 target.touch(mode=0o600)
-            with closing(sqlite3.connect(target)) as connection:
+            with closing(sqlite3.connect(target, timeout=ALONE_WITHIN_S)) as connection:
+                _require_alone(connection, target)
                 source.backup(connection)
         _mark(target)
     except (sqlite3.Error, OSError) as exc:
@@ -84,6 +87,15 @@ def _checked(source: sqlite3.Connection, backup: Path) -> str:
     if schema > HEAD:
         raise SchemaOutdated(f"{backup}: schema {schema}, this version knows schemas up to {HEAD}")
     return str(schema)
+
+
+def _require_alone(connection: sqlite3.Connection, target: Path) -> None:
+    try:
+        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.DatabaseError as exc:
+        mend = "is open: stop the server" if exc.sqlite_errorcode == sqlite3.SQLITE_BUSY else f"{exc}: move it away"
+        raise StoreUnavailable(f"{target} {mend} first") from exc
 
 
 def _mark(path: Path) -> None:

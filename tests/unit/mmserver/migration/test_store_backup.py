@@ -29,9 +29,29 @@ async def test_a_backup_holds_what_was_committed_and_a_restore_brings_it_back(mm
         assert connection.execute("SELECT life FROM feed_version").fetchall() == [(BACKUP,)]
         assert connection.execute("SELECT count(*) FROM acknowledgements").fetchone() == (0,)
     await mms.allocated("b")
+    await mms.store.close()
     assert restore(url, target) == HEAD
     assert handles(tmp_path / "mms.sqlite") == [kept.handle]
     assert await mms.store.begin_life()
+
+
+async def test_a_store_that_a_server_has_open_is_not_restored_under_it(mms: Any, tmp_path: Path) -> None:
+    """It would tell its proxies of changes after a version that never was."""
+    back_up(mms.config.store.url, tmp_path / "backup.sqlite")
+    kept = await mms.allocated("a")
+    with pytest.raises(StoreUnavailable, match="is open: stop the server first"):
+        restore(mms.config.store.url, tmp_path / "backup.sqlite")
+    assert (await mms.server.get(kept.handle)).handle == kept.handle
+
+
+def test_who_restores_over_what_is_no_database_is_told_what_to_do(make_config: Any, tmp_path: Path) -> None:
+    url = make_config().store.url
+    back_up(url, tmp_path / "b.sqlite")
+    (tmp_path / "mms.sqlite").write_bytes(b"no store at all" * 1000)
+    with pytest.raises(StoreUnavailable, match="not a database: move it away first"):
+        restore(url, tmp_path / "b.sqlite")
+    (tmp_path / "mms.sqlite").rename(tmp_path / "away")
+    assert restore(url, tmp_path / "b.sqlite") == HEAD
 
 
 async def test_a_store_that_is_restored_to_a_new_place_is_private_too(mms: Any, tmp_path: Path) -> None:
