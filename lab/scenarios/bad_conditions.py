@@ -58,7 +58,7 @@ BAD_CONDITIONS: Final = (
         steps=(*MIGRATED, *(step for row in BAD for step in row.steps()), *CLOCK),
         proves=CONNECTIVITY,
         checks=(
-            *(row.check() for row in BAD),
+            *(one for row in BAD for one in row.checks()),
             *(
                 check(
                     "at-moment",

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from lab.faults.fault import Fault
-from lab.scenarios.dead_hops import AT_ONCE_S, RECOVERY_S, WITH_DIAMETER_S, dead
+from lab.scenarios.dead_hops import AT_ONCE_S, OK, RECOVERY_S, WITH_DIAMETER_S, WORKS, dead
 from lab.scenarios.migrations import IN_MC2
 from lab.scenarios.model import CONNECTIVITY, MIGRATION, Check, Scenario, Step, check
 from lab.scenarios.system_steps import BeginFault, EndFault, Mark
@@ -44,9 +44,23 @@ class Trial:
             self.again,
         )
 
-    def check(self) -> Check:
-        """Return what its moment must show."""
-        return check("at-moment", moment=self.name, ue="ue1", **self.parts)
+    def checks(self) -> tuple[Check, ...]:
+        """Return what its moment must show, and that of its mending."""
+        return (
+            check("at-moment", moment=self.name, ue="ue1", **self.parts),
+            check("at-moment", moment=f"{self.name}: mended", ue="ue1", **_works(self.again)),
+        )
+
+
+def _works(again: Step) -> Mapping[str, Any]:
+    """Return what shows that this request got its 200 once nothing was wrong any more."""
+    match again:
+        case Register():
+            return {"sip": WORKS}
+        case GetConnectionDetails():
+            return {"http": {"wire": "csc-4", "status": OK, "within_s": GIVEN_UP_S}}
+        case _:
+            return {"http": {"wire": "csc-1", "status": OK, "within_s": GIVEN_UP_S}}
 
 
 def _refused(status: int, step: str, within_s: float) -> tuple[Step, Mapping[str, Any]]:
@@ -100,7 +114,7 @@ DEAD_SERVERS: Final = (
         ),
         proves=(*CONNECTIVITY, *MIGRATION[:13]),
         checks=(
-            *(row.check() for row in (*AT_HOME, *ABROAD)),
+            *(one for row in (*AT_HOME, *ABROAD) for one in row.checks()),
             check("sip-status", ue="ue1", system="mc2", method="REGISTER", status=200),
         ),
     ),

@@ -160,7 +160,7 @@ class Scenario:
     """A scenario.
 
     Attributes:
-        is_long: it takes half a minute or more: ``mclab run --all`` has it, the tests that CI runs leave it out.
+        is_long: it goes through a table of faults: ``mclab run --all`` has it, the tests that CI runs leave it out.
         settings: laid over the topology by dotted path.
         proves, absent: step ids that must be proved, and that must not take place.
         checks: what else the capture must show.

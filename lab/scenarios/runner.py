@@ -34,6 +34,8 @@ from lab.supervisor.process import ProgramFailure
 UE_ANSWER_S: Final = 20.0
 ARRIVAL_S: Final = 5.0
 COME_AGAIN: Final = (503, 504)
+REGISTER_AGAIN: Final = (500, *COME_AGAIN)
+"""What a UE registers again after (TS 24.229 §5.1.1.2.1): 500 is what Kamailio makes of a SAR that fails."""
 PASSES: Final = (401, *COME_AGAIN)
 COME_AGAIN_S: Final = 0.3
 
@@ -77,13 +79,13 @@ class Runner:
                 values = {"command": "register", "system": step.system, "expires": step.expires}
                 if step.vouched_by is not None:
                     values["service_authorisation"] = step.vouched_by
-                return await self._with_status(step.ue, values, step.status, step.patience_s)
+                return await self._register(step, values)
             case ue_steps.Refresh():
                 values = {"command": "refresh", "system": step.system}
-                return await self._with_status(step.ue, values, step.status, step.patience_s)
+                return await self._register(step, values)
             case ue_steps.Deregister():
                 values = {"command": "deregister", "system": step.system}
-                return await self._with_status(step.ue, values, step.status, step.patience_s)
+                return await self._register(step, values)
             case ue_steps.Message():
                 return await self._message(step)
             case ue_steps.Call():
@@ -214,6 +216,11 @@ class Runner:
             if answer.get("status") not in come_again or loop.time() > deadline:
                 raise StepFailed(f"{ue} answers {reason_of(answer)}, wanted status {wanted}")
             await asyncio.sleep(COME_AGAIN_S)
+
+    async def _register(
+        self, step: ue_steps.Register | ue_steps.Refresh | ue_steps.Deregister, values: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        return await self._with_status(step.ue, values, step.status, step.patience_s, REGISTER_AGAIN)
 
     async def _get_connection_details(self, step: ue_steps.GetConnectionDetails) -> dict[str, Any]:
         values = {

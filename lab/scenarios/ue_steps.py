@@ -61,7 +61,7 @@ class Attach:
 class Register:
     """SIP registration in a system; ``status`` is the final status, 401 when the UE does not answer the challenge.
 
-    ``patience_s``: for so long the UE comes again when it is told to (503, 504).  ``vouched_by``: REGISTER carries the
+    ``patience_s``: for so long the UE comes again after 500, 503, 504.  ``vouched_by``: REGISTER carries the
     access token of that system's IdMS (TS 24.379 §7.2.1).
     """
 

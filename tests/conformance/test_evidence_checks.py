@@ -102,6 +102,8 @@ CASES = (
          {"sip": {"system": "mc2", "status": 504, "within_s": 60.0}}),
     Case("at-moment", KILLED, "proxy-killed-in-registration", "proxy-killed-in-registration", "it came after",
          {"sip": {"system": "mc2", "status": 200, "within_s": 1e-6}}),
+    Case("at-moment", KILLED, "proxy-killed-in-registration", "proxy-killed-in-registration", "it came after 2",
+         {"sip": {"system": "mc2", "status": 200, "within_s": 1.0}}),
     Case("at-moment", KILLED, "proxy-killed-in-registration", "proxy-killed-in-registration", "s after the moment",
          {"sip": {"system": "mc2", "status": 200, "within_s": 60.0, "by_s": 1e-6}}),
     Case("at-moment", KILLED, "proxy-killed-in-registration", "proxy-killed-in-registration", "no final response",

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from lab.evidence.checks.finding import Finding, frame_filter, judged, lacks
-from lab.evidence.checks.sip import transactions
+from lab.evidence.checks.sip import Transaction, transactions
 from lab.evidence.checks.wires import COMMANDS, exchanges_on
 from lab.evidence.messages import Capture, DiameterMessage
 from lab.evidence.queries import diameter_on, is_from
@@ -17,6 +17,7 @@ from lab.evidence.story import Evidence
 DISCARD_PORT: Final = 9
 MOMENT: Final = b"mclab moment: "
 NEVER: Final = float("inf")
+UNAUTHORISED: Final = 401
 Part = tuple[tuple[int, ...], tuple[str, ...]]
 
 
@@ -34,11 +35,12 @@ def at_moment(
 ) -> Finding:
     """From the moment to the next one: how requests ended, within which time; several parts must all hold.
 
-    ``sip``: ``system``, ``status``, ``within_s``, and ``method`` where it is not REGISTER: the UE's last such request;
-    ``by_s``: so long after the moment it ended, however often the UE came again.  ``diameter``: ``leg``, ``command``,
-    ``code``, ``within_s``: some answer; ``no_answer``: ``leg``, ``command``: there is none.  ``http``: ``wire``,
-    ``status``, ``within_s``, ``step``: the UE's last request there.  ``broken_by``: this host refused or ended a TCP
-    connection, ``broken_within_s`` of the moment where given.
+    ``sip``: ``system``, ``status``, ``within_s``, and ``method`` where it is not REGISTER: the UE's last such request,
+    and in the same time the one before it whose challenge it answers; ``by_s``: so long after the moment it ended,
+    however often the UE came again.  ``diameter``: ``leg``, ``command``, ``code``, ``within_s``: some answer;
+    ``no_answer``: ``leg``, ``command``: there is none.  ``http``: ``wire``, ``status``, ``within_s``, ``step``: the
+    UE's last request there.  ``broken_by``: this host refused or ended a TCP connection, ``broken_within_s`` of the
+    moment where given.
     """
     span = _span(evidence.capture, moment)
     if span is None:
@@ -94,9 +96,9 @@ def _sip(
     ]
     if not found:
         return (), (f"{ue} got no final response to {method} in {system}",)
-    request, reply = found[-1]
+    attempt, reply = _attempt(found), found[-1][1]
     wanted = (status,) if isinstance(status, int) else tuple(status)
-    elapsed_s = reply.frame.time_s - request.frame.time_s
+    elapsed_s = max(got.frame.time_s - asked.frame.time_s for asked, got in attempt)
 
     def faults() -> Iterator[str]:
         yield from lacks(reply.status in wanted, f"status {reply.status} {reply.reason}, wanted {wanted}")
@@ -104,7 +106,14 @@ def _sip(
         after_s = reply.frame.time_s - began_s
         yield from lacks(after_s <= by_s, f"it came {after_s:.2f} s after the moment, wanted {by_s} s")
 
-    return (request.frame.number, reply.frame.number), tuple(faults())
+    return tuple(one.frame.number for pair in attempt for one in pair), tuple(faults())
+
+
+def _attempt(found: Sequence[Transaction]) -> Sequence[Transaction]:
+    """Return the last request, and before it the one whose challenge it answers (RFC 3261 §22.2)."""
+    *earlier, last = found
+    was_challenged = earlier and earlier[-1][1].status == UNAUTHORISED and earlier[-1][0].call_id == last[0].call_id
+    return (earlier[-1], last) if was_challenged else (last,)
 
 
 def _diameter(

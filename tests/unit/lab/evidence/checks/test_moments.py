@@ -44,6 +44,25 @@ def test_the_same_mark_on_every_network_is_one_moment(make: SimpleNamespace) -> 
     assert wanted(twice, "dead") == (Verdict.PASS, "")
 
 
+def test_a_registration_is_as_late_as_the_request_that_was_challenged(make: SimpleNamespace) -> None:
+    """The HSS is asked for the challenge: an outage shows there, and not in the request that answers it."""
+    messages = (
+        make.sip(5, "ue", "pcscf", "REGISTER", 1),
+        make.sip(85, "pcscf", "ue", 401, 1),
+        make.sip(86, "ue", "pcscf", "REGISTER", 2),
+        make.sip(87, "pcscf", "ue", 200, 2),
+    )
+    evidence = read_stories(Capture(sip=messages, payloads=(mark(1, 0.0, "dead"),)), make.facts())
+    sip = {"system": "mc2", "status": 200}
+    found = [
+        at_moment(evidence, moment="dead", ue="ue1", sip={**sip, "within_s": within_s}) for within_s in (0.1, 0.05)
+    ]
+    assert [(one.verdict, one.detail) for one in found] == [
+        (Verdict.PASS, ""),
+        (Verdict.FAIL, "it came after 0.08 s, wanted 0.05 s"),
+    ]
+
+
 def test_a_command_that_is_to_stay_unanswered_must_have_no_answer_in_that_moment(make: SimpleNamespace) -> None:
     time_s = make.diameter(5, "proxy2", "scscf", request=False).frame.time_s
     evidence = answered(make, mark(1, time_s - 1, "dead"), mark(6, time_s + 1, "mended"))
