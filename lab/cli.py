@@ -322,7 +322,7 @@ def doctor(
     keys: Annotated[Path | None, typer.Option("--keys", help="TLS secrets (SSLKEYLOGFILE) of the capture.")] = None,
     isim: Annotated[
         Path | None,
-        typer.Option("--isim", help="ue.toml of the UE, [isim] k and opc: tells OP from OPc."),
+        typer.Option("--isim", help="ue.toml of the UE, \\[isim] k and opc: tells OP from OPc."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -163,7 +163,7 @@ def release(name: Handle, reason: Why = "", admin: Admin = ADMIN_FILE, as_json: 
 
 
 def withdraw(
-    name: Annotated[str | None, typer.Argument(metavar="[BINDING]", help="This binding alone.")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="BINDING", help="This binding alone.")] = None,
     partner: Partner = None,
     user: User = None,
     all_users: Annotated[bool, typer.Option("--all-users", help="The whole agreement with --partner.")] = False,
@@ -200,7 +200,7 @@ def withdraw(
 
 
 def restore(
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="A withdrawal (w-...) or a binding.")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="A withdrawal (w-...) or a binding.")] = None,
     partner: Partner = None,
     user: User = None,
     all_users: Annotated[bool, typer.Option("--all-users", help="The whole agreement with --partner.")] = False,
@@ -270,7 +270,7 @@ def export(admin: Admin = ADMIN_FILE, role: Role = None, partner: Partner = None
 
 
 def audit(
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="A binding or a withdrawal.")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="A binding or a withdrawal.")] = None,
     user: User = None,
     partner: Partner = None,
     since: Annotated[datetime | None, typer.Option("--since", help="From this moment on (local time).")] = None,

@@ -45,6 +45,10 @@ def test_scenarios_are_listed_for_people_and_for_scripts() -> None:
     assert {"name", "what", "proves", "absent", "checks"} <= set(listed[0])
 
 
+def test_help_names_the_table_of_the_file_and_takes_it_for_no_markup() -> None:
+    assert "[isim]" in RUNNER.invoke(app, ["doctor", "--help"]).stdout
+
+
 def test_without_root_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     """The line can be copied: sudo looks for no program in a virtual environment, and a shell takes blanks apart."""
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
