@@ -73,7 +73,9 @@ def load_entry(kind: Kind, path: Path) -> BaseModel:
     try:
         octets = path.read_bytes()
         data = json.loads(octets) if path.suffix == ".json" else tomllib.loads(octets.decode())
-    except (OSError, ValueError, RecursionError) as exc:
+    except OSError as exc:
+        raise ConfigError(f"{path}: {exc.strerror or exc}") from exc
+    except (ValueError, RecursionError) as exc:
         raise ConfigError(f"{path.name}: {exc}") from exc
     if not isinstance(data, dict):
         raise ConfigError(f"{path.name}: wanted one table")

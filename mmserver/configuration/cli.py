@@ -150,14 +150,22 @@ def dry_run(
         _fail("wanted either --location (a user of ours) or --from (a user of theirs)", 2)
     with _failing():
         if from_system is not None:
-            asked = {"primary_mc_system": from_system, "mc_service_ids": user}
-            path, body = "/dry-run/inbound", parsed(InboundDryRun, json.dumps(asked))
+            inbound = {"primary_mc_system": from_system, "mc_service_ids": user}
+            path, body = "/dry-run/inbound", parsed(InboundDryRun, json.dumps(inbound))
         else:
-            place = json.dumps({"mc_service_ids": user, "partner_mc_system": partner})[:-1]
-            path, body = "/dry-run", parsed(OutboundDryRun, f'{place}, "location_information": {location}}}')
+            place = _location_of(location)
+            asked = {"mc_service_ids": user, "partner_mc_system": partner, "location_information": place}
+            path, body = "/dry-run", parsed(OutboundDryRun, json.dumps(asked))
     report = _asked(config, url, lambda client: client.post(path, body))
     typer.echo(json.dumps(report) if as_json else "\n".join(_report_lines(report)))
     raise typer.Exit(0 if report["possible"] else 1)
+
+
+def _location_of(text: str | None) -> Any:
+    try:
+        return json.loads(text or "")
+    except (ValueError, RecursionError) as exc:
+        return _fail(f'--location: no JSON, such as {{"tracking_area": "00102-0002"}}: {exc}', 2)
 
 
 def _report_lines(report: dict[str, Any]) -> Iterator[str]:
@@ -175,6 +183,9 @@ def _entry_commands(plural: str, kind: str, key: str) -> typer.Typer:
     """Return ``list``, ``show``, ``set`` and ``remove`` for one kind of entry."""
     group = typer.Typer(no_args_is_help=True, help=f"The {plural} of the running server.")
     named = Annotated[str, typer.Argument(help=f"{key} of the {kind}.")]
+    table = "partners" if kind == "agreement" else plural
+    holds = f"JSON or TOML, what one table `{table}` of cms.toml holds (docs/configuration.md)"
+    beside = "; `ca` and `geojson` may name files beside it." if kind == "agreement" else "."
 
     def list_them(config: ConfigFile, url: Url = None, as_json: Json = False) -> None:
         found = _asked(config, url, lambda client: client.get(f"/{plural}"))
@@ -188,7 +199,7 @@ def _entry_commands(plural: str, kind: str, key: str) -> typer.Typer:
         typer.echo(json.dumps(found, indent=2))
 
     def set_one(
-        file: Annotated[Path, typer.Argument(help="JSON or TOML; `ca` and `geojson` may name files beside it.")],
+        file: Annotated[Path, typer.Argument(help=holds + beside)],
         config: ConfigFile,
         url: Url = None,
     ) -> None:

@@ -29,6 +29,8 @@ def _https_url(text: str) -> str:
     parts = urlsplit(text)
     if parts.scheme != "https" or not parts.hostname or parts.query or parts.fragment:
         raise ValueError("wanted https://host[:port]")
+    if "@" in parts.netloc:  # it would stand in every log line about that server
+        raise ValueError("wanted https://host[:port], without a name or a password")
     return text.rstrip("/")
 
 

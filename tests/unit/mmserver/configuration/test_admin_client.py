@@ -31,6 +31,12 @@ def test_a_file_that_is_no_entry_is_named(tmp_path: Path, name: str, text: str) 
         load_entry(Kind.USER, tmp_path / name)
 
 
+def test_a_path_that_is_no_file_is_named_as_it_was_given(tmp_path: Path) -> None:
+    for path, why in ((Path(), "Is a directory"), (tmp_path / "none.toml", "No such file")):
+        with pytest.raises(ConfigError, match=f"^{path}: {why}"):
+            load_entry(Kind.USER, path)
+
+
 def test_a_body_that_is_none_is_a_fault_of_one_line() -> None:
     with pytest.raises(ConfigError, match="other_mc_system"):
         parsed(WithdrawRequest, '{"reason": "x"}')

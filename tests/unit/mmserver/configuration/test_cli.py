@@ -131,6 +131,21 @@ def test_a_server_that_does_not_run_is_one_line_and_exit_1(file: Path, arguments
     assert result.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize(("group", "table"), [("agreements", "partners"), ("users", "users"), ("groups", "groups")])
+def test_the_help_of_set_says_what_the_file_holds(group: str, table: str) -> None:
+    result = CliRunner().invoke(app, [group, "set", "--help"])
+    assert f"one table `{table}`" in " ".join(result.stdout.replace("│", " ").split())
+
+
+def test_a_location_that_is_no_json_is_named_with_an_example(file: Path) -> None:
+    line = ["dry-run", "--user", "sip:a@b", "--location", "{", "--config", str(file)]
+    result = CliRunner().invoke(app, line)
+    assert (result.exit_code, result.stderr.startswith('error: --location: no JSON, such as {"tracking_area"')) == (
+        2,
+        True,
+    )
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

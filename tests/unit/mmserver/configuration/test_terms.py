@@ -32,6 +32,7 @@ def test_over_the_api_nothing_names_a_file_of_this_host(partner, files: Path) ->
         ({"outbound_users": ["sip:a\u0000b@mc1.lab"]}, "pattern"),
         ({"outbound_users": ["sip:\u0430lice@mc1.lab"]}, "pattern"),
         ({"cms": "http://cms"}, "https"),
+        ({"cms": "https://operator:secret@cms"}, "without a name or a password"),
         ({"name": "MC 2"}, "pattern"),
     ],
 )
