@@ -58,7 +58,7 @@ class Store:
             folder.chmod(0o700)
             self._lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as exc:
-            raise StoreError(f"{folder}: {exc.strerror or exc}") from exc
+            raise StoreError(f"ue.state_dir: {folder}: {exc.strerror or exc}; wanted a folder of our own") from exc
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as exc:
