@@ -41,10 +41,12 @@ def run(config: ConfigFile) -> None:
         from mmserver.configuration import server
         from mmserver.configuration.errors import StoreUnavailable
         from mmserver.http.server import ListenFailed
-        from mmserver.http.settings import store_fault
+        from mmserver.http.settings import missing_store, store_fault
 
     with _failing():
         loaded = _load(config)
+        if loaded.store and (missing := missing_store(loaded.store.url)):
+            _fail(missing, 1)
         try:
             asyncio.run(server.run(loaded, config))
         except StoreUnavailable as exc:
@@ -264,7 +266,8 @@ def list_withdrawals(
 def add_withdrawal(
     config: ConfigFile,
     partner: Annotated[str, typer.Option(help="The other MC system.")],
-    user: Annotated[str | None, typer.Option(help="MC service ID; without it the whole agreement.")] = None,
+    user: Annotated[str | None, typer.Option(help="MC service ID of one user.")] = None,
+    all_users: Annotated[bool, typer.Option("--all-users", help="The whole agreement with --partner.")] = False,
     inbound: Annotated[bool, typer.Option("--inbound", help="Its users here, not ours there.")] = False,
     reason: Annotated[str, typer.Option(help="Goes to the audit trail.")] = "",
     url: Url = None,
@@ -274,6 +277,8 @@ def add_withdrawal(
     from mmserver.configuration.admin_client import parsed
     from mmserver.configuration.api_admin import WithdrawRequest
 
+    if (user is None) is not all_users:
+        _fail("wanted either --user ID, or --all-users for the whole agreement", 2)
     role = "partner" if inbound else "primary"
     asked = {"role": role, "other_mc_system": partner, "mc_service_id": user, "reason": reason}
     with _failing():

@@ -101,14 +101,19 @@ def changed_settings(old: BaseModel, new: BaseModel, tables: Iterable[str], *, b
     return found
 
 
+def missing_store(url: str) -> str | None:
+    """Return the line on a store in SQLite whose file or folder is not there; a server would leave an empty file."""
+    path = url.partition("sqlite+aiosqlite:///")[2]
+    if not path or Path(path).exists():
+        return None
+    what = "file" if Path(path).parent.is_dir() else "folder"
+    return f"store: {path}: there is no such {what}; `upgrade` makes the store"
+
+
 def store_fault(url: str, reason: str) -> str:
     """Return the line on a store that cannot be used; SQLite's own words do not name the file."""
     path = url.partition("sqlite+aiosqlite:///")[2]
-    if not path:
-        return f"store: {reason}"
-    if not Path(path).parent.is_dir():
-        return f"store: {path}: there is no such folder; `upgrade` makes the store"
-    return f"store: {path}: {reason}"
+    return f"store: {path}: {reason}" if path else f"store: {reason}"
 
 
 def load_toml(path: Path, model: type[T]) -> T:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from mmserver.http.settings import ConfigError, store_fault
+from mmserver.http.settings import ConfigError, missing_store, store_fault
 from mmserver.migration.cli_admin import register
 from mmserver.migration.cli_options import ConfigOption, JsonOption, fail, load
 from mmserver.migration.cli_store import add_commands
@@ -40,6 +40,8 @@ def run(config: ConfigOption) -> None:
         from mmserver.migration.service import serve
 
     loaded = load(config)
+    if missing := missing_store(loaded.store.url):
+        fail(1, missing)
     try:
         asyncio.run(serve(loaded, config))
     except ConfigError as exc:

@@ -43,11 +43,13 @@ def downgrade(
     """
     from mmserver.migration.errors import MigrationError
     from mmserver.migration.schema.upgrade import downgrade as downgrade_store
+    from mmserver.migration.store_backup import require_alone
 
     loaded = load(config)
     if not to.isdecimal():
         fail(2, f"--to: {to} is no schema; it is a number such as 0002")
     try:
+        require_alone(loaded.store.url)
         revision = downgrade_store(loaded.store.url, to)
     except (MigrationError, OSError) as exc:
         fail(1, f"store: {exc}")

@@ -72,6 +72,21 @@ def restore(url: str, backup: Path) -> str:
     return schema
 
 
+def require_alone(url: str) -> None:
+    """See that no server has the SQLite store at ``url`` open; of PostgreSQL nothing is known here.
+
+    Raises:
+        StoreUnavailable: one has, or it is no store.
+    """
+    try:
+        target = _file_of(url)
+    except NotSqlite:
+        return
+    if target.exists():
+        with closing(sqlite3.connect(target, timeout=ALONE_WITHIN_S)) as connection:
+            _require_alone(connection, target)
+
+
 def _file_of(url: str) -> Path:
     address = sqlalchemy.make_url(url)
     if address.get_backend_name() != "sqlite" or not address.database:

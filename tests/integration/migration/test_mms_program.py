@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -12,10 +13,15 @@ import pytest
 SQLITE = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 
 
-def test_run_refuses_a_store_that_was_not_upgraded(program: Any) -> None:
+def test_run_refuses_a_store_that_was_not_upgraded(program: Any, lab: Any) -> None:
     run = program.call("run")
     assert run.returncode == 1
-    assert run.stderr.splitlines()[-1] == ("error: schema none, wanted 0005: run `mmserver migration upgrade`")
+    wanted = "error: schema none, wanted 0005: run `mmserver migration upgrade`"
+    if lab.database.name == "sqlite":
+        path = lab.database.url.partition("///")[2]
+        wanted = f"error: store: {path}: there is no such file; `upgrade` makes the store"
+        assert not Path(path).exists()
+    assert run.stderr.splitlines()[-1] == wanted
     assert "Traceback" not in run.stderr
 
 

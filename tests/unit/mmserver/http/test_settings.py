@@ -14,6 +14,7 @@ from mmserver.http.settings import (
     Table,
     changed_settings,
     load_toml,
+    missing_store,
     store_fault,
 )
 
@@ -95,6 +96,17 @@ def test_what_changed_is_named_with_its_table() -> None:
 def test_a_store_that_cannot_be_used_is_named_without_a_secret(tmp_path: Path) -> None:
     url = f"sqlite+aiosqlite:///{tmp_path}/mms.sqlite"
     assert store_fault(url, "disk I/O error") == f"store: {tmp_path}/mms.sqlite: disk I/O error"
-    missing = store_fault(f"sqlite+aiosqlite:///{tmp_path}/none/mms.sqlite", "unable to open database file")
-    assert missing == f"store: {tmp_path}/none/mms.sqlite: there is no such folder; `upgrade` makes the store"
     assert store_fault("postgresql+psycopg://mms:SECRET@db/mms", "refused") == "store: refused"
+
+
+def test_a_store_that_is_not_there_is_told_before_a_server_makes_an_empty_file(tmp_path: Path) -> None:
+    here, nowhere = tmp_path / "mms.sqlite", tmp_path / "none/mms.sqlite"
+    assert missing_store(f"sqlite+aiosqlite:///{here}") == (
+        f"store: {here}: there is no such file; `upgrade` makes the store"
+    )
+    assert missing_store(f"sqlite+aiosqlite:///{nowhere}") == (
+        f"store: {nowhere}: there is no such folder; `upgrade` makes the store"
+    )
+    here.touch()
+    assert missing_store(f"sqlite+aiosqlite:///{here}") is None
+    assert missing_store("postgresql+psycopg://mms:SECRET@db/mms") is None

@@ -9,7 +9,7 @@ import pytest
 
 from mmserver.migration.errors import SchemaOutdated, StoreUnavailable
 from mmserver.migration.schema import HEAD
-from mmserver.migration.store_backup import NotSqlite, back_up, restore
+from mmserver.migration.store_backup import NotSqlite, back_up, require_alone, restore
 from mmserver.migration.store_life import BACKUP
 
 
@@ -39,6 +39,8 @@ async def test_a_store_that_a_server_has_open_is_not_restored_under_it(mms: Any,
     """It would tell its proxies of changes after a version that never was."""
     back_up(mms.config.store.url, tmp_path / "backup.sqlite")
     kept = await mms.allocated("a")
+    with pytest.raises(StoreUnavailable, match="is open: stop the server first"):
+        require_alone(mms.config.store.url)  # nor is its schema taken back
     with pytest.raises(StoreUnavailable, match="is open: stop the server first"):
         restore(mms.config.store.url, tmp_path / "backup.sqlite")
     assert (await mms.server.get(kept.handle)).handle == kept.handle
