@@ -12,6 +12,7 @@ from lab.answers import fail as _fail
 from lab.answers import need_root as _need_root
 from lab.answers import print_json as _print_json
 from lab.answers import say as _say
+from mmserver.version_option import add_version
 
 app = typer.Typer(
     help="Two IMS cores and all that migration needs, on this machine, each host in a network namespace.\n\n"
@@ -21,6 +22,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+add_version(app, "mclab")
 drill_app = typer.Typer(help="Long trials of the whole.", no_args_is_help=True)
 app.add_typer(drill_app, name="drill")
 app.add_typer(fault_cli.app, name="fault")

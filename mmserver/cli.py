@@ -6,6 +6,7 @@ from typing import Final
 import typer
 
 from mmserver.quick_imports import quick_imports
+from mmserver.version_option import add_version
 
 PARTS: Final = {"migration": "mmserver.migration.cli", "configuration": "mmserver.configuration.cli"}
 PASSED_ON: Final = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
@@ -18,6 +19,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+add_version(app, "mmserver")
 
 
 @app.command(context_settings=PASSED_ON, add_help_option=False)

@@ -19,6 +19,7 @@ LEAVES: Final = {
     "mmserver.messages":        ("pydantic", "mmserver.identity"),
     "mmserver.references":      (),
     "mmserver.quick_imports":   ("pydantic",),
+    "mmserver.version_option":  ("typer",),
     "diameter_proxy.diameter":  (),
     "ue_agent.aka":             ("cryptography",),
 }

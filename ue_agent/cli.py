@@ -12,6 +12,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from mmserver.version_option import add_version
 from ue_agent.config import UeConfig, load_config
 from ue_agent.errors import ConfigError, StoreError, UeError
 
@@ -22,6 +23,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+add_version(app, "ue-agent")
 
 ConfigFile = Annotated[Path, typer.Option("--config", help="The UE's TOML file.", metavar="FILE")]
 System = Annotated[str | None, typer.Option("--system", help="MC system; the primary one when not given.")]
