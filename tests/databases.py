@@ -136,8 +136,9 @@ class PostgreSql:
         raise AssertionError(f"no PostgreSQL: {''.join(said)}")
 
     def _url(self, database: str) -> str:
-        password, port = self.environment["PGPASSWORD"], self.environment["PGPORT"]
-        return f"postgresql+psycopg://postgres:{password}@localhost:{port}/{database}"
+        # pg_virtualenv's superuser is postgres for root, and has our own name for everybody else.
+        user, password, port = (self.environment[name] for name in ("PGUSER", "PGPASSWORD", "PGPORT"))
+        return f"postgresql+psycopg://{user}:{password}@localhost:{port}/{database}"
 
     def _command(self, statement: str) -> None:
         engine = sqlalchemy.create_engine(self._url("postgres"), isolation_level="AUTOCOMMIT", poolclass=NullPool)

@@ -60,7 +60,7 @@ class Server:
     def _copy(self, source: "PostgreSql | Server", *, is_stand_by: bool) -> None:
         follow = ["--write-recovery-conf"] if is_stand_by else []
         port = source.port if isinstance(source, Server) else self.environment["PGPORT"]
-        where = ["--host=127.0.0.1", f"--port={port}", "--username=postgres"]
+        where = ["--host=127.0.0.1", f"--port={port}", f"--username={self.environment['PGUSER']}"]
         self._run("pg_basebackup", "--checkpoint=fast", "--no-sync", *where, *follow, f"--pgdata={self._data}")
 
     @property

@@ -1,19 +1,9 @@
-"""What is done to a system in a scenario is a frozen value that says itself."""
-
-from dataclasses import is_dataclass
-from typing import get_args
-
-import pytest
+"""What is done to a system in a scenario: what a step means where the scenario does not say."""
 
 from lab.scenarios import system_steps
-from lab.scenarios.model import Step
-
-STEPS = [one for one in vars(system_steps).values() if getattr(one, "__module__", "") == system_steps.__name__]
 
 
-@pytest.mark.parametrize("kind", STEPS, ids=lambda kind: str(kind.__name__))
-def test_every_step_is_a_frozen_value_that_the_runner_knows(kind: type) -> None:
-    assert is_dataclass(kind)
-    assert kind.__dataclass_params__.frozen  # type: ignore[attr-defined]
-    assert kind.__doc__
-    assert kind in get_args(Step)
+def test_a_storm_lasts_until_each_has_registered_once_and_waits_as_long_as_sip_does() -> None:
+    """RFC 3261 §17.1.2.2: timer F, 32 s."""
+    step = system_steps.Storm("ue1", "migrated", rate=50.0)
+    assert (step.for_s, step.deregister, step.timeout_s) == (None, False, 32.0)
