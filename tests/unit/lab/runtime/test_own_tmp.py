@@ -1,5 +1,6 @@
 """A /tmp of its own: in a real mount namespace, what is kept is seen and what is left behind goes."""
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -9,7 +10,8 @@ from lab.runtime.own_tmp import litters, own_tmp
 
 
 def _in_it(kept: list[Path], script: str) -> str:
-    argv = ["unshare", "--mount", "sh", "-c", f"{own_tmp(kept)} && {script}"]
+    root = [] if os.geteuid() == 0 else ["--map-root-user"]
+    argv = ["unshare", *root, "--mount", "sh", "-c", f"{own_tmp(kept)} && {script}"]
     return subprocess.run(argv, check=True, capture_output=True, text=True, timeout=10).stdout
 
 
