@@ -25,9 +25,10 @@ def own_tmp(kept: Iterable[Path]) -> str:
     """Return shell commands, joined by ``&&``, that lay an empty /tmp over the machine's in this mount namespace.
 
     Folders of ``kept`` (absolute) that lie in the machine's /tmp are seen in the new one at the same place.
+    ``--no-mtab``, as the machine's list of mounts (/run/mount/utab) has no place for those of a namespace.
     """
     commands = [f"mount -t tmpfs -o mode=1777 tmpfs {STAGE}"]
     for folder in sorted({folder for folder in kept if folder.is_relative_to(TMP)}):
         source, place = shlex.quote(str(folder)), shlex.quote(str(STAGE / folder.relative_to(TMP)))
         commands += [f"mkdir -p {place}", f"mount --bind {source} {place}"]
-    return " && ".join([*commands, f"mount --move {STAGE} {TMP}"])
+    return " && ".join([*commands, f"mount --no-mtab --move {STAGE} {TMP}"])
