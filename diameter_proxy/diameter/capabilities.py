@@ -7,7 +7,7 @@ from diameter_proxy.diameter import dictionary as d
 from diameter_proxy.diameter.commands import CEA, CER, RELAY
 from diameter_proxy.diameter.errors import PermanentFailure
 from diameter_proxy.diameter.formats import IpAddress
-from diameter_proxy.diameter.grammar import check_command
+from diameter_proxy.diameter.grammar import check_avp_flags, check_command
 from diameter_proxy.diameter.message import Group, Message
 from diameter_proxy.diameter.result_codes import ResultCode
 from diameter_proxy.diameter.values import InbandSecurityId
@@ -66,7 +66,7 @@ def decode_capabilities(message: Message) -> Capabilities:
     """Return what a CER or CEA says; Host-IP-Address may be absent, for Kamailio forgets it now and then.
 
     Raises:
-        PermanentFailure: the message breaks its grammar, or an AVP its format.
+        AnswerableError: the message breaks its grammar, or an AVP its format.
     """
     command = CER if message.header.is_request else CEA
     check_command(message, command, may_lack=(d.HOST_IP_ADDRESS,))
@@ -110,6 +110,7 @@ def check_common(local: Capabilities, remote: Capabilities, *, is_secured: bool)
 
 def _vendor_specific(group: Group) -> tuple[int, int]:
     """Read one Vendor-Specific-Application-Id: one of Auth and Acct must be in it (RFC 6733 §6.11)."""
+    check_avp_flags(group)
     acct = group.get(d.ACCT_APPLICATION_ID)
     application = group.require(d.AUTH_APPLICATION_ID) if acct is None else acct
     return group.require(d.VENDOR_ID), application

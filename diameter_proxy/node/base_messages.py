@@ -75,6 +75,10 @@ class BaseMessages:
 def check_bits(octets: bytes) -> None:
     """Return when the R and E bits are not both set: no request is an error (RFC 6733 §3, §7.1.3).
 
+    Nothing else in the flags is refused.  Reserved bits are to be ignored (§3), so that 5013 is never due (§7.1.5); a T
+    is the sender's to know, and a P changes nothing where the message is never relayed (§5.3): freeDiameter and Erlang
+    take both in a CER.
+
     Raises:
         ProtocolFailure: INVALID_HDR_BITS (3008).
     """

@@ -14,6 +14,7 @@ import structlog
 from diameter_proxy.diameter import dictionary as d
 from diameter_proxy.diameter.commands import CX, LIR, SAR, UAR
 from diameter_proxy.diameter.errors import AnswerableError, FramingLost, PermanentFailure
+from diameter_proxy.diameter.grammar import check_avp_flags
 from diameter_proxy.diameter.message import Message, encode_answer, encode_failure
 from diameter_proxy.diameter.result_codes import ExperimentalResultCode as Experimental
 from diameter_proxy.diameter.result_codes import ResultCode
@@ -93,6 +94,7 @@ class CxServer:
     async def _answer(self, request: Message) -> bytes:
         if request.header.application_id != CX:
             return self._result(request, ResultCode.APPLICATION_UNSUPPORTED)
+        check_avp_flags(request)
         destination = request.get(d.DESTINATION_HOST)
         if destination is not None and destination.lower() != self._host:
             return self._result(request, ResultCode.UNABLE_TO_DELIVER)

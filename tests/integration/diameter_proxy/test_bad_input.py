@@ -99,6 +99,14 @@ async def test_an_unknown_mandatory_avp_of_a_cx_request_is_forwarded(live):
     await live.peer.works()
 
 
+@pytest.mark.parametrize("avp", ["00000116c000001000000000 00000001", "0000010d7f00000c61626364"], ids=["V", "M, P, r"])
+async def test_an_avp_of_a_cx_request_is_forwarded_whatever_its_flags_say(live, avp):
+    """RFC 6733 §4.1: not ours to judge; in a message for us the first one would be 3009 (§7.1.3)."""
+    answer = await live.peer.ask(live.peer.lir(bytes.fromhex(avp)))
+    assert answer.result() == (0, 2001)
+    assert bytes.fromhex(avp) in live.hss.got[0].octets
+
+
 async def test_an_unknown_mandatory_avp_of_a_dwr_is_5001(live):
     avps = [d.ORIGIN_HOST.encode(RAW), d.ORIGIN_REALM.encode(REALM), encode_avp(60_000, b"?")]
     answer = await live.peer.ask(encode_message(0x80, DWR, 0, 3, 3, avps))

@@ -4,8 +4,8 @@ import pytest
 
 from diameter_proxy.diameter import dictionary as d
 from diameter_proxy.diameter.commands import CER, DWR
-from diameter_proxy.diameter.errors import PermanentFailure
-from diameter_proxy.diameter.grammar import check_command
+from diameter_proxy.diameter.errors import AnswerableError, PermanentFailure, ProtocolFailure
+from diameter_proxy.diameter.grammar import check_avp_flags, check_command
 from diameter_proxy.diameter.message import Message, encode_request
 from diameter_proxy.diameter.wire import encode_avp
 
@@ -16,8 +16,8 @@ def dwr(*avps: bytes) -> Message:
     return Message.decode(encode_request(DWR, end_to_end=1, avps=avps))
 
 
-def refused(message: Message) -> PermanentFailure:
-    with pytest.raises(PermanentFailure) as error:
+def refused(message: Message, kind: type[AnswerableError] = PermanentFailure) -> AnswerableError:
+    with pytest.raises(kind) as error:
         check_command(message, DWR)
     return error.value
 
@@ -43,3 +43,12 @@ def test_second_of_what_may_be_there_once_is_5009_with_it() -> None:
     second = d.ORIGIN_STATE_ID.encode(2)
     error = refused(dwr(*ORIGIN, d.ORIGIN_STATE_ID.encode(1), second))
     assert (error.code, error.failed_avp) == (5009, second)
+
+
+def test_a_v_bit_with_vendor_0_is_3009_with_the_avp_as_it_came() -> None:
+    """RFC 6733 §4.1, §7.1.3; an AVP that is unknown or of a vendor is judged by its M bit alone."""
+    odd = bytes.fromhex("00000116 c0000010 00000000 00000001")
+    error = refused(dwr(*ORIGIN, odd), ProtocolFailure)
+    assert (error.code, error.failed_avp) == (3009, odd)
+    assert str(error) == "Origin-State-Id has the V bit, with vendor 0"
+    check_avp_flags(dwr(bytes.fromhex("0000ea60 8000000c 00000000"), encode_avp(278, b"1234", 10415)))

@@ -245,6 +245,13 @@ async def test_a_missing_avp_is_5005_and_named(mms: Any) -> None:
     assert answer.get(d.FAILED_AVP)
 
 
+async def test_an_avp_whose_v_bit_contradicts_its_definition_is_3009(mms: Any) -> None:
+    """RFC 6733 §7.1.3, for the messages that this server processes: User-Name is of no vendor."""
+    answer = await ask(mms, encode(LIR, bytes.fromhex("00000001 c0000010 00000000 75403100")))
+    assert (answer.result(), answer.header.is_error) == ((BASE, 3009), True)
+    assert answer.get(d.FAILED_AVP) is not None
+
+
 async def test_a_store_that_fails_is_3004(mms: Any, tmp_path: Any) -> None:
     binding = await mms.allocated()
     await mms.store.close()
