@@ -12,19 +12,21 @@ from typing import Any, NoReturn
 import typer
 
 from lab.commands.errors import Failure, Misuse
+from lab.interruption import Told, exit_status
 
 
 @contextmanager
 def errors(interrupted: str = "interrupted") -> Iterator[None]:
-    """One line of error, exit 1 or 2, no traceback; ``interrupted`` is what to say after Ctrl-C."""
+    """One line of error, exit 1, 2, or 130 after Ctrl-C, no traceback; ``interrupted`` is what to say then."""
     try:
         yield
     except Misuse as exc:
         fail(str(exc), 2)
     except Failure as exc:
         fail(str(exc), 1)
-    except KeyboardInterrupt:
-        fail(interrupted, 1)
+    except KeyboardInterrupt as exc:
+        say(f"error: {interrupted}")
+        raise Told(exit_status(exc)) from None
 
 
 def need_root() -> None:

@@ -12,6 +12,7 @@ from lab.answers import fail as _fail
 from lab.answers import need_root as _need_root
 from lab.answers import print_json as _print_json
 from lab.answers import say as _say
+from lab.interruption import Told, exit_status
 from mmserver.version_option import add_version
 
 app = typer.Typer(
@@ -33,8 +34,9 @@ TopologyFile = Annotated[Path | None, typer.Option("--topology", help="Another t
 Runtime = Annotated[str, typer.Option("--runtime", help="netns: namespaces of this machine; containers: podman.")]
 
 LAB_DOWN = "interrupted; the lab is down"
+HALF_DOWN = "interrupted; mclab down takes the rest down"
 INTERRUPTED = 130
-"""typer's exit status after a Ctrl-C that no command took, without a word."""
+"""typer's exit status after a signal that no command took, without a word."""
 
 
 @app.command()
@@ -81,7 +83,7 @@ def down(
     from lab.commands.labs import down as take_down
 
     _need_root()
-    with _errors():
+    with _errors(HALF_DOWN):
         gone = take_down(lab, every=every, say=_say)
     if as_json:
         _print_json({"down": gone})
@@ -426,11 +428,21 @@ def main() -> None:
     """Run the command line; Ctrl-C while a command still loads is one line too."""
     try:
         app(prog_name="mclab")
+    except Told:
+        raise
     except SystemExit as exc:
         if exc.code != INTERRUPTED:
             raise
         _say("error: interrupted")
-        raise SystemExit(1) from None
+        raise SystemExit(_status_of(exc)) from None
+
+
+def _status_of(ending: BaseException) -> int:
+    """Return the exit status of a signal that typer took."""
+    cause: BaseException | None = ending
+    while cause is not None and not isinstance(cause, KeyboardInterrupt):
+        cause = cause.__context__
+    return exit_status(cause or KeyboardInterrupt())
 
 
 def _need_runtime(runtime: str) -> None:

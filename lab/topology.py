@@ -15,6 +15,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from lab.load.crowd import Crowd, Member, Place, members
+from lab.topology_rules import KEY_PATTERN, NAME_PATTERN, PLMN_PATTERN, check_topology_rules, refusal_of
 from mmserver.identity import SipIdentities, parse_domain, parse_impi, parse_impu, parse_sip_identities
 
 DEFAULT_FILE: Final = Path(__file__).with_name("topology.toml")
@@ -24,8 +25,8 @@ ADDED: Final = {"mcs": 7, "edge": 8, "dra": 9, "probe": 19, "mms2": 20}
 """Hosts that a system has only where its settings say so, and the last octet of their address."""
 
 Setting = str | int | float | bool | tuple["Setting", ...] | list[Any] | dict[str, Any]
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]{0,7}$")]
-Key = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$", repr=False)]
+Name = Annotated[str, Field(pattern=NAME_PATTERN)]
+Key = Annotated[str, Field(pattern=KEY_PATTERN, repr=False)]
 Octet = Annotated[int, Field(ge=1, le=254)]
 Domain = Annotated[str, AfterValidator(parse_domain)]
 McServiceIds = Annotated[tuple[str, ...], Field(min_length=1)]
@@ -107,7 +108,7 @@ class System(Table):
 
     network: IPv4Network
     home_domain: Domain
-    plmn: Annotated[str, Field(pattern=r"^[0-9]{5,6}$")]
+    plmn: Annotated[str, Field(pattern=PLMN_PATTERN)]
     lent_prefix: Annotated[str, Field(pattern=r"^[a-z0-9\-]{1,32}$")] = "mig-"
     service_area: ServiceArea = ServiceArea()
     agreements: dict[Name, Agreement] = {}
@@ -206,44 +207,8 @@ class Topology(Table):
 
     @model_validator(mode="after")
     def _references_hold(self) -> Self:
-        for name, user in self.users.items():
-            if user.system not in self.systems:
-                raise ValueError(f"users.{name}.system: no system {user.system}")
-        for name, ue in self.ues.items():
-            for field, owner in (("user", ue.user), ("isim_of", ue.isim_of or ue.user)):
-                if owner not in self.users:
-                    raise ValueError(f"ues.{name}.{field}: no user {owner}")
-        if self.crowd is not None and not {self.crowd.home, self.crowd.partner} <= set(self.systems):
-            raise ValueError("crowd: home and partner are systems of the lab")
-        octets = [*self.roles.values(), *ADDED.values(), *(ue.octet for ue in self.ues.values())]
-        doubled = sorted({octet for octet in octets if octets.count(octet) > 1})
-        if doubled:
-            raise ValueError(f"octet {doubled[0]} stands twice in roles and ues")
-        for name, system in self.systems.items():
-            if unknown := sorted({*system.elsewhere, *system.names} - {*self.roles, *ADDED}):
-                raise ValueError(f"systems.{name}: no role {unknown[0]}; there are {', '.join(self.roles)}")
-        self._no_network_twice()
-        self._no_isim_twice()
+        check_topology_rules(self, ADDED)
         return self
-
-    def _no_network_twice(self) -> None:
-        before: dict[str, IPv4Network] = {}
-        for name, system in self.systems.items():
-            for other, network in before.items():
-                if network.overlaps(system.network):
-                    raise ValueError(f"systems.{name}.network: {system.network} overlaps {network} of {other}")
-            if system.network.prefixlen != 24:
-                raise ValueError(f"systems.{name}.network: {system.network}: wanted 24 bits, as 10.77.1.0/24")
-            before[name] = system.network
-
-    def _no_isim_twice(self) -> None:
-        """An HSS knows one subscriber by an IMPI; two users may share a UE (``isim_of``), not an ISIM of their own."""
-        owners: dict[str, str] = {}
-        for name, user in self.users.items():
-            private = user.isim.private_user_identity
-            if private in owners:
-                raise ValueError(f"users.{name}.isim: {private} is that of {owners[private]} already")
-            owners[private] = name
 
     # --- who is where ---------------------------------------------------------------------------------------
 
@@ -323,7 +288,7 @@ class Topology(Table):
         """
         for name in ues or ():
             if name not in self.ues:
-                raise TopologyError(f"no UE {name}; there are {', '.join(self.ues)}")
+                raise TopologyError(f"no UE {name}; there are {', '.join(self.ues) or 'none'}")
         for name in systems:
             if name not in self.systems:
                 raise TopologyError(f"no system {name}; there are {', '.join(self.systems)}")
@@ -349,7 +314,9 @@ def load_topology(path: Path = DEFAULT_FILE, settings: Mapping[str, Setting] | N
         raw = tomllib.loads(path.read_text())
     except OSError as exc:
         raise TopologyError(f"{path}: {exc.strerror}") from exc
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as exc:
+    except UnicodeDecodeError as exc:
+        raise TopologyError(f"{path.name}: octet {exc.start} is no UTF-8; save the file as UTF-8") from exc
+    except (tomllib.TOMLDecodeError, RecursionError) as exc:
         raise TopologyError(f"{path.name}: {exc}") from exc
     return parse_topology(raw, settings or {}, source=path.name)
 
@@ -366,10 +333,7 @@ def parse_topology(raw: Mapping[str, Any], settings: Mapping[str, Setting], sour
     try:
         return Topology.model_validate(tables)
     except ValidationError as exc:
-        first = exc.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        reason = str(first["msg"]).removeprefix("Value error, ")
-        raise TopologyError(f"{source}: {where}: {reason}" if where else f"{source}: {reason}") from exc
+        raise TopologyError(f"{source}: {refusal_of(exc, Topology)}") from exc
 
 
 def _lay(tables: dict[str, Any], path: str, value: Setting) -> None:

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final, Self
 from pydantic import Field, ValidationError, model_validator
 
 from lab.topology import Domain, Name, Setting, Table, Uplink
+from lab.topology_rules import refusal_of
 
 LAB_SYSTEM: Final = "mc1"
 """The complete system of the lab's own at the other side."""
@@ -108,10 +109,7 @@ def load_attachment(path: Path) -> Attachment:
     try:
         return Attachment.model_validate(raw)
     except ValidationError as exc:
-        first = exc.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        reason = str(first["msg"]).removeprefix("Value error, ")
-        raise AttachError(": ".join(filter(None, (path.name, where, reason)))) from exc
+        raise AttachError(f"{path.name}: {refusal_of(exc, Attachment)}") from exc
 
 
 def settings_of(attachment: Attachment, ue: str) -> dict[str, Setting]:

@@ -10,7 +10,7 @@ from lab.attach.preflight import PreflightFinding
 from lab.commands.errors import Failure, Misuse
 from lab.commands.outcome import RunOutcome
 from lab.commands.progress import Say, show_event
-from lab.commands.starting import start_supervisor, supervisor_log, supervisor_options
+from lab.commands.starting import supervised, supervisor_log, supervisor_options
 from lab.run_directory import RunDirectory, new_lab_id, new_run_path
 from lab.scenarios.orders import AttachOrder
 
@@ -54,18 +54,15 @@ def attach(file: Path, directory: Path | None, say: Say, *, check: bool, show: b
     outcome = AttachOutcome(RunOutcome("attach", (directory or new_run_path("attach", lab_id)).absolute()), check)
     order = AttachOrder(kind="attach", file=file.absolute(), check=check)
     run = outcome.run.run
-    supervisor = start_supervisor(
-        [*supervisor_options(lab_id, run, None), "--order", order.model_dump_json()], run, tied=True
-    )
-    say(f"attach: {run}")
+    options = [*supervisor_options(lab_id, run, None), "--order", order.model_dump_json()]
     completed = False
     try:
-        for event in supervisor.events():
-            completed |= event["event"] == "completed"
-            _take(event, outcome, say, show=show)
+        with supervised(options, run, say) as supervisor:
+            say(f"attach: {run}")
+            for event in supervisor.events():
+                completed |= event["event"] == "completed"
+                _take(event, outcome, say, show=show)
     finally:
-        supervisor.let_go()
-        supervisor.end()
         RunDirectory(run).give_to_caller()
     if not completed and not outcome.run.reason:
         outcome.run.reason = supervisor_log(run)

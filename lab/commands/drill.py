@@ -11,7 +11,7 @@ from typing import Any, Final
 from lab.commands.errors import Failure
 from lab.commands.outcome import RunOutcome
 from lab.commands.progress import Say, show_event
-from lab.commands.starting import start_supervisor, supervisor_log, supervisor_options
+from lab.commands.starting import supervised, supervisor_log, supervisor_options
 from lab.evidence.report import Report, Verdict
 from lab.run_directory import RunDirectory, new_lab_id, new_run_path
 from lab.scenarios.chaos import ChaosRun
@@ -104,24 +104,22 @@ def _live(order: ChaosOrder, directory: Path | None, say: Say) -> LabLife:
     run = directory / f"runs-{order.first}-{order.last}" if directory else new_run_path("chaos", lab_id)
     life = LabLife(run.absolute())
     options = [*supervisor_options(lab_id, life.directory, None), "--order", order.model_dump_json()]
-    supervisor = start_supervisor(options, life.directory, tied=True)
-    say(f"runs {order.first} to {order.last}: {life.directory}")
     completed = False
     try:
-        for event in supervisor.events():
-            if event["event"] == "chaos.run":
-                life.runs.append(ChaosRun.from_json(event["run"]))
-                say(life.runs[-1].line())
-            elif event["event"] == "failed":
-                life.faults.append(event["reason"].splitlines()[0])
-            elif event["event"] == "completed":  # the capture is whole: it is judged while the lab goes down
-                completed = True
-                life.faults += _leaks(life.directory)
-            elif event["event"] in SHOWN_EVENTS:
-                show_event(event, say)
+        with supervised(options, life.directory, say) as supervisor:
+            say(f"runs {order.first} to {order.last}: {life.directory}")
+            for event in supervisor.events():
+                if event["event"] == "chaos.run":
+                    life.runs.append(ChaosRun.from_json(event["run"]))
+                    say(life.runs[-1].line())
+                elif event["event"] == "failed":
+                    life.faults.append(event["reason"].splitlines()[0])
+                elif event["event"] == "completed":  # the capture is whole: it is judged while the lab goes down
+                    completed = True
+                    life.faults += _leaks(life.directory)
+                elif event["event"] in SHOWN_EVENTS:
+                    show_event(event, say)
     finally:
-        supervisor.let_go()
-        supervisor.end()
         RunDirectory(life.directory).give_to_caller()
     if not completed and not life.faults:
         life.faults.append(supervisor_log(life.directory).splitlines()[-1])

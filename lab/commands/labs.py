@@ -1,8 +1,6 @@
 """Labs that live: brought up, asked, changed, taken down."""
 
-import asyncio
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +9,10 @@ from lab.commands.progress import Say, show_event
 from lab.commands.starting import (
     check_topology,
     prepare_runtime,
-    start_supervisor,
+    supervised,
     supervisor_log,
     supervisor_options,
 )
-from lab.render.files import SOCKETS
 from lab.run_directory import new_lab_id, new_run_path
 from lab.runtime.marks import lab_ids, namespaces_of
 from lab.supervisor import client
@@ -39,21 +36,14 @@ def up(
     options = supervisor_options(lab_id, run, topology, runtime)
     for system in systems:
         options += ["--system", system]
-    supervisor = start_supervisor(options, run, tied=False)
-    try:
+    with supervised(options, run, say) as supervisor:
         for event in supervisor.events():
             show_event(event, say)
             if event["event"] == "failed":
-                supervisor.end()
                 raise Failure(event["reason"])
             if event["event"] == "kept":
-                supervisor.let_go()
+                supervisor.stay()
                 return {"lab": lab_id, "run": str(run)}
-    except KeyboardInterrupt:
-        say("interrupted: taking the lab down")
-        supervisor.interrupt()
-        raise
-    supervisor.end()
     raise Failure(supervisor_log(run))
 
 
@@ -150,24 +140,9 @@ def _take_down(lab_id: str, say: Say) -> None:
         elif not namespaces_of(lab_id):
             return
     say(f"lab {lab_id}: its supervisor is dead, removing what it left")
-    from lab import traces
-    from lab.runtime.engine import remove_containers
-    from lab.runtime.netns import remove_lab
-    from lab.runtime.runtime import RuntimeFailure
+    from lab.commands.removal import remove_what_is_left
 
-    async def remove() -> None:
-        await remove_containers(lab_id)
-        await remove_lab(lab_id)
-
-    try:
-        asyncio.run(remove())
-    except RuntimeFailure as exc:
-        raise Failure(str(exc)) from exc
-    for left in traces.processes_of_lab(lab_id):
-        client.end_for_good(left)
-    shutil.rmtree(SOCKETS / lab_id, ignore_errors=True)
-    if SOCKETS.is_dir() and not any(SOCKETS.iterdir()):
-        SOCKETS.rmdir()
+    remove_what_is_left(lab_id)
 
 
 def _json_or_text(text: str) -> Any:

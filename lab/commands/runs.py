@@ -12,7 +12,7 @@ from lab.commands.progress import Say, show_event
 from lab.commands.starting import (
     check_topology,
     prepare_runtime,
-    start_supervisor,
+    supervised,
     supervisor_log,
     supervisor_options,
 )
@@ -111,10 +111,10 @@ def _live(outcome: RunOutcome, lab_id: str, order: RunOrder, say: Say, *, show: 
     """Have a supervisor run the scenario, judge the run, and return whether the lab was kept."""
     options = [*supervisor_options(lab_id, outcome.run, order.topology, order.runtime)]
     options += ["--scenario", outcome.scenario]
-    supervisor = start_supervisor([*options, *(["--keep"] if order.keep else [])], outcome.run, tied=not order.keep)
-    say(f"{outcome.scenario}: {outcome.run}")
+    options += ["--keep"] if order.keep else []
     kept = came_up = judged = False
-    try:
+    with supervised(options, outcome.run, say) as supervisor:
+        say(f"{outcome.scenario}: {outcome.run}")
         for event in supervisor.events():
             show_event(event, say)
             came_up |= event["event"] == "lab.up"
@@ -126,14 +126,11 @@ def _live(outcome: RunOutcome, lab_id: str, order: RunOrder, say: Say, *, show: 
                 judged = True
             if event["event"] == "capture.stopping":  # nobody waits for a processor now
                 importlib.import_module(_JUDGE)
-            kept |= event["event"] == "kept"
-    except KeyboardInterrupt:
-        say("interrupted: taking the lab down")
-        supervisor.interrupt()  # one that is to be kept is not tied to us
-        raise
-    finally:
-        supervisor.let_go()
-        ended = 0 if kept else supervisor.end()
+            if event["event"] == "kept":
+                kept = True
+                supervisor.stay()
+                break
+    ended = supervisor.exit_status
     if ended and not outcome.reason:
         outcome.reason = supervisor_log(outcome.run)
     if came_up and not judged:

@@ -1,5 +1,7 @@
 """A supervisor started for a lab of its own, in a run directory of its own."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -49,19 +51,51 @@ def supervisor_options(lab_id: str, run: Path, topology: Path | None, runtime: s
     return [*options, "--topology", str(topology.absolute())] if topology else options
 
 
-def start_supervisor(options: list[str], run: Path, *, tied: bool) -> Supervisor:
-    """Start it; ``tied`` takes the lab down when we are gone.
+@contextmanager
+def supervised(options: list[str], run: Path, say: Say) -> Iterator[Supervisor]:
+    """Yield a supervisor that has just started; its lab is down afterwards, however that comes, unless it is to stay.
 
     Raises:
         Misuse: the run directory has something in it, or cannot be made.
+        Failure: the lab's supervisor hung, and what it left cannot be removed.
     """
+    supervisor = _start(options, run)
+    try:
+        yield supervisor
+    except KeyboardInterrupt:
+        say("interrupted: taking the lab down")
+        raise
+    finally:
+        if not supervisor.is_to_stay:
+            _end(supervisor)
+        if supervisor.was_killed:
+            _remove_rest(options[options.index("--lab-id") + 1], say)
+
+
+def _end(supervisor: Supervisor) -> None:
+    supervisor.let_go()
+    try:
+        supervisor.end()
+    except KeyboardInterrupt:  # the first one only now: the lab goes down all the same, and is waited for
+        supervisor.end()
+        raise
+
+
+def _start(options: list[str], run: Path) -> Supervisor:
     if run.is_dir() and any(run.iterdir()):
         raise Misuse(f"{run}: not empty; a run has a directory of its own")
     try:
         (run / "log").mkdir(parents=True, exist_ok=True)
     except OSError as exc:
         raise Misuse(f"{run}: {exc.strerror}") from exc
-    return Supervisor(options, run / "log" / "supervisor.log", tied=tied)
+    return Supervisor(options, run / "log" / "supervisor.log")
+
+
+def _remove_rest(lab_id: str, say: Say) -> None:
+    from lab.commands.removal import remove_what_is_left
+
+    say(f"lab {lab_id}: its supervisor hung and was killed, removing what it left")
+    remove_what_is_left(lab_id)
 
 
 def supervisor_log(run: Path) -> str:

@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from lab.commands.progress import Say, show_event
-from lab.commands.starting import check_topology, start_supervisor, supervisor_log, supervisor_options
+from lab.commands.starting import check_topology, supervised, supervisor_log, supervisor_options
 from lab.evidence.capture import RAW
 from lab.evidence.dissect import DissectionFailed
 from lab.evidence.wire_registrations import WireRegistrations, read_registrations
@@ -65,18 +65,15 @@ def storm(order: StormOrder, topology: Path | None, directory: Path | None, say:
     lab_id = new_lab_id()
     outcome = StormOutcome((directory or new_run_path("storm", lab_id)).absolute())
     options = [*supervisor_options(lab_id, outcome.run, topology), "--order", order.model_dump_json()]
-    supervisor = start_supervisor(options, outcome.run, tied=True)
-    say(f"storm: {outcome.run}")
     bars = _Bars(Console(stderr=True))
     completed = False
     try:
-        with bars.progress:
+        with supervised(options, outcome.run, say) as supervisor, bars.progress:
+            say(f"storm: {outcome.run}")
             for event in supervisor.events():
                 _take(event, outcome, bars, say)
                 completed |= event["event"] == "completed"
     finally:
-        supervisor.let_go()
-        supervisor.end()
         RunDirectory(outcome.run).give_to_caller()
     if not completed and not outcome.reason:
         outcome.reason = supervisor_log(outcome.run)

@@ -7,7 +7,6 @@ Desktop (``rdpmt``).
 
 import json
 import os
-import signal
 import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -33,8 +32,15 @@ class DissectionFailed(Exception):
     """tshark is missing, or could not read the capture."""
 
 
-def stream_tshark(capture: Path, *arguments: str, config: Path | None = None) -> Iterator[str]:
-    """Yield tshark's standard output on ``capture`` line by line, while it works.
+Tsharks = list["subprocess.Popen[str]"]
+
+
+def stream_tshark(
+    capture: Path, *arguments: str, config: Path | None = None, begun: Tsharks | None = None
+) -> Iterator[str]:
+    """Yield tshark's standard output on ``capture`` line by line, while it works; ``begun`` takes its process.
+
+    It is ended where nobody wants the rest.
 
     Raises:
         DissectionFailed: there is no such file, tshark is missing, or cannot read it.
@@ -50,14 +56,16 @@ def stream_tshark(capture: Path, *arguments: str, config: Path | None = None) ->
             )  # fmt: skip
         except FileNotFoundError:
             raise DissectionFailed("tshark is not installed: run make set-up") from None
+        if begun is not None:
+            begun.append(process)
         with process:
             assert process.stdout is not None
             try:
                 yield from process.stdout
-            finally:
-                if process.poll() is None and not process.stdout.closed:
-                    process.stdout.close()
-        if process.returncode not in (0, -signal.SIGPIPE):
+            except BaseException:
+                process.kill()
+                raise
+        if process.returncode != 0:
             said.seek(0)
             lines = [line.strip() for line in said if not line.startswith("Running as user")]
             raise DissectionFailed(f"tshark cannot read {capture}: {lines[-1] if lines else 'no reason given'}")
@@ -72,10 +80,16 @@ def dissect(capture: Path, *, key_log: Path | None = None, config: Path | None =
     if not capture.is_file():
         raise DissectionFailed(f"{capture}: no such capture")
     keys = ("-o", f"tls.keylog_file:{key_log}") if key_log else ()
+    begun: Tsharks = []
     with ThreadPoolExecutor(1) as beside:  # two passes that know nothing of each other
-        reading = beside.submit(_read_frames, capture)
-        messages = read_packets(stream_packets(capture, *keys, "-Y", _FILTER, "-J", _LAYERS, config=config))
-        payloads, broken = reading.result()
+        reading = beside.submit(_read_frames, capture, begun)
+        try:
+            messages = read_packets(stream_packets(capture, *keys, "-Y", _FILTER, "-J", _LAYERS, config=config))
+            payloads, broken = reading.result()
+        except BaseException:  # Ctrl-C, or one pass has failed: nobody wants what the other still reads
+            for process in begun:
+                process.kill()
+            raise
     if not payloads:
         raise DissectionFailed(f"{capture}: there is no frame with TCP or UDP in it")
     return replace(messages, payloads=tuple(payloads), broken=tuple(broken))
@@ -111,7 +125,7 @@ def _objects(lines: Iterable[str]) -> Iterator[str]:
         yield "".join(part)
 
 
-def _read_frames(capture: Path) -> tuple[list[Payload], list[Frame]]:
+def _read_frames(capture: Path, begun: Tsharks) -> tuple[list[Payload], list[Frame]]:
     """Return what each frame carried, octet for octet, and the frames that ended or refused a connection.
 
     Raises:
@@ -122,7 +136,7 @@ def _read_frames(capture: Path) -> tuple[list[Payload], list[Frame]]:
     payloads: list[Payload] = []
     broken: list[Frame] = []
     octets = 0
-    for line in stream_tshark(capture, "-Y", wanted, "-T", "fields", "-E", "occurrence=f", *fields):
+    for line in stream_tshark(capture, "-Y", wanted, "-T", "fields", "-E", "occurrence=f", *fields, begun=begun):
         for payload in read_payloads((line,)):
             payloads.append(payload)
             octets += len(payload.octets)

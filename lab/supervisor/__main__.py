@@ -1,7 +1,7 @@
 """The supervisor of one lab, a process of its own: brings it up, runs a scenario in it, answers, takes it down.
 
 Standard output tells what happens, one JSON object a line.  Tied to whoever started it, it takes the lab down when its
-standard input ends; otherwise it serves its Unix socket until told to go ``down`` or ended by a signal.
+standard input ends; told ``stay`` there, it serves its Unix socket until told to go ``down`` or ended by a signal.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from lab.scenarios.model import Scenario
 from lab.scenarios.orders import scenario_of_order
 from lab.scenarios.record import environment, run_facts
 from lab.scenarios.runner import Runner, StepFailed
-from lab.supervisor.control import ControlServer
+from lab.supervisor.control import STAY, ControlServer
 from lab.supervisor.lab import Lab, UpFailed
 from lab.supervisor.timeline import Timeline
 from lab.topology import DEFAULT_FILE, Topology, TopologyError, load_topology
@@ -57,7 +57,7 @@ async def _supervise(options: argparse.Namespace, scenario: Scenario, topology: 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     work = asyncio.create_task(_work(options, scenario, lab, stop))
-    stopping = asyncio.create_task(_stopped(options, stop))
+    stopping = asyncio.create_task(_stopped(stop))
     try:
         await asyncio.wait([work, stopping], return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -118,16 +118,15 @@ async def _run_scenario(scenario: Scenario, lab: Lab, facts: dict[str, Any]) -> 
     return 0
 
 
-async def _stopped(options: argparse.Namespace, stop: asyncio.Event) -> None:
-    """Return when a signal came, or when whoever started us has gone."""
-    if not options.tied:
-        await stop.wait()
-        return
+async def _stopped(stop: asyncio.Event) -> None:
+    """Return when a signal came, or when whoever started us has gone without a word that we are to stay."""
     reader = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     gone = asyncio.create_task(reader.read())
     told = asyncio.create_task(stop.wait())
-    await asyncio.wait([gone, told], return_when=asyncio.FIRST_COMPLETED)
+    done, _ = await asyncio.wait([gone, told], return_when=asyncio.FIRST_COMPLETED)
+    if gone in done and gone.result() == STAY:
+        await stop.wait()
     for task in (gone, told):
         task.cancel()
 
@@ -156,7 +155,6 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--scenario", default="")
     parser.add_argument("--order", default="", help="a storm or a drill as JSON, in place of a scenario")
     parser.add_argument("--keep", action="store_true", help="stay up when the scenario is through")
-    parser.add_argument("--tied", action="store_true", help="take the lab down when standard input ends")
     return parser.parse_args()
 
 

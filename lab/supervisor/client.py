@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from lab.render.files import SOCKETS
-from lab.supervisor.control import SOCKET_NAME
+from lab.supervisor.control import SOCKET_NAME, STAY
 
 CONNECT_S: Final = 2.0
 ANSWER_S: Final = 40.0
@@ -27,12 +27,14 @@ class NoSupervisor(RuntimeError):
 class Supervisor:
     """A supervisor that we started and listen to."""
 
-    def __init__(self, options: Sequence[str], log: Path, *, tied: bool) -> None:
-        """Start it; ``tied`` takes the lab down when we are gone, however that comes."""
+    def __init__(self, options: Sequence[str], log: Path) -> None:
+        """Start it: it takes the lab down when we are gone, however that comes, unless it was told to ``stay``."""
+        self.is_to_stay = self.was_killed = False
+        self.exit_status = 0
         with log.open("ab") as stderr:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "lab.supervisor", *options, *(["--tied"] if tied else [])],
-                stdin=subprocess.PIPE if tied else subprocess.DEVNULL,
+                [sys.executable, "-P", "-m", "lab.supervisor", *options],
+                stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
                 start_new_session=True,
@@ -50,20 +52,26 @@ class Supervisor:
         if self._process.stdout is not None:
             self._process.stdout.close()
 
-    def interrupt(self) -> int:
-        """Have it take the lab down, however far it has come, wait for it, and return its exit status."""
-        self._process.send_signal(signal.SIGTERM)
-        return self.end()
+    def stay(self) -> None:
+        """Have it stay when we are gone."""
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write(STAY)
+            self._process.stdin.close()
+        self.is_to_stay = True
+        self.let_go()
 
-    def end(self) -> int:
-        """Take the lab down, wait for it, and return its exit status."""
-        if self._process.stdin is not None:
+    def end(self) -> None:
+        """Take the lab down, however far it has come, and wait for it; kill one that hangs."""
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
             self._process.stdin.close()
         try:
-            return self._process.wait(DOWN_S)
+            self.exit_status = self._process.wait(DOWN_S)
         except subprocess.TimeoutExpired:
+            self.was_killed = True
             self._process.kill()
-            return self._process.wait()
+            self.exit_status = self._process.wait()
 
 
 def ask(lab_id: str, request: dict[str, Any]) -> dict[str, Any]:

@@ -23,6 +23,8 @@ from lab.supervisor.lab import Lab
 from lab.supervisor.process import ProgramFailure
 
 SOCKET_NAME: Final = "supervisor"
+STAY: Final = b"stay\n"
+"""What a supervisor is told on its standard input, and nothing else, where the lab is to outlive whoever started it."""
 LINE_OCTETS_MAX: Final = 1 << 20
 UE_ANSWER_S: Final = 30.0
 

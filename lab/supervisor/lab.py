@@ -78,7 +78,7 @@ class Lab:
         try:
             programs = await asyncio.to_thread(_rendered, self.topology, self.files)
         finally:
-            await creating
+            await _to_its_end(creating)
         self.timeline.note("hosts.made", hosts=len(self.topology.hosts()))
         self._capture = Dumpcap(self.topology, self.runtime, self.files.run.raw_capture, self.files.lab_id)
         await self._capture.start()
@@ -227,6 +227,15 @@ class Lab:
     def _ended(self, process: HostProcess) -> None:
         self.unexpected.append(f"{process.host} ended with {process.exit_status}")
         self.timeline.note("program.ended", host=process.host, status=process.exit_status)
+
+
+async def _to_its_end(creating: "asyncio.Task[None]") -> None:
+    """Wait for it although we are to end: what comes into being after the removal would stay for ever."""
+    try:
+        await asyncio.shield(creating)
+    except asyncio.CancelledError:
+        await asyncio.wait([creating])
+        raise
 
 
 def _tools(runtime: Runtime, topology: Topology) -> tuple[str, ...]:

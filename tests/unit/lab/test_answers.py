@@ -1,12 +1,14 @@
-"""Errors of commands are one line and an exit status; results go to standard output."""
+"""Errors of commands are one line and an exit status, signals too; results go to standard output."""
 
 import json
+import signal
 
 import pytest
 import typer
 
 from lab.answers import errors, print_json
 from lab.commands.errors import Failure, Misuse
+from lab.interruption import Interrupted, Told
 
 
 @pytest.mark.parametrize(
@@ -14,7 +16,6 @@ from lab.commands.errors import Failure, Misuse
     [
         (Misuse("no such lab"), 2, "error: no such lab\n"),
         (Failure("it did not come up"), 1, "error: it did not come up\n"),
-        (KeyboardInterrupt(), 1, "error: interrupted\n"),
     ],
 )
 def test_a_failure_is_one_line_and_its_status(
@@ -27,8 +28,9 @@ def test_a_failure_is_one_line_and_its_status(
 
 
 def test_what_was_interrupted_says_what_is_left(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(typer.Exit), errors("interrupted; the lab is down"):
-        raise KeyboardInterrupt
+    with pytest.raises(Told) as ended, errors("interrupted; the lab is down"):
+        raise Interrupted(signal.SIGTERM)
+    assert ended.value.code == 143
     assert capsys.readouterr().err == "error: interrupted; the lab is down\n"
 
 

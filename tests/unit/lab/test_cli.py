@@ -76,4 +76,4 @@ def test_ctrl_c_before_a_command_does_anything_is_one_line(
             cli.main()
     finally:
         cli.app.registered_commands.pop()
-    assert (ended.value.code, capsys.readouterr().err.strip()) == (1, "error: interrupted")
+    assert (ended.value.code, capsys.readouterr().err.strip()) == (130, "error: interrupted")

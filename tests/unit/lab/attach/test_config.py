@@ -39,8 +39,8 @@ def test_the_core_is_a_system_whose_cscfs_and_hss_are_elsewhere(tmp_path: Path) 
     ("old", "new", "said"),
     [
         ('name = "visited"', 'name = "mc1"', "core.name: mc1 is the lab's own system; take another name"),
-        ('plmn = "99970"', 'plmn = "99970"\ncolour = "red"', "core.colour: Extra inputs are not permitted"),
-        ('plmn = "99970"', "", "core.plmn: Field required"),
+        ('plmn = "99970"', 'plmn = "99970"\ncolour = "red"', "core.colour: no such setting; there are name, "),
+        ('plmn = "99970"', "", "core.plmn: missing"),
         ('mms = "10.99.9.203"', "", "ours: mms missing: each needs a free address of core.network"),
         ('mms = "10.99.9.203"', 'mms = "10.99.8.203"', "ours.mms: 10.99.8.203 is not in core.network 10.99.9.0/24"),
         ('mms = "10.99.9.203"', 'mms = "10.99.9.113"', "ours.mms: 10.99.9.113 is that of core.hss.address already"),

@@ -8,7 +8,7 @@ from lab.commands.errors import Failure, Misuse
 from lab.commands.starting import (
     check_topology,
     prepare_runtime,
-    start_supervisor,
+    supervised,
     supervisor_log,
     supervisor_options,
 )
@@ -39,8 +39,22 @@ def test_containers_without_an_engine_fail_before_a_lab_is_begun(
 
 def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(Misuse, match="file/run: Not a directory"):
-        start_supervisor([], tmp_path / "file" / "run", tied=True)
+    with (
+        pytest.raises(Misuse, match="file/run: Not a directory"),
+        supervised([], tmp_path / "file" / "run", lambda _: None),
+    ):
+        raise AssertionError("it was started")
+
+
+def test_ctrl_c_takes_the_lab_down_and_says_so_first(tmp_path: Path) -> None:
+    """The supervisor is a real one, with a topology that it refuses: it ends by itself, and is waited for."""
+    said: list[str] = []
+    options = supervisor_options("zzzz", tmp_path / "run", tmp_path / "none.toml")
+    with pytest.raises(KeyboardInterrupt), supervised(options, tmp_path / "run", said.append) as supervisor:
+        assert [event["event"] for event in supervisor.events()] == ["failed"]
+        raise KeyboardInterrupt
+    assert said == ["interrupted: taking the lab down"]
+    assert (supervisor.exit_status, supervisor.was_killed, supervisor.is_to_stay) == (1, False, False)
 
 
 def test_a_supervisor_that_ended_early_is_shown_with_the_end_of_its_log(tmp_path: Path) -> None:

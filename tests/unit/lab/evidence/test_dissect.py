@@ -93,3 +93,12 @@ def test_a_capture_with_too_many_messages_says_how_to_cut_it(folder: Path, monke
     monkeypatch.setattr(dissecting, "FRAMES_MAX", 1)
     with pytest.raises(DissectionFailed, match="over 1 frames with SIP, Diameter or HTTP; cut a part out: editcap"):
         list(stream_packets(says(folder, TWO)))
+
+
+def test_where_one_pass_fails_the_other_is_ended_too(folder: Path, tmp_path: Path) -> None:
+    """A large capture is not read to its end for a verdict that nobody will see."""
+    capture, begun = says(folder, ""), tmp_path / "begun"
+    json_fails = f"case $* in *json*) while [ ! -e {begun} ]; do :; done; exit 2;; esac"
+    (folder / "tshark").write_text(f"#!/bin/sh\n{json_fails}\necho >{begun}\nexec sleep 600\n")
+    with pytest.raises(DissectionFailed, match="no reason given"):
+        dissect(capture)
