@@ -84,6 +84,9 @@ def check(config: ConfigFile) -> None:
     groups = ", ".join(f"{peer.host} ({peer.group})" for peer in loaded.peers)
     kind = "migration proxy" if loaded.feed else "plain relay"
     typer.echo(f"ok: {loaded.node.origin_host}, {kind}; peers: {groups}")
+    for neighbour in loaded.neighbours().by_host.values():
+        if neighbour.limits:
+            typer.echo(f"limits of {neighbour.host}: {', '.join(neighbour.limits)}")
 
 
 @app.command()

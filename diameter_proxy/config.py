@@ -19,6 +19,7 @@ from pydantic import (
     model_validator,
 )
 
+from diameter_proxy.config_groups import AllowTable, GroupName, check_groups
 from diameter_proxy.config_peers import HidingTable, PeerTable, RoutingTable, neighbour, peer_config, routing_rule
 from diameter_proxy.config_types import (
     ConfigFile,
@@ -181,6 +182,10 @@ class Config(Table):
     node: NodeTable
     listeners: tuple[ListenerTable, ...] = ()
     tls: TlsTable | None = None
+    groups: Annotated[
+        dict[GroupName, AllowTable],
+        Field(default_factory=dict, description="By group: what its peers take where their rows are silent."),
+    ]
     peers: Annotated[tuple[PeerTable, ...], Field(min_length=1)]
     feed: FeedTable | None = None
     hss: HssTable = HssTable()
@@ -190,6 +195,16 @@ class Config(Table):
     limits: LimitsTable = LimitsTable()
     metrics: MetricsTable | None = None
     admin: AdminTable | None = None
+
+    @model_validator(mode="after")
+    def _groups_complete_their_peers(self) -> Self:
+        check_groups(self.groups)
+        for number, peer in enumerate(self.peers):
+            try:
+                peer.of_group(self.groups)
+            except ValueError as exc:
+                raise ValueError(f"peers.{number}: {exc}") from None
+        return self
 
     @model_validator(mode="after")
     def _references_hold(self) -> Self:
@@ -224,6 +239,8 @@ class Config(Table):
             for peer in self.peers
             if not peer.tls and not peer.connect and not peer.addresses
         ]
+        grouped = {peer.group for peer in self.peers}
+        lines += [f"groups.{name}: no peer is of this group" for name in self.groups if name not in grouped]
         if self.feed is not None and not self.feed.lent_prefix:
             lines.append(
                 "feed: before its first page lent identities look like native ones and go to the HSS: set lent_prefix"
@@ -252,7 +269,7 @@ class Config(Table):
 
     def neighbours(self, clock: Callable[[], float] = time.monotonic) -> Neighbours:
         """Return the peers as routing sees them."""
-        rows = (neighbour(peer, clock, self.hiding) for peer in self.peers)
+        rows = (neighbour(peer, clock, self.hiding, self.groups) for peer in self.peers)
         return Neighbours(rows, self.node.origin_realm, map(routing_rule, self.routing.rules))
 
     def settings(self, secret: bytes) -> Settings:
@@ -325,7 +342,7 @@ def parse_config(tables: dict[str, Any], *, name: str = "proxy.toml", folder: Pa
 
 def _first_fault(exc: ValidationError) -> str:
     error = exc.errors(include_url=False)[0]
-    where = ".".join(str(part) for part in error["loc"])
+    where = ".".join(str(part) for part in error["loc"] if part != "[key]")
     context: dict[str, Any] = error.get("ctx", {})
     match error["type"]:
         case "extra_forbidden":

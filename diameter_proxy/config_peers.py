@@ -1,4 +1,4 @@
-"""``[[peers]]`` and ``[routing]`` of ``proxy.toml``, and what node and proxy make of them."""
+"""``[[peers]]``, ``[hiding]`` and ``[routing]`` of ``proxy.toml``, and what node and proxy make of them."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, IPvAnyAddress, IPvAnyNetwork, PrivateAttr, model_validator
 
+from diameter_proxy.config_groups import NO_GROUPS, AllowTable, CommandName, GroupName, Groups, limits_in_words
 from diameter_proxy.config_types import ConfigFile, DiameterIdentity, Port, SystemName, Table, Transport
 from diameter_proxy.node.config import PeerConfig
 from diameter_proxy.peers import Neighbour
@@ -18,12 +19,12 @@ KEY_OCTETS_MAX: Final = 4096
 CODES: Final = {name: code for code, name in NAMES.items()}
 
 
-class PeerTable(Table):
+class PeerTable(AllowTable):
     """``[[peers]]``: a node that may be our peer."""
 
     host: DiameterIdentity
     realm: DiameterIdentity
-    group: Literal["cscf", "hss", "mms", "partner", "agent"]
+    group: GroupName
     system: Annotated[SystemName | None, Field(description="A partner's MC system.")] = None
     tls: bool = False
     tls_1_2: Annotated[bool, Field(description="TLS 1.2 will do; never for a partner.")] = False
@@ -37,30 +38,10 @@ class PeerTable(Table):
     weight: Annotated[
         int, Field(ge=0, le=100, description="Share among peers of one priority; 0: in the order of the file.")
     ] = 0
-    vouches_for: Annotated[
-        dict[SystemName, DiameterIdentity],
-        Field(
-            default_factory=dict,
-            max_length=64,
-            description="An agent: the systems behind it, and the Origin-Realm of each.",
-        ),
-    ]
     realms: Annotated[
         tuple[DiameterIdentity, ...],
         Field(max_length=256, description="An agent: the realms beside its own that are reached through it."),
     ] = ()
-    commands: Annotated[
-        tuple[Literal["UAR", "SAR", "LIR", "MAR", "RTR", "PPR"], ...],
-        Field(description="What it may ask; empty: what its group may."),
-    ] = ()
-    origin_realms: Annotated[
-        tuple[DiameterIdentity, ...], Field(max_length=64, description="Origin-Realms of its requests; empty: any.")
-    ] = ()
-    identity_domains: Annotated[
-        tuple[DiameterIdentity, ...], Field(max_length=64, description="Domains that it may ask about; empty: any.")
-    ] = ()
-    requests_per_s: Annotated[float, Field(ge=0, le=1_000_000, description="More are 3004; 0: no limit.")] = 0.0
-    burst: Annotated[int, Field(ge=1, le=1_000_000, description="Requests at once within that rate.")] = 100
     addresses: Annotated[
         tuple[IPvAnyNetwork, ...], Field(max_length=64, description="Where its connections may come from.")
     ] = ()
@@ -72,14 +53,10 @@ class PeerTable(Table):
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
-        if self.group == "partner" and self.system is None and not self.vouches_for:
-            raise ValueError("a partner needs the name of its system, or vouches_for where it is an agent")
         if self.vouches_for and (self.group != "partner" or self.system is not None):
             raise ValueError("vouches_for is for a partner without a system of its own: an agent")
         if self.realms and self.group != "agent":
             raise ValueError("realms is for a peer of the group agent")
-        if len(set(self.vouches_for.values())) < len(self.vouches_for):
-            raise ValueError("vouches_for: one realm stands for two systems")
         if self.group == "partner" and not (self.tls or self.allow_plain):
             raise ValueError("CSC-Y is TLS: set tls, or allow_plain where the link is protected otherwise")
         if self.tls_1_2 and (self.group == "partner" or not self.tls):
@@ -89,6 +66,20 @@ class PeerTable(Table):
         if self.hide_names is not None and self.group == "partner":
             raise ValueError("hide_names is not for a partner: no name of the inside ever crosses CSC-Y")
         return self
+
+    def of_group(self, groups: Groups) -> Self:
+        """Return this row with what its group states and the row does not.
+
+        Raises:
+            ValueError: it is a partner of no system, and neither it nor its group vouches for any.
+        """
+        own_system = frozenset({"vouches_for"}) if self.system is not None else frozenset[str]()
+        whole = self.completed_by(groups.get(self.group), but=own_system)
+        if self.group == "partner" and self.system is None and not whole.vouches_for:
+            raise ValueError(
+                "a partner needs the name of its system, or vouches_for where it is an agent, here or in groups.partner"
+            )
+        return whole
 
 
 class HidingTable(Table):
@@ -140,9 +131,7 @@ class RuleTable(Table):
     peers: Annotated[tuple[DiameterIdentity, ...], Field(min_length=1, max_length=64)]
     realm: Annotated[DiameterIdentity | None, Field(description="Destination-Realm.")] = None
     application: Annotated[int, Field(ge=0, le=0xFFFFFFFF, description="0: any.")] = 0
-    commands: Annotated[
-        tuple[Literal["UAR", "SAR", "LIR", "MAR", "RTR", "PPR"], ...], Field(description="Empty: any.")
-    ] = ()
+    commands: Annotated[tuple[CommandName, ...], Field(description="Empty: any.")] = ()
     identity: Annotated[
         str, Field(max_length=255, description="Pattern with * and ? for the User-Name, else the Public-Identity.")
     ] = ""
@@ -177,8 +166,9 @@ def peer_config(peer: PeerTable) -> PeerConfig:
     )
 
 
-def neighbour(peer: PeerTable, clock: Callable[[], float], hiding: HidingTable) -> Neighbour:
-    """Return a row as routing takes it."""
+def neighbour(row: PeerTable, clock: Callable[[], float], hiding: HidingTable, groups: Groups = NO_GROUPS) -> Neighbour:
+    """Return a row as routing takes it, with what its group states and the row does not."""
+    peer = row.of_group(groups)
     is_limited = peer.commands or peer.origin_realms or peer.identity_domains or peer.requests_per_s
     permit = Permit(
         clock,
@@ -199,6 +189,7 @@ def neighbour(peer: PeerTable, clock: Callable[[], float], hiding: HidingTable) 
         permit=permit if is_limited else None,
         realms=frozenset(realm.encode() for realm in peer.realms),
         hides_names=hiding.hides_from(peer),
+        limits=limits_in_words(row, peer, f"groups.{peer.group}"),
     )
 
 

@@ -56,6 +56,7 @@ class Explanations:
             return {"refused": f"{peer} is no peer of ours: 3010 at its CER"}
         restored = proxy.names.restored(neighbour.host, data)
         told: dict[str, Any] = {} if restored == data else {"restored": changes_between(data, restored)}
+        limits = {"limits": list(neighbour.limits)} if neighbour.limits else {}
         data = restored
         try:
             found = validation.read(data, proxy.settings.avps_max)
@@ -65,13 +66,13 @@ class Explanations:
             command = int.from_bytes(data[5:8], "big")
             forbidden = neighbour.permit.forbids(command, data, found) if neighbour.permit is not None else None
             if forbidden is not None:
-                return _refused(forbidden)
+                return {**_refused(forbidden), **limits}
             if proxy.settings.has_feed:
                 validation.check_once(data, found, command)
             claim = proxy.claim_of(neighbour, command, data, found)
         except validation.Refused as exc:
             return _refused(exc.refusal)
-        told |= {
+        told |= limits | {
             "source": neighbour.source.value,
             "command": NAMES.get(command, str(command)),
             "owner": claim.owner.value,

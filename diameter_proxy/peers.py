@@ -23,6 +23,7 @@ class Neighbour:
         permit: what it may ask, and how often; None: what its class may.
         realms: for an agent: the realms beside its own that are reached through it.
         hides_names: whether names of our inside are hidden from it.
+        limits: what it may ask and how often, in words, with where the configuration states it.
     """
 
     host: str
@@ -35,6 +36,7 @@ class Neighbour:
     permit: Permit | None = None
     realms: frozenset[bytes] = frozenset()
     hides_names: bool = False
+    limits: tuple[str, ...] = ()
 
     def system_of(self, origin_realm: bytes) -> str:
         """Return the MC system that a request of this peer comes from; empty when the peer may not say so."""

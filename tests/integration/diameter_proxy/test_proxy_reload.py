@@ -37,6 +37,20 @@ async def test_a_new_peer_is_let_in_and_the_open_ones_are_not_touched(running, l
     assert running.server.proxy.look_ups._parked_max == 7
 
 
+async def test_a_group_is_limited_and_a_row_excepted_without_touching_a_peer(running):
+    group = '[groups.cscf]\ncommands = ["UAR", "LIR"]\n'
+    running.write(SCSCF, group)
+    await running.server.reload(running.file)
+    assert await running.relayed() == 3001
+    request = {"peer": "scscf.mc1.lab", "message": running.scscf.mar(*BOB).hex()}
+    told = await asyncio.to_thread(ask, running.file.parent / "admin.sock", "explain", **request)
+    assert told["limits"] == ["commands = UAR LIR (groups.cscf)"]
+    running.write(SCSCF + 'commands = ["MAR"]\n', group)
+    await running.server.reload(running.file)
+    assert await running.relayed() == 2001
+    assert running.opened("scscf.mc1.lab") == 1
+
+
 async def test_a_peer_that_is_taken_out_hears_a_dpr_and_is_a_stranger(running, tools, events):
     running.write(ICSCF)
     await running.server.reload(running.file)

@@ -34,6 +34,14 @@ def test_check_says_what_it_makes_of_the_file(run):
     assert (result.exit_code, result.stdout) == (0, "ok: proxy1.mc1.lab, plain relay; peers: hss.mc1.lab (hss)\n")
 
 
+def test_check_says_what_limits_a_peer_and_where_it_was_stated(run, tmp_path):
+    limits = 'requests_per_s = 20\n[groups.hss]\ncommands = ["RTR", "PPR"]\n'
+    (tmp_path / "limited.toml").write_text(FILE + limits)
+    assert run("check", "--config", "DIR/limited.toml").stdout.splitlines()[1:] == [
+        "limits of hss.mc1.lab: commands = RTR PPR (groups.hss), requests_per_s = 20 (its own row)"
+    ]
+
+
 TLS = (
     FILE
     + """

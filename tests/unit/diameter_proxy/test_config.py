@@ -51,7 +51,16 @@ PARTNER = {"host": "proxy1.mc2.lab", "realm": "ims.mc2.lab", "group": "partner",
         ("budgets.attempt_s", 0, "budgets.attempt_s: 0 is not more than 0"),
         ("limits.avps", 3, "limits.avps: 3 is less than 16"),
         ("peers.1", PARTNER, "peers.1: CSC-Y is TLS"),
-        ("peers.1", {**PARTNER, "system": None}, "peers.1: a partner needs the name of its system"),
+        (
+            "peers.1",
+            {**PARTNER, "system": None, "allow_plain": True},
+            "peers.1: a partner needs the name of its system, or vouches_for where it is an agent, here or in groups",
+        ),
+        ("groups.scscf", {"commands": ["UAR"]}, "groups.scscf: Input should be 'cscf', 'hss', 'mms', 'partner' or"),
+        ("groups.cscf.colour", "red", "groups.cscf.colour: no such setting"),
+        ("groups.cscf.commands", ["ULR"], "groups.cscf.commands.0: Input should be 'UAR', 'SAR'"),
+        ("groups.hss.burst", 0, "groups.hss.burst: 0 is less than 1"),
+        ("groups.hss.vouches_for", {"mc2": "r"}, "groups.hss.vouches_for: only a partner vouches for systems"),
         ("peers.1", {**PARTNER, "tls": True}, "peers.1: tls needs the peer's ca"),
         (
             "peers.1",
@@ -108,6 +117,29 @@ def test_a_proxy_that_may_take_lent_identities_for_native_ones_is_warned_of():
     told = parse_config({**GOOD, "hss": hss, "feed": {**feed, "lent_prefix": "mig-"}}).warnings()
     assert not any("feed" in line for line in told)
     assert not any("feed" in line for line in parse_config(GOOD).warnings())
+
+
+def test_a_group_is_stated_once_and_a_row_may_say_otherwise():
+    tables = changed("groups.cscf", {"commands": ["UAR", "MAR"], "requests_per_s": 50})
+    tables["peers"].append({**GOOD["peers"][0], "host": "scscf.mc1.lab", "commands": ["SAR"]})
+    config = parse_config(tables)
+    found = config.neighbours().by_host
+    assert found["icscf.mc1.lab"].limits == ("commands = UAR MAR (groups.cscf)", "requests_per_s = 50 (groups.cscf)")
+    assert found["scscf.mc1.lab"].limits == ("commands = SAR (its own row)", "requests_per_s = 50 (groups.cscf)")
+    assert (found["hss.mc1.lab"].limits, found["hss.mc1.lab"].permit) == ((), None)
+
+
+def test_two_agents_of_one_group_vouch_for_the_same_systems():
+    tables = changed("groups.partner", {"vouches_for": {"mc2": "ims.mc2.lab"}})
+    row = {"realm": "transit.lab", "group": "partner", "allow_plain": True}
+    tables["peers"] += [{**row, "host": "dra1.transit.lab"}, {**row, "host": "dra2.transit.lab"}]
+    neighbours = parse_config(tables).neighbours()
+    assert neighbours.of_system("mc2") == ("dra1.transit.lab", "dra2.transit.lab")
+
+
+def test_a_group_without_a_peer_is_warned_of():
+    config = parse_config(changed("groups", {"agent": {"commands": ["LIR"]}, "cscf": {}}))
+    assert [line for line in config.warnings() if "groups" in line] == ["groups.agent: no peer is of this group"]
 
 
 def test_metrics_have_an_address_and_a_port():

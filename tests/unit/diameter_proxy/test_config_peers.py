@@ -3,6 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
+from diameter_proxy.config_groups import AllowTable
 from diameter_proxy.config_peers import HidingTable, PeerTable, RuleTable, neighbour, peer_config, routing_rule
 from diameter_proxy.routing import Source
 
@@ -20,6 +21,21 @@ def test_an_agent_becomes_a_neighbour_without_a_system():
 def test_limits_become_a_permit():
     for limit in ({"commands": ["MAR"]}, {"origin_realms": ["r"]}, {"identity_domains": ["d"]}, {"requests_per_s": 1}):
         assert neighbour(PeerTable(**ROW, system="mc2", **limit), lambda: 0.0, HidingTable()).permit is not None
+
+
+def test_a_silent_row_takes_the_limits_of_its_group_and_each_peer_has_its_own_bucket():
+    groups = {"partner": AllowTable(vouches_for={"mc2": "IMS.mc2.lab"}, requests_per_s=1, burst=1)}
+    first, second = (neighbour(PeerTable(**ROW), lambda: 0.0, HidingTable(), groups) for _ in range(2))
+    assert first.vouches_for == {b"ims.mc2.lab": "mc2"}
+    assert first.limits[0] == "requests_per_s = 1 (groups.partner)"
+    assert first.permit is not None
+    assert first.permit is not second.permit
+
+
+def test_a_partner_with_a_system_of_its_own_vouches_for_no_other():
+    groups = {"partner": AllowTable(vouches_for={"mc3": "ims.mc3.lab"})}
+    found = neighbour(PeerTable(**ROW, system="mc2"), lambda: 0.0, HidingTable(), groups)
+    assert (found.system, found.vouches_for, found.limits) == ("mc2", {}, ())
 
 
 def test_a_rule_names_commands_by_their_codes():

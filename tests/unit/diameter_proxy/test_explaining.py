@@ -97,14 +97,17 @@ def test_a_refusal_says_its_code_and_reason(explanations, made, peer, identities
 
 def test_what_the_peers_allow_list_forbids_is_refused_and_its_rate_is_left_alone(made, wire):
     permit = Permit(lambda: 1.0, commands=frozenset({303}), requests_per_s=1.0, burst=1)
-    peers = [Neighbour("scscf.mc2.lab", "ims.mc2.lab", Source.CSCF, permit=permit)]
+    limits = ("commands = MAR (groups.cscf)", "requests_per_s = 1 (its own row)")
+    peers = [Neighbour("scscf.mc2.lab", "ims.mc2.lab", Source.CSCF, permit=permit, limits=limits)]
     settings = Settings("proxy1.mc2.lab", "ims.mc2.lab", frozenset({b"ims.mc2.lab"}), b"s" * 32)
     proxy = Proxy(settings, Neighbours(peers, "ims.mc2.lab"), wire, clock=lambda: 1.0, wall_clock=lambda: 1.0)
     explanations = Explanations(proxy, lambda: 1.0)
     for _ in range(3):
         told = explanations.message("scscf.mc2.lab", made.mar(BOB, command=UAR))
         assert told["refused"] == "3001: command not allowed to this peer"
-        assert "refused" not in explanations.message("scscf.mc2.lab", made.mar(BOB))
+        assert told["limits"] == list(limits)
+        told = explanations.message("scscf.mc2.lab", made.mar(BOB))
+        assert ("refused" in told, told["limits"]) == (False, list(limits))
     message = made.mar(BOB)
     assert permit.refusal(303, message, locate(message)) is None, "nothing was taken from the bucket"
 
