@@ -20,7 +20,7 @@ class AllowTable(Table):
 
     commands: Annotated[
         tuple[CommandName, ...],
-        Field(description="What it may ask; empty: what its group may."),
+        Field(description="What it may ask; empty: whatever the routing table lets its group ask."),
     ] = ()
     origin_realms: Annotated[
         tuple[DiameterIdentity, ...], Field(max_length=64, description="Origin-Realms of its requests; empty: any.")
