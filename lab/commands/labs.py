@@ -29,7 +29,7 @@ def up(
         Failure: the lab does not come up.
     """
     if topology is not None or systems:  # the lab's own, whole, is known to be good
-        check_topology(topology, systems)
+        systems = check_topology(topology, systems)
     prepare_runtime(runtime, say)
     lab_id = new_lab_id()
     run = (directory or new_run_path("up", lab_id)).absolute()
@@ -79,10 +79,10 @@ def status(lab_id: str | None) -> list[dict[str, Any]]:
         try:
             answers.append(client.ask(one, {"command": "status"}))
         except NoSupervisor as exc:
-            reason = str(exc).removeprefix(f"lab {one}: ")
-            answers.append(
-                {"lab": one, "reason": f"{reason}; unless it comes up just now: mclab down {one}", "hosts": []}
-            )
+            reason = f"{str(exc).removeprefix(f'lab {one}: ')}; mclab down {one} removes it"
+            if client.supervisor_pid(one) is not None:
+                reason = "it comes up or goes down just now"
+            answers.append({"lab": one, "reason": reason, "hosts": []})
     return answers
 
 
@@ -133,8 +133,9 @@ def _take_down(lab_id: str, say: Say) -> None:
     if pid is not None:
         try:
             client.ask(lab_id, {"command": "down"})
-        except NoSupervisor as exc:
-            say(str(exc))
+        except NoSupervisor:
+            say(f"lab {lab_id}: it comes up just now, or hangs; told to end")
+            client.tell_to_end(pid)
         if not client.wait_until_gone(pid):
             client.end_for_good(pid)
         elif not namespaces_of(lab_id):

@@ -30,5 +30,7 @@ def remove_what_is_left(lab_id: str) -> None:
 
 
 async def _remove(lab_id: str) -> None:
-    await remove_containers(lab_id)
-    await remove_lab(lab_id)
+    try:
+        await remove_containers(lab_id)
+    finally:  # an engine that does not answer keeps its containers, not our namespaces
+        await remove_lab(lab_id)

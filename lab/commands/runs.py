@@ -73,7 +73,7 @@ def run(order: RunOrder, say: Say, *, show: bool) -> list[RunOutcome]:
         raise Misuse(str(exc)) from exc
     if order.topology is not None:  # the lab's own is known to be good
         for scenario in chosen:
-            check_topology(order.topology, scenario.systems)
+            check_topology(order.topology, scenario.systems, scenario.ues)
     if order.directory is not None and len(chosen) * order.repeat > 1:
         raise Misuse("--directory is for one run only")
     prepare_runtime(order.runtime, say)

@@ -11,21 +11,28 @@ from lab.run_directory import last_lines
 from lab.supervisor.client import Supervisor
 
 LOG_LINES: Final = 12
+DEFAULT_SYSTEMS: Final = ("mc1", "mc2")
 
 
-def check_topology(topology: Path | None, systems: tuple[str, ...]) -> None:
-    """Read a topology as the lab will.
+def check_topology(
+    topology: Path | None, systems: tuple[str, ...], ues: tuple[str, ...] | None = None
+) -> tuple[str, ...]:
+    """Read a topology as the lab will, and return the systems to bring up where none is named.
+
+    Those of a lab to work in are ``DEFAULT_SYSTEMS``; of a topology that has not both of them they are all that it has.
 
     Raises:
-        Misuse: it cannot be used, or has no such systems.
+        Misuse: it cannot be used, or has no such systems or UEs.
     """
     from lab.topology import TopologyError, load_topology
 
     try:
         whole = load_topology(topology) if topology else load_topology()
-        whole.restricted_to(systems or tuple(whole.systems))
+        chosen = systems or tuple(whole.systems)
+        whole.restricted_to(chosen, ues)
     except TopologyError as exc:
         raise Misuse(str(exc)) from exc
+    return systems if set(DEFAULT_SYSTEMS) <= set(chosen) else chosen
 
 
 def prepare_runtime(runtime: str, say: Say) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from lab.evidence.dissect import WIRESHARK_FOLDER
+from lab.evidence.dissect import WIRESHARK_FOLDER, reason_of
 
 RAW: Final = "raw.pcapng"
 FINISHED: Final = "capture.pcapng"
@@ -72,7 +72,7 @@ def _edit(raw: Path, target: Path, keys: Path, comments: Mapping[int, str]) -> N
     lines = done.stderr.strip().splitlines()
     # A capture that is cut off it copies as far as it goes, and nothing says what is missing.
     if done.returncode != 0 or any("cut short" in line for line in lines):
-        raise CaptureError(f"editcap cannot finish {raw}: {lines[-1] if lines else 'no reason given'}")
+        raise CaptureError(f"editcap cannot finish {raw}: {reason_of(lines, raw)}")
 
 
 def merge_key_logs(run_directory: Path) -> Path:

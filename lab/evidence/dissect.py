@@ -9,7 +9,7 @@ import json
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -68,7 +68,17 @@ def stream_tshark(
         if process.returncode != 0:
             said.seek(0)
             lines = [line.strip() for line in said if not line.startswith("Running as user")]
-            raise DissectionFailed(f"tshark cannot read {capture}: {lines[-1] if lines else 'no reason given'}")
+            raise DissectionFailed(f"tshark cannot read {capture}: {reason_of(lines, capture)}")
+
+
+def reason_of(lines: Sequence[str], capture: Path) -> str:
+    """Return why a tool of Wireshark cannot read a capture, without its own name and the file's, and with the mend."""
+    last = lines[-1] if lines else "no reason given"
+    if "cut short" in last:
+        return f"it is cut short in the middle of a packet; editcap {capture} WHOLE.pcapng copies what is whole"
+    if "isn't a capture file" in last:
+        return "it is no capture; wanted a .pcap or .pcapng"
+    return last
 
 
 def dissect(capture: Path, *, key_log: Path | None = None, config: Path | None = None) -> Capture:

@@ -14,9 +14,10 @@ from typing import Final, Protocol
 from lab.evidence import capture as capturing
 from lab.evidence.checks import expectations, secrecy
 from lab.evidence.checks.finding import Finding, absent
-from lab.evidence.dissect import dissect
+from lab.evidence.dissect import DissectionFailed, dissect
 from lab.evidence.facts import RunFacts, load_facts, part_of
 from lab.evidence.ladder import Findings, draw
+from lab.evidence.messages import Frame
 from lab.evidence.report import (
     CheckReport,
     ExpectationReport,
@@ -79,9 +80,31 @@ def judge(run_directory: Path, scenario: Promises) -> Report:
 
 
 def judge_capture(file: Path, facts: RunFacts, scenario: Promises, run_directory: Path) -> Report:
-    """Return the verdict on one capture file."""
-    evidence = read_stories(dissect(file), facts)
+    """Return the verdict on one capture file.
+
+    Raises:
+        DissectionFailed: tshark cannot read it, or it is another network's.
+    """
+    capture = dissect(file)
+    require_ours((payload.frame for payload in capture.payloads), facts, file)
+    evidence = read_stories(capture, facts)
     return report_on(evidence, scenario, capture=str(file.resolve()), run=str(run_directory.resolve()))
+
+
+def require_ours(frames: Iterable[Frame], facts: RunFacts, file: Path) -> None:
+    """Make sure that one of these frames is from or to a host of the run; it is said in one line, not in thirty steps.
+
+    Raises:
+        DissectionFailed: none is.
+    """
+    ours = facts.names()
+    frame = None
+    for frame in frames:
+        if frame.source in ours or frame.destination in ours:
+            return
+    if frame is not None:
+        what = f"{frame.source} is in it, and no host of this run, as {next(iter(ours), 'none')}"
+        raise DissectionFailed(f"{file}: another network's: {what}; mclab doctor takes any capture")
 
 
 def report_on(evidence: Evidence, scenario: Promises, *, capture: str = "", run: str = "") -> Report:

@@ -11,6 +11,8 @@ PRIVATE_KEY: Final = "private_key.pem"
 SIGNING_KEY: Final = "idms-signing.pem"
 SOCKETS: Final = Path("/run/mclab")
 """Unix sockets lie here, one folder a lab: the path of one may have 107 octets only (unix(7))."""
+PID_NAME: Final = "pid"
+"""Beside them: the process id of the lab's supervisor, from before there is anything of the lab."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from lab.runtime.engine import SET_UP, engine_command, refusal, require_engine
+from lab.runtime.engine import SET_UP, ask_engine, engine_command, out_of_order, refusal, require_engine
 from lab.runtime.runtime import RuntimeFailure
 
 BASE: Final = "debian:bookworm-slim"
@@ -29,9 +29,9 @@ def has_image(name: str) -> bool:
         RuntimeFailure: there is no engine, or it does not work.
     """
     require_engine()
-    asked = subprocess.run(engine_command("image", "exists", name), capture_output=True, text=True, check=False)
+    asked = ask_engine("image", "exists", name)
     if asked.returncode not in (0, 1):
-        raise RuntimeFailure(refusal(("image",), asked.stderr, asked.returncode))
+        raise RuntimeFailure(out_of_order(("image",), asked.stderr, asked.returncode))
     return asked.returncode == 0
 
 

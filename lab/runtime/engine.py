@@ -17,7 +17,7 @@ from lab.runtime.runtime import RuntimeFailure
 PODMAN: Final = "podman"
 SETTINGS: Final = Path(__file__).resolve().parents[1] / "images" / "containers.conf"
 LABEL: Final = "mclab"
-LISTED_S: Final = 30.0
+ANSWER_S: Final = 30.0
 SET_UP: Final = "packaging/set-up.sh --packages-only containers"
 
 
@@ -55,6 +55,30 @@ def require_engine() -> None:
         raise RuntimeFailure(f"no container engine: {PODMAN} is not installed; {SET_UP} installs it")
 
 
+def ask_engine(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Return what the engine says to a question, and with which exit status; a question takes no time.
+
+    Raises:
+        RuntimeFailure: it does not answer.
+    """
+    try:
+        return subprocess.run(
+            engine_command(*arguments),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=ANSWER_S,
+        )
+    except subprocess.TimeoutExpired as exc:
+        raise RuntimeFailure(out_of_order(arguments, f"no answer in {ANSWER_S:g} s")) from exc
+
+
+def out_of_order(arguments: Sequence[str], said: str, status: int | None = None) -> str:
+    """Return in one line that the engine does not even answer a question, and what to do."""
+    return f"{refusal(arguments, said, status)}; see what {PODMAN} info says, {SET_UP} sets it up"
+
+
 def refusal(arguments: Sequence[str], said: str, status: int | None) -> str:
     """Return in one line why the engine did not do it."""
     lines = [line for line in said.strip().splitlines() if "level=warning" not in line]
@@ -63,20 +87,16 @@ def refusal(arguments: Sequence[str], said: str, status: int | None) -> str:
 
 
 def containers_of(lab_id: str = "") -> dict[str, str]:
-    """Return the containers of a lab, or of all labs, by name, each with its lab; none where there is no engine."""
+    """Return the containers of a lab, or of all labs, by name, each with its lab; none where there is no engine.
+
+    Raises:
+        RuntimeFailure: it does not answer.
+    """
     if shutil.which(PODMAN) is None or os.geteuid() != 0:
         return {}
     wanted = f"label={LABEL}={lab_id}" if lab_id else f"label={LABEL}"
-    listed = subprocess.run(
-        engine_command(
-            "ps", "--all", "--filter", wanted, "--format", f'{{{{.Names}}}} {{{{index .Labels "{LABEL}"}}}}'
-        ),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=LISTED_S,
-    )
+    shown = f'{{{{.Names}}}} {{{{index .Labels "{LABEL}"}}}}'
+    listed = ask_engine("ps", "--all", "--filter", wanted, "--format", shown)
     pairs = (line.split() for line in listed.stdout.splitlines())
     return {pair[0]: pair[1] for pair in pairs if len(pair) == 2}
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from lab.runtime.base_image import BASE, has_image, make_base_image
-from lab.runtime.engine import engine_command, refusal, require_engine
+from lab.runtime.engine import ask_engine, engine_command, out_of_order, require_engine
 from lab.runtime.parts import KAMAILIO, PYTHON
 from lab.runtime.runtime import RuntimeFailure
 
@@ -69,10 +69,9 @@ def _files(tree: Path, sources: Sequence[str]) -> Iterator[Path]:
 
 def _digest_of(name: str) -> str:
     """Return the label of an image, empty where there is no image."""
-    looking = engine_command("image", "inspect", "--format", f'{{{{index .Labels "{DIGEST}"}}}}', name)
-    looked = subprocess.run(looking, capture_output=True, text=True, check=False)
+    looked = ask_engine("image", "inspect", "--format", f'{{{{index .Labels "{DIGEST}"}}}}', name)
     if looked.returncode != 0 and "image not known" not in looked.stderr and "no such image" not in looked.stderr:
-        raise RuntimeFailure(refusal(("image",), looked.stderr, looked.returncode))
+        raise RuntimeFailure(out_of_order(("image",), looked.stderr, looked.returncode))
     return looked.stdout.strip()
 
 

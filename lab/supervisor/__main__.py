@@ -30,6 +30,7 @@ from lab.supervisor.lab import Lab, UpFailed
 from lab.supervisor.timeline import Timeline
 from lab.topology import DEFAULT_FILE, Topology, TopologyError, load_topology
 
+TOLD_TO_END: Final = "the lab was taken down before its work was done"
 NO_SCENARIO: Final = Scenario(name="up", what="A lab to work in: nothing is done by itself.", steps=())
 
 
@@ -60,6 +61,8 @@ async def _supervise(options: argparse.Namespace, scenario: Scenario, topology: 
     stopping = asyncio.create_task(_stopped(stop))
     try:
         await asyncio.wait([work, stopping], return_when=asyncio.FIRST_COMPLETED)
+        if not work.done():
+            _tell({"event": "failed", "reason": TOLD_TO_END})
     finally:
         for task in (work, stopping):
             task.cancel()

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from lab.render.files import SOCKETS
+from lab.render.files import PID_NAME, SOCKETS
 from lab.supervisor.control import SOCKET_NAME, STAY
 
 CONNECT_S: Final = 2.0
@@ -99,13 +99,19 @@ def supervised_labs() -> list[str]:
 
 
 def supervisor_pid(lab_id: str) -> int | None:
-    """Return the process id of a lab's supervisor while it lives."""
+    """Return the process id of a lab's supervisor while it lives, and is no other process that came after it."""
     try:
-        pid = int((SOCKETS / lab_id / "pid").read_text())
-        os.kill(pid, 0)
+        pid = int((SOCKETS / lab_id / PID_NAME).read_text())
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except (OSError, ValueError):
         return None
-    return pid
+    return pid if b"lab.supervisor" in words and lab_id.encode() in words else None
+
+
+def tell_to_end(pid: int) -> None:
+    """Have a supervisor take its lab down that serves no socket: it comes up just now, or hangs."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGTERM)
 
 
 def wait_until_gone(pid: int, patience_s: float = DOWN_S) -> bool:

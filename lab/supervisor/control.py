@@ -12,7 +12,6 @@ Root alone may open it.
 
 import asyncio
 import json
-import os
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
@@ -42,7 +41,6 @@ class ControlServer:
         """Open the socket."""
         self._server = await asyncio.start_unix_server(self._serve, path=self._path, limit=LINE_OCTETS_MAX)
         self._path.chmod(0o600)
-        (self._path.with_name("pid")).write_text(f"{os.getpid()}\n")
         return self
 
     async def __aexit__(

@@ -1,6 +1,7 @@
 """One lab, up and down: hosts, capture, programs in the order of what they need, and nothing left behind."""
 
 import asyncio
+import os
 import shutil
 import signal
 from collections.abc import Mapping
@@ -8,7 +9,7 @@ from dataclasses import asdict, replace
 from typing import Any, Final
 
 from lab.faults.injector import Faults
-from lab.render.files import SOCKETS, Files
+from lab.render.files import PID_NAME, SOCKETS, Files
 from lab.render.program import Program
 from lab.runtime.runtime import Runtime, RuntimeFailure
 from lab.supervisor.capture import Dumpcap
@@ -18,6 +19,8 @@ from lab.supervisor.timeline import Timeline
 from lab.topology import Topology
 
 READY_S: Final = 45.0
+SYSTEMS_AT_ONCE: Final = 3
+"""So many systems start within ``READY_S`` on a slow machine; more have as much more time."""
 OTHERS_SHOWN_LINES: Final = 3
 
 
@@ -74,6 +77,7 @@ class Lab:
     async def _up_once(self) -> None:
         self._is_there = True
         self.files.sockets.mkdir(parents=True, exist_ok=True)
+        self.files.socket(PID_NAME).write_text(f"{os.getpid()}\n")  # what comes up can be told to end, too
         creating = asyncio.create_task(self.runtime.create())
         try:
             programs = await asyncio.to_thread(_rendered, self.topology, self.files)
@@ -86,8 +90,12 @@ class Lab:
         self.processes = {
             program.host: HostProcess(program, self.runtime, self.files, self._ended) for program in programs
         }
-        await start_programs(programs, self.processes, self._ready, READY_S)
+        await start_programs(programs, self.processes, self._ready, self._ready_s())
         self.timeline.note("lab.up")
+
+    def _ready_s(self) -> float:
+        """Return how long a program may take while all start at once: they share the processors."""
+        return READY_S * max(1.0, len(self.topology.systems) / SYSTEMS_AT_ONCE)
 
     async def down(self) -> None:
         """End every program, then the capture, and remove the hosts; nothing where there is nothing."""

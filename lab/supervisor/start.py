@@ -37,10 +37,12 @@ async def start_programs(
     # What has a command to run before takes longest: it goes first.
     in_order = sorted(programs, key=lambda program: not program.before)
     tasks = [asyncio.create_task(start(program)) for program in in_order]
-    done, waiting = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
-    unfinished = [*waiting, *prepared.values()]
-    for task in unfinished:
-        task.cancel()
-    await asyncio.gather(*unfinished, return_exceptions=True)
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+    finally:  # where the lab is told to end meanwhile, too: nothing may start while it goes down
+        begun = [*tasks, *prepared.values()]
+        for task in begun:
+            task.cancel()
+        await asyncio.gather(*begun, return_exceptions=True)
     for task in done:
         task.result()

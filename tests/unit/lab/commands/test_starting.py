@@ -12,14 +12,22 @@ from lab.commands.starting import (
     supervisor_log,
     supervisor_options,
 )
+from lab.topology import DEFAULT_FILE
 
 
 def test_a_topology_is_read_as_the_lab_will(tmp_path: Path) -> None:
-    check_topology(None, ("mc1",))
+    assert check_topology(None, ("mc1",)) == ("mc1",)
+    assert check_topology(None, ()) == ()
     with pytest.raises(Misuse, match="no system mc9; there are mc1, mc2, mc3"):
         check_topology(None, ("mc9",))
     with pytest.raises(Misuse, match="No such file"):
         check_topology(tmp_path / "none.toml", ())
+
+
+def test_a_topology_without_mc1_and_mc2_comes_up_whole(tmp_path: Path) -> None:
+    text = DEFAULT_FILE.read_text().replace("mc1", "home").replace("mc2", "away")
+    (tmp_path / "own.toml").write_text(text)
+    assert check_topology(tmp_path / "own.toml", ()) == ("home", "away", "mc3")
 
 
 def test_a_topology_of_ones_own_is_passed_on_whole(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lab.evidence import dissect as dissecting
-from lab.evidence.dissect import DissectionFailed, dissect, stream_packets, stream_tshark
+from lab.evidence.dissect import DissectionFailed, dissect, reason_of, stream_packets, stream_tshark
 
 
 def says(folder: Path, output: str, complaint: str = "", status: int = 0) -> Path:
@@ -76,7 +76,7 @@ def test_output_that_is_cut_off_is_no_json(folder: Path) -> None:
 
 def test_what_tshark_complains_of_is_the_reason(folder: Path) -> None:
     capture = says(folder, "", 'The file "x" appears to have been cut short in the middle of a packet.', 2)
-    with pytest.raises(DissectionFailed, match=r"cannot read .*capture\.pcapng: The file .* cut short"):
+    with pytest.raises(DissectionFailed, match=r"cannot read .*capture\.pcapng: it is cut short .*; editcap "):
         list(stream_packets(capture))
 
 
@@ -102,3 +102,8 @@ def test_where_one_pass_fails_the_other_is_ended_too(folder: Path, tmp_path: Pat
     (folder / "tshark").write_text(f"#!/bin/sh\n{json_fails}\necho >{begun}\nexec sleep 600\n")
     with pytest.raises(DissectionFailed, match="no reason given"):
         dissect(capture)
+
+
+def test_what_is_no_capture_is_called_that() -> None:
+    said = ["tshark: The file isn't a capture file in a format TShark understands."]
+    assert reason_of(said, Path("x")) == "it is no capture; wanted a .pcap or .pcapng"

@@ -1,12 +1,14 @@
 """A check that crashes is unknown and hides nothing; what is promised and absent fails."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from lab.evidence import judge as judging
 from lab.evidence.checks.finding import Finding
-from lab.evidence.judge import comments_of, judge_step, report_on
+from lab.evidence.dissect import DissectionFailed
+from lab.evidence.judge import comments_of, judge_step, report_on, require_ours
 from lab.evidence.messages import Capture
 from lab.evidence.report import Verdict
 from lab.evidence.steps import STEPS, Step
@@ -84,3 +86,11 @@ def test_frames_that_prove_a_step_get_a_comment(evidence: Evidence, monkeypatch:
         3: "10.6.2-5 t [CSC-Y]: pass",
         4: "10.6.2-5 t [CSC-Y]: pass",
     }
+
+
+def test_a_capture_of_another_network_is_one_line_and_one_frame_of_ours_is_enough(make: SimpleNamespace) -> None:
+    ours, facts = make.payload(1, "proxy2", "proxy1", b"x").frame, make.facts()
+    strange = ours._replace(source="192.0.2.1", destination="192.0.2.2")
+    require_ours([strange, ours], facts, Path("a.pcapng"))
+    with pytest.raises(DissectionFailed, match=r"^a\.pcapng: another network's: 192\.0\.2\.1 is in it, and no host of"):
+        require_ours([strange], facts, Path("a.pcapng"))

@@ -61,3 +61,11 @@ async def test_where_there_is_none_nothing_is_removed(
     install("podman", "")
     await engine.remove_containers("ab12")
     assert [line.split()[1] for line in told()] == ["ps"]
+
+
+def test_an_engine_that_never_answers_is_one_line(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", ROOT)
+    monkeypatch.setattr(engine, "ANSWER_S", 0.2)
+    install("podman", "exec /bin/sleep 60")
+    with pytest.raises(RuntimeFailure, match=r"^podman ps: no answer in 0\.2 s; see what podman info says, packaging"):
+        engine.containers_of("ab12")

@@ -59,7 +59,9 @@ def test_a_build_that_fails_is_told_with_its_last_words(install: Install) -> Non
 
 def test_an_engine_that_does_not_work_is_told(install: Install) -> None:
     install("podman", "echo 'Error: cannot open storage' >&2; exit 125")
-    with pytest.raises(RuntimeFailure, match=r"^podman image: cannot open storage$"):
+    with pytest.raises(
+        RuntimeFailure, match=r"^podman image: cannot open storage; see what podman info says, packaging/set-up"
+    ):
         make_images(lambda _: None)
 
 

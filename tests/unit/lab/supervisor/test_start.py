@@ -1,5 +1,6 @@
 """The order in which programs start: needs first, by their listening; what goes before once; a failure stops it."""
 
+import asyncio
 import contextlib
 import os
 import signal
@@ -121,3 +122,19 @@ async def test_nothing_more_is_started_after_a_failure(tmp_path: Path) -> None:
     with pytest.raises(ProgramFailure, match="proxy: ended with 2 before it was ready"):
         await group.start()
     assert group.steps.read_text().split() == ["proxy"]
+
+
+async def test_nothing_more_is_started_once_the_lab_is_told_to_end(tmp_path: Path) -> None:
+    """Ctrl-C as it comes up: what waits for another must not start when that one listens as it goes down."""
+    group = Group(tmp_path)
+    group.add("core", READY + WAIT, needs=("proxy",))
+    group.add("proxy", WAIT)
+    group.add("hss", READY + WAIT)
+    starting = asyncio.create_task(group.start())
+    async with asyncio.timeout(DEADLINE_S):
+        await group.processes["hss"].listening.wait()
+    starting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    assert group.processes["core"].state == "not started"
+    assert asyncio.all_tasks() == {asyncio.current_task()}
