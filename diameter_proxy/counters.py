@@ -55,26 +55,25 @@ class Counters:
             key, found = (peer, command, 0), self.answers.get((peer, command, 0))
         self.answers[key] = 1 if found is None else found + 1
 
-    def passed(self, key: tuple[str, str, int], route: str) -> None:
-        """Count a request that the express lane has taken, by peer, source and command, and by route."""
-        self.requests[key] = self.requests.get(key, 0) + 1
-        self.routed[route] = self.routed.get(route, 0) + 1
+    def passed(self, key: tuple[str, str, int], route: str, count: int) -> None:
+        """Count requests that the express lane has taken, by peer, source and command, and by route."""
+        self.requests[key] = self.requests.get(key, 0) + count
+        self.routed[route] = self.routed.get(route, 0) + count
 
-    def returned(self, key: tuple[str, int, int], latency_s: float) -> None:
-        """Count an answer that the express lane has taken, by peer, command and code, and by how long it took."""
-        self.answers[key] = self.answers.get(key, 0) + 1
-        self.answered(latency_s)
+    def returned(self, key: tuple[str, int, int], count: int) -> None:
+        """Count answers that the express lane has taken, by peer, command and code."""
+        self.answers[key] = self.answers.get(key, 0) + count
 
     def refusal(self, result_code: int | None, experimental: int | None) -> None:
         """Count an answer of our own by its code."""
         key = ("result", result_code) if result_code is not None else ("experimental", experimental or 0)
         self.refused[key] = self.refused.get(key, 0) + 1
 
-    def answered(self, latency_s: float) -> None:
-        """Count an answer that went back, by how long it took."""
-        self.answers_relayed += 1
-        self.latency_sum_s += latency_s
-        self.latency[min(int(latency_s / FIRST_BUCKET_S).bit_length(), BUCKETS)] += 1
+    def answered(self, latency_s: float, count: int = 1) -> None:
+        """Count answers that went back, by how long each took."""
+        self.answers_relayed += count
+        self.latency_sum_s += latency_s * count
+        self.latency[min(int(latency_s / FIRST_BUCKET_S).bit_length(), BUCKETS)] += count
 
 
 def _code_in(data: bytes) -> int:

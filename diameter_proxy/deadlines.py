@@ -8,6 +8,7 @@ from typing import Final, Generic, TypeVar
 
 T = TypeVar("T")
 TICK_S: Final = 0.05
+_NEVER: Final = -1
 
 
 class DeadlineQueue(Generic[T]):
@@ -15,12 +16,12 @@ class DeadlineQueue(Generic[T]):
 
     def __init__(self) -> None:
         self._by_tick: dict[int, list[T]] = {}
-        self._swept: int | None = None
+        self._swept = _NEVER
 
     def add(self, due_s: float, thing: T) -> None:
         """Put a thing in, to be handed out when ``due_s`` has passed."""
         tick = int(due_s / TICK_S) + 1
-        if self._swept is not None and tick <= self._swept:
+        if tick <= self._swept:
             tick = self._swept + 1
         things = self._by_tick.get(tick)
         if things is None:
@@ -32,11 +33,11 @@ class DeadlineQueue(Generic[T]):
         """Return what is due, in order of its tick."""
         current = int(now_s / TICK_S)
         due: list[T] = []
-        first = current if self._swept is None else self._swept + 1
-        ticks = range(first, current + 1) if self._swept is not None and current - first < 64 else None
-        for tick in ticks if ticks is not None else sorted(t for t in self._by_tick if t <= current):
+        first = self._swept + 1
+        is_soon = self._swept != _NEVER and current - first < 64
+        for tick in range(first, current + 1) if is_soon else sorted(t for t in self._by_tick if t <= current):
             due += self._by_tick.pop(tick, ())
-        self._swept = current if self._swept is None else max(current, self._swept)
+        self._swept = max(current, self._swept)
         return due
 
     def __len__(self) -> int:

@@ -8,7 +8,7 @@ bounded in number and in time.
 from collections import deque
 from typing import Final
 
-from diameter_proxy.express import Pending
+from diameter_proxy.pending import Pending
 from diameter_proxy.splice import ORIGIN_HOST, PUBLIC_IDENTITY, SESSION_ID, SIP_AUTH_DATA_ITEM, USER_NAME, avp_at
 
 _COMPARED: Final = (ORIGIN_HOST, SESSION_ID, USER_NAME, PUBLIC_IDENTITY, SIP_AUTH_DATA_ITEM)
@@ -17,7 +17,7 @@ _COMPARED: Final = (ORIGIN_HOST, SESSION_ID, USER_NAME, PUBLIC_IDENTITY, SIP_AUT
 def is_same(data: bytes, found: list[int], pending: Pending) -> bool:
     """Say whether a request is equal to another in all six fields, octet for octet."""
     asked, places = pending.asked, pending.found
-    return data[16:20] == asked[16:20] and all(
+    return data[16:20] == pending.end_to_end and all(
         _field(data, found[slot]) == _field(asked, places[slot]) for slot in _COMPARED
     )
 
@@ -32,7 +32,9 @@ class Duplicates:
     def __init__(self, entries_max: int = 10_000, keep_s: float = 10.0) -> None:
         self._entries_max = entries_max
         self._keep_s = keep_s
-        self._known: dict[bytes, list[Pending]] = {}
+        self._known: dict[bytes, Pending] = {}
+        self._more: dict[bytes, list[Pending]] = {}
+        """Further ones with an End-to-End Identifier that is known already: a rare thing."""
         self._answered: deque[Pending] = deque()
 
     def limit(self, entries_max: int, keep_s: float) -> None:
@@ -45,19 +47,19 @@ class Duplicates:
 
     def find(self, data: bytes, found: list[int], now_s: float) -> Pending | None:
         """Return the same request that is under way, or that was answered lately (``remembered``)."""
-        for pending in self._known.get(data[16:20], ()):
+        end_to_end = data[16:20]
+        first = self._known.get(end_to_end)
+        if first is None:
+            return None
+        for pending in [first, *self._more.get(end_to_end, [])]:
             if (not pending.is_done or now_s < pending.forget_s) and is_same(data, found, pending):
                 return pending
         return None
 
     def begin(self, pending: Pending) -> None:
         """Note a request that is under way."""
-        end_to_end = pending.asked[16:20]
-        known = self._known.get(end_to_end)
-        if known is None:
-            self._known[end_to_end] = [pending]
-        else:
-            known.append(pending)
+        if self._known.setdefault(pending.end_to_end, pending) is not pending:
+            self._more.setdefault(pending.end_to_end, []).append(pending)
         pending.is_unique = True
 
     def settle(self, pending: Pending, answer: bytes | None, now_s: float) -> None:
@@ -82,11 +84,14 @@ class Duplicates:
         return len(self._answered)
 
     def _forget(self, pending: Pending) -> None:
-        end_to_end = pending.asked[16:20]
-        known = self._known.get(end_to_end)
-        if known is None:
-            return
-        if len(known) > 1:
-            self._known[end_to_end] = [other for other in known if other is not pending]
-        elif known[0] is pending:
+        end_to_end = pending.end_to_end
+        is_first = self._known.get(end_to_end) is pending
+        if is_first:
             del self._known[end_to_end]
+        if not self._more:
+            return
+        others = [other for other in self._more.pop(end_to_end, ()) if other is not pending]
+        if others and is_first:
+            self._known[end_to_end] = others.pop(0)
+        if others:
+            self._more[end_to_end] = others

@@ -7,6 +7,7 @@ Steps 4, 5, 9 and 10 at the partner, 6 to 8 at the primary system.
 it was learnt from, and kept only if the same octets come out.
 """
 
+from binascii import hexlify
 from collections.abc import Callable
 from hashlib import blake2b
 from typing import Final
@@ -16,25 +17,25 @@ from diameter_proxy.deadlines import DeadlineQueue
 from diameter_proxy.diameter.wire import REQUEST
 from diameter_proxy.duplicates import Duplicates
 from diameter_proxy.express import (
-    AS_ASKED,
     ExpressWire,
-    Form,
-    Forms,
-    Hole,
-    Pending,
     ServerNameSource,
-    form_of,
-    holes_of,
-    is_alike,
-    is_current,
     public_identity_avp,
     shows,
     user_name_avp,
     with_identities,
 )
-from diameter_proxy.identity_map import IdentityMap, LentSet
-from diameter_proxy.node.errors import NodeError
-from diameter_proxy.pending import PendingRequests
+from diameter_proxy.forms import AS_ASKED, Form, Forms, Hole, form_asked, form_of, is_alike
+from diameter_proxy.identity_map import (
+    BINDING,
+    COUNTERPART,
+    ENABLED,
+    IDENTITIES,
+    NOT_AFTER_S,
+    IdentityMap,
+    LentSet,
+)
+from diameter_proxy.outlets import Outlet, Outlets
+from diameter_proxy.pending import Pending, PendingRequests
 from diameter_proxy.routing import MAR, Route
 from diameter_proxy.settings import Settings
 from diameter_proxy.splice import (
@@ -87,8 +88,6 @@ class ExpressLane:
         destination is busy, and hear of each that went out; ``hiding`` is ``TopologyHiding.session_parts``; ``go_on``
         has a request sent to its next peer, or answered.
         """
-        self._go_on: Final = go_on
-        self._wire: Final = wire
         self._identities: Final = identities
         self._pending: Final = pending
         self._duplicates: Final = duplicates
@@ -110,62 +109,73 @@ class ExpressLane:
         self._map_age_max_s = settings.map_age_max_s
         self._requests: Final = Forms()
         self._answers: Final = Forms()
-        self._numbers: Final[dict[str, int]] = {}
-        self._outgoing: dict[str, list[bytes]] = {}
+        self._outlets: Final = Outlets(wire, pending, counters, go_on)
+        self._fitted: list[Form] = []
+        """Forms of this read, to be counted after it."""
+        self._now_s = 0.0
+        self._wall_s = 0.0
+        self._changes = 0
+        self._waited_s = 0.0
+        self._waited = 0
         self.taken = 0
 
     def receive(self, peer: str, messages: list[bytes]) -> list[bytes]:
         """Pass on what is of the common case among the messages of one read; return the rest."""
-        now_s = self._clock()
-        wall_s = self._wall_clock()
         requests = self._requests.of_peer(peer)
         answers = self._answers.of_peer(peer)
         if not requests and not answers:
             return messages
-        if self._identities.is_stale(now_s, self._map_age_max_s):
+        self._now_s = self._clock()
+        if self._identities.is_stale(self._now_s, self._map_age_max_s):
             return messages
-        self._numbers.clear()
+        self._wall_s = self._wall_clock()
+        self._changes = self._identities.changes
+        self._outlets.begin(len(messages))
+        waiting = self._pending.queue_of(peer).waiting
         rest: list[bytes] = []
         for data in messages:
             if data[4] & REQUEST:
                 forms = requests.get(len(data))
-                if forms is None or not self._request(peer, forms, data, now_s, wall_s, len(messages)):
+                if forms is None or not self._request(peer, forms, data):
                     rest.append(data)
             else:
                 forms = answers.get(len(data))
-                if forms is None or not self._answer(peer, forms, data, now_s, wall_s):
+                pending = waiting.get(data[12] << 24 | data[13] << 16 | data[14] << 8 | data[15])
+                if forms is None or pending is None or not self._answer(pending, forms, data):
                     rest.append(data)
-        self._flush()
+        self._count()
+        self._outlets.flush()
         return rest
 
-    def _request(self, peer: str, forms: list[Form], data: bytes, now_s: float, wall_s: float, messages: int) -> bool:
-        for form in forms:
-            parts = form.unpack(data)
-            if parts[::2] == form.constants and self._pass_on(peer, form, parts, data, now_s, wall_s, messages):
+    def _request(self, peer: str, forms: list[Form], data: bytes) -> bool:
+        for form in forms:  # noqa: SIM110 - a generator for each message costs more than all of this
+            if form.constants_of(data) == form.constants and self._pass_on(peer, form, data):
                 return True
         return False
 
-    def _pass_on(
-        self, peer: str, form: Form, parts: tuple[bytes, ...], data: bytes, now_s: float, wall_s: float, messages: int
-    ) -> bool:
-        lent = self._lent(form, parts)
-        if lent is None or not lent.enabled or wall_s >= lent.not_after_s or lent.other_mc_system != form.system:
+    def _pass_on(self, peer: str, form: Form, data: bytes) -> bool:
+        values = form.values_of(data)
+        lent = self._lent(form, values[form.user], values[form.public])
+        if lent is None:
             return False
-        end_to_end = parts[1][4:]
-        mapped = with_identities(form, parts, lent)
-        if mapped is None or self._pending.is_full or end_to_end in self._duplicates:
+        if values[0] in self._duplicates or self._pending.is_full:
             return False
-        candidate = self._open_candidate(form, messages)
-        if candidate is None:
+        mapped: tuple[bytes, bytes] | None = (values[form.user], values[form.public])
+        if form.maps:
+            mapped = with_identities(values[form.user], values[form.public], lent)
+        if mapped is None:
+            return False
+        outlet = self._outlets.open_one(form.candidates)
+        if outlet is None:
             return self._refuse(peer, form, data)
-        out = self._mapped(form, parts, data, self._numbers[candidate], mapped, lent)
+        out = self._mapped(form, values, data, outlet.hop_by_hop, mapped, lent)
         if not out:
             return False
-        self._send(peer, form, data, out, candidate, now_s, lent, mapped)
+        self._send(peer, form, data, out, outlet, lent, mapped)
         return True
 
-    def _lent(self, form: Form, parts: tuple[bytes, ...]) -> LentSet | None:
-        """Return the one set that both identities are of, lent to or by the system of this form."""
+    def _lent(self, form: Form, user: bytes, public: bytes) -> LentSet | None:
+        """Return the one set that both identities are of, lent to or by the system of this form, if it may be used."""
         identities = self._identities
         if form.route is _TO_PARTNER:
             table = identities.lent_to_users
@@ -174,8 +184,10 @@ class ExpressLane:
             if of_system is None:
                 return None
             table = of_system
-        lent = table.get(parts[form.user])
-        if lent is None or table.get(parts[form.public]) is not lent:
+        lent = table.get(user)
+        if lent is None or table.get(public) is not lent or user != lent[IDENTITIES][0]:
+            return None
+        if not lent[ENABLED] or self._wall_s >= lent[NOT_AFTER_S] or lent.other_mc_system != form.system:
             return None
         if form.route is _TO_HSS and (self._as_default or not lent.provisioned) is not form.maps:
             return None
@@ -184,23 +196,24 @@ class ExpressLane:
     def _mapped(
         self,
         form: Form,
-        parts: tuple[bytes, ...],
+        values: tuple[bytes, ...],
         data: bytes,
         hop_by_hop: int,
         mapped: tuple[bytes, bytes],
         lent: LentSet,
     ) -> bytes:
         """Return a request as it goes out, or nothing where that is not the common case."""
-        end_to_end = parts[1][4:]
+        identifiers = hop_by_hop.to_bytes(4, "big") + values[0]
         user, public = user_name_avp(mapped[0]), public_identity_avp(mapped[1])
+        item = data[form.item_from : form.item_end]
         if form.route is _TO_PARTNER:
-            out = form.fill(data, hop_by_hop, end_to_end, self._hidden(parts[form.session]), user, public)
-            return b"" if shows(out, lent.identities, lent.counterpart) else out
-        server = self._server_names.of((mapped[0], lent.counterpart[0]))
+            out = form.fill(identifiers, self._hidden(values[form.session]), user, public, item)
+            hidden = lent[IDENTITIES]
+            return b"" if form.may_show(item, hidden) and shows(out, hidden, lent[COUNTERPART]) else out
+        server = self._server_names.of((mapped[0], lent[COUNTERPART][0]))
         if bool(server) is not bool(form.server_to):
             return b""
-        session = data[form.session_from : form.session_end]
-        return form.fill(data, hop_by_hop, end_to_end, session, user, public, server)
+        return form.fill(identifiers, data[form.session_from : form.session_end], user, public, item, server)
 
     def _send(
         self,
@@ -208,111 +221,105 @@ class ExpressLane:
         form: Form,
         data: bytes,
         out: bytes,
-        candidate: str,
-        now_s: float,
+        outlet: Outlet,
         lent: LentSet,
         mapped: tuple[bytes, bytes],
     ) -> None:
-        hop_by_hop = self._numbers[candidate]
-        self._numbers[candidate] = hop_by_hop + 1 & 0xFFFFFFFF
+        hop_by_hop, now_s = outlet.hop_by_hop, self._now_s
+        outlet.hop_by_hop = hop_by_hop + 1 & 0xFFFFFFFF
         budget_s = self._partner_s if form.route is _TO_PARTNER else self._hss_s
         deadline_s = now_s + budget_s
         pending = Pending(
             peer, data, form.found, form.route, MAR, out, form.candidates, now_s, deadline_s, lent, mapped
         )
-        self._out(candidate, out)
-        self._pending.sent(pending, candidate, hop_by_hop)
+        pending.form = form
+        pending.map_changes = self._changes
+        pending.tried = ((outlet.peer, hop_by_hop),)
+        self._pending.count += 1
+        outlet.queue.put(hop_by_hop, pending)
+        self._outlets.add(outlet, out)
         self._duplicates.begin(pending)
         if len(form.candidates) > 1 and self._attempt_s < budget_s:
             self._deadlines.add(now_s + self._attempt_s, pending)
         self._deadlines.add(deadline_s, pending)
-        self._counters.passed(form.request_key, form.route_name)
+        self._fits(form)
         self.taken += 1
 
-    def _answer(self, peer: str, forms: list[Form], data: bytes, now_s: float, wall_s: float) -> bool:
-        pending = self._pending.find(peer, data[12] << 24 | data[13] << 16 | data[14] << 8 | data[15])
-        if pending is None or pending.lent is None or pending.joined:
-            return False
-        asked = pending.asked
-        if pending.found[PROXY_INFO] or data[16:20] != asked[16:20]:
+    def _answer(self, pending: Pending, forms: list[Form], data: bytes) -> bool:
+        lent = pending.lent
+        if lent is None or pending.joined or pending.found[PROXY_INFO]:
             return False
         for form in forms:
-            parts = form.unpack(data)
-            if parts[::2] == form.constants:
+            if form.constants_of(data) == form.constants:
                 break
         else:
             return False
-        sent, lent = pending.identities, pending.lent
-        if parts[form.user] != sent[0] or parts[form.public] != sent[1]:
+        values = form.values_of(data)
+        sent = pending.identities
+        if values[0] != pending.end_to_end or values[form.user] != sent[0] or values[form.public] != sent[1]:
             return False
-        if not is_current(self._identities, lent, wall_s):
+        if not self._is_current(pending, lent):
             return False
-        out = self._filled(form, pending, data)
-        if shows(out, lent.counterpart, lent.identities):
+        item = data[form.item_from : form.item_end]
+        out = _returned(form, pending, item)
+        hidden = lent[COUNTERPART]
+        if form.may_show(item, hidden) and shows(out, hidden, lent[IDENTITIES]):
             return False
         self._pending.settle(pending)
-        self._duplicates.settle(pending, out, now_s)
-        self._out(pending.source, out)
+        self._duplicates.settle(pending, out, self._now_s)
+        self._outlets.add(self._outlets.of(pending.source), out)
         if lent.is_primary:
-            self._used(lent.binding)
-        self._counters.returned(form.answer_key, now_s - pending.started_s)
+            self._used(lent[BINDING])
+        self._fits(form)
+        if pending.started_s != self._waited_s:
+            self._count_waited()
+            self._waited_s = pending.started_s
+        self._waited += 1
         return True
+
+    def _is_current(self, pending: Pending, lent: LentSet) -> bool:
+        """Say whether a binding still stands as it was, and may be used."""
+        is_untouched = pending.map_changes == self._changes and pending.form is not None
+        if not is_untouched and self._identities.bindings.get(lent[BINDING]) is not lent:
+            return False
+        return lent[ENABLED] and self._wall_s < lent[NOT_AFTER_S]
 
     def _refuse(self, peer: str, form: Form, data: bytes) -> bool:
         """Answer 3004 when all peers that are open have enough to do; else leave it to the whole way to say why not."""
         busy = form.busy
-        if busy is None or not any(map(self._wire.is_ready, form.candidates)):
+        if busy is None or not self._outlets.is_any_ready(form.candidates):
             return False
-        self._out(peer, self._filled_as_asked(busy, data, form.found, data))
-        self._counters.passed(form.request_key, form.route_name)
+        self._outlets.add(self._outlets.of(peer), _as_asked(busy, data, form.found, b""))
+        self._fits(form)
         self._refused(peer, data)
         return True
-
-    def _open_candidate(self, form: Form, messages: int) -> str | None:
-        """Return the first peer that can take a request, with numbers enough for all the messages of this read."""
-        for candidate in form.candidates:
-            if not self._pending.has_room(candidate):
-                continue
-            if candidate in self._numbers:
-                return candidate
-            if self._wire.is_ready(candidate):
-                self._numbers[candidate] = self._wire.reserve_hop_by_hop(candidate, messages)
-                return candidate
-        return None
 
     def _hidden(self, session_id: bytes) -> bytes:
         keyed = self._keyed.copy()
         keyed.update(session_id)
-        return self._session_head + keyed.hexdigest().encode() + self._session_padding
+        return self._session_head + hexlify(keyed.digest()) + self._session_padding
 
-    def _out(self, peer: str, octets: bytes) -> None:
-        waiting = self._outgoing.get(peer)
-        if waiting is None:
-            self._outgoing[peer] = [octets]
-        else:
-            waiting.append(octets)
+    def _fits(self, form: Form) -> None:
+        if not form.taken:
+            self._fitted.append(form)
+        form.taken += 1
 
-    def _flush(self) -> None:
-        """Give the node what goes to each peer, at once."""
-        outgoing = self._outgoing
-        if not outgoing:
-            return
-        self._outgoing = {}
-        for peer, messages in outgoing.items():
-            try:
-                self._wire.send_all(peer, messages)
-            except NodeError:
-                self._not_taken(peer, messages)
+    def _count(self) -> None:
+        """Count what this read has brought."""
+        for form in self._fitted:
+            if form.route_name:
+                self._counters.passed(form.request_key, form.route_name, form.taken)
+            else:
+                self._counters.returned(form.answer_key, form.taken)
+            form.taken = 0
+        self._fitted.clear()
+        self._count_waited()
 
-    def _not_taken(self, peer: str, messages: list[bytes]) -> None:
-        """Its connection is gone since the lane looked: each request goes on at once, an answer has nobody to go to."""
-        for octets in messages:
-            if not octets[4] & REQUEST:
-                self._counters.answers_undeliverable += 1
-                continue
-            pending = self._pending.find(peer, int.from_bytes(octets[12:16], "big"))
-            if pending is not None:
-                self._go_on(pending)
+    def _count_waited(self) -> None:
+        """Count answers to requests that came in one read, and so took the same time."""
+        if self._waited:
+            self._counters.answered(self._now_s - self._waited_s, self._waited)
+            self._waited = 0
 
     def learn_request(self, peer: str, pending: Pending, system: str, source: str) -> None:
         """Look at a request of a migrated user that has gone the whole way."""
@@ -330,14 +337,14 @@ class ExpressLane:
         if not is_alike(places) or avp_at(out, places[SIP_AUTH_DATA_ITEM]) != item:
             return
         form = form_of(data, found, out, places, has_server=pending.route is _TO_HSS)
-        if pending.route is _TO_PARTNER and form.shows(pending.lent.identities, pending.lent.counterpart):
+        if pending.route is _TO_PARTNER and form.names(pending.lent.identities, pending.lent.counterpart):
             return
         form.route, form.route_name = pending.route, pending.route.name
         form.system = system
         form.maps = pending.route is _TO_PARTNER or self._as_default or not pending.lent.provisioned
         form.candidates = pending.candidates
         form.request_key = (peer, source, MAR)
-        again = self._mapped(form, form.unpack(data), data, 0, pending.identities, pending.lent)
+        again = self._mapped(form, form.values_of(data), data, 0, pending.identities, pending.lent)
         if again == out[:12] + bytes(4) + out[16:]:
             form.busy = self._busy(data, found)
             self._requests.add(peer, data, form)
@@ -348,13 +355,13 @@ class ExpressLane:
         places = locate(refusal)
         if not (is_alike(places) and places[SESSION_ID] and places[USER_NAME] and places[PUBLIC_IDENTITY]):
             return None
-        busy = Form(data, holes_of(data, found), found)
+        busy = form_asked(data, found)
         spans: list[Hole] = []
         for slot, kind in AS_ASKED:
             _, _, following = span_at(refusal, places[slot])
             spans.append((places[slot], following, kind))
         busy.leave(refusal, sorted(spans))
-        return busy if self._filled_as_asked(busy, data, found, data) == refusal else None
+        return busy if _as_asked(busy, data, found, b"") == refusal else None
 
     def learn_answer(self, peer: str, pending: Pending, data: bytes, out: bytes) -> None:
         """Look at a MAA with a vector that has gone the whole way back."""
@@ -368,10 +375,10 @@ class ExpressLane:
         if avp_at(data, found[SIP_AUTH_DATA_ITEM]) != avp_at(out, places[SIP_AUTH_DATA_ITEM]):
             return
         form = form_of(data, found, out, places)
-        if pending.lent is None or form.shows(pending.lent.counterpart, pending.lent.identities):
+        if pending.lent is None or form.names(pending.lent.counterpart, pending.lent.identities):
             return
         form.answer_key = (peer, MAR, int.from_bytes(value_at(data, found[RESULT_CODE]), "big"))
-        if self._filled(form, pending, data) == out:
+        if _returned(form, pending, data[form.item_from : form.item_end]) == out:
             self._answers.add(peer, data, form)
 
     def reconfigure(self, settings: Settings) -> None:
@@ -383,21 +390,29 @@ class ExpressLane:
         self._map_age_max_s = settings.map_age_max_s
         self._requests.clear()
         self._answers.clear()
+        self._outlets.clear()
 
     def sweep(self) -> None:
         """Begin a new tick."""
         self._requests.sweep()
         self._answers.sweep()
 
-    def _filled(self, form: Form, pending: Pending, data: bytes) -> bytes:
-        return self._filled_as_asked(form, data, pending.found, pending.asked)
 
-    def _filled_as_asked(self, form: Form, data: bytes, found: list[int], asked: bytes) -> bytes:
-        return form.fill(
-            data,
-            asked[12] << 24 | asked[13] << 16 | asked[14] << 8 | asked[15],
-            asked[16:20],
-            avp_at(asked, found[SESSION_ID]),
-            avp_at(asked, found[USER_NAME]),
-            avp_at(asked, found[PUBLIC_IDENTITY]),
-        )
+def _returned(form: Form, pending: Pending, item: bytes) -> bytes:
+    """Return an answer as it goes back, with what was asked."""
+    asked, fitted = pending.asked, pending.form
+    if fitted is None:
+        return _as_asked(form, asked, pending.found, item)
+    return form.fill(
+        asked[12:20],
+        asked[fitted.session_from : fitted.session_end],
+        asked[fitted.user_from : fitted.user_end],
+        asked[fitted.public_from : fitted.public_end],
+        item,
+    )
+
+
+def _as_asked(form: Form, asked: bytes, found: list[int], item: bytes) -> bytes:
+    """Return an answer with what was asked, by where that stands in the request."""
+    session, user = avp_at(asked, found[SESSION_ID]), avp_at(asked, found[USER_NAME])
+    return form.fill(asked[12:20], session, user, avp_at(asked, found[PUBLIC_IDENTITY]), item)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from diameter_proxy.duplicates import *  # noqa: F403
     from diameter_proxy.express import *  # noqa: F403
     from diameter_proxy.express_lane import *  # noqa: F403
+    from diameter_proxy.forms import *  # noqa: F403
+    from diameter_proxy.outlets import *  # noqa: F403
     from diameter_proxy.pending import *  # noqa: F403
     from diameter_proxy.splice import *  # noqa: F403
 

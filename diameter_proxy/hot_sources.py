@@ -8,7 +8,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-MODULES: Final = ("splice", "express", "pending", "duplicates", "deadlines", "counters", "express_lane")
+MODULES: Final = (
+    "splice",
+    "express",
+    "forms",
+    "pending",
+    "duplicates",
+    "deadlines",
+    "counters",
+    "outlets",
+    "express_lane",
+)
 
 
 def digest(names: Sequence[str] = MODULES) -> str:

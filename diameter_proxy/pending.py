@@ -8,12 +8,76 @@ nobody is served.  By Little's law what waits is what comes in a second times th
 """
 
 from collections import deque
+from collections.abc import Callable
 from typing import Final
 
-from diameter_proxy.express import Pending
+from diameter_proxy.forms import Form
+from diameter_proxy.identity_map import LentSet
+from diameter_proxy.routing import Route
 
 ROOM_MIN: Final = 100
 """So many may always wait for one peer, however slow it is."""
+
+
+class Pending:
+    """One request under way.
+
+    Attributes:
+        source: peer that asked, and ``asked`` the octets as they came from it.
+        end_to_end: its End-to-End Identifier.
+        found: what ``splice.locate`` says of ``asked``; not to be changed, other requests share it.
+        form: of a request that the express lane has sent, what it fitted; ``map_changes`` is how often the identity map
+            had been changed by then.
+        sent: the octets that went out; sent again with T and another Hop-by-Hop to an alternate.
+        candidates: peers that may serve it, in order of preference; ``tried`` those that have got it.
+        identities: User-Name and Public-Identity that went out, which an MAA must repeat.
+        joined: others who asked the very same: (peer, octets).
+        own: for a request of ours: what takes the answer, or None when there is none; nobody else hears of it.
+        answer_when_late: Result-Code of our own when nothing comes in time.
+        remembered: the answer, for a request that comes again, until ``forget_s``.
+    """
+
+    def __init__(
+        self,
+        source: str,
+        asked: bytes,
+        found: list[int],
+        route: Route,
+        command: int,
+        sent: bytes,
+        candidates: tuple[str, ...],
+        started_s: float,
+        deadline_s: float,
+        lent: LentSet | None = None,
+        identities: tuple[bytes, bytes] = (b"", b""),
+        answer_when_late: int = 3002,
+        learns: bytes = b"",
+        own: Callable[[bytes | None], None] | None = None,
+    ) -> None:
+        self.source = source
+        self.asked = asked
+        self.end_to_end = asked[16:20]
+        self.found = found
+        self.route = route
+        self.command = command
+        self.sent = sent
+        self.candidates = candidates
+        self.started_s = started_s
+        self.deadline_s = deadline_s
+        self.lent = lent
+        self.identities = identities
+        self.learns = learns
+        self.own = own
+        self.answer_when_late = answer_when_late
+        self.tried: tuple[tuple[str, int], ...] = ()
+        self.joined: tuple[tuple[str, bytes], ...] = ()
+        self.form: Form | None = None
+        self.map_changes = 0
+        self.is_done = False
+        self.was_busy = False
+        self.is_unique = False
+        self.remembered = b""
+        self.forget_s = 0.0
 
 
 class Queue:
@@ -82,10 +146,14 @@ class PendingRequests:
         if not pending.tried:
             self.count += 1
         pending.tried += ((peer, hop_by_hop),)
+        self.queue_of(peer).put(hop_by_hop, pending)
+
+    def queue_of(self, peer: str) -> Queue:
+        """Return what waits for this peer; another one after ``lost``."""
         queue = self._by_peer.get(peer)
         if queue is None:
             queue = self._by_peer[peer] = Queue(self.pending_max)
-        queue.put(hop_by_hop, pending)
+        return queue
 
     def has_room(self, peer: str) -> bool:
         """Say whether one more request may wait for this peer."""

@@ -103,18 +103,15 @@ def proxy_infos(data: bytes, found: list[int]) -> bytes:
 
 
 def needles_of(identities: Identities, but: Identities = ()) -> frozenset[bytes]:
-    """Return the octets, in lower case, by which identities are known in any AVP; those in ``but`` may be seen.
+    """Return the octets, in lower case, by which identities are known in any AVP; what is part of ``but`` may be seen.
 
     A user part that is long enough to be nobody else's gives its identity away without the domain too.
     """
     seen = [_bare(identity).lower() for identity in but]
-    needles = {_bare(identity).lower() for identity in identities}
-    needles.difference_update(seen)
-    for needle in tuple(needles):
-        user = needle.rpartition(b"@")[0]
-        if len(user) >= TELLING_OCTETS and not any(user in other for other in seen):
-            needles.add(user)
-    return frozenset(needles)
+    bare = {_bare(identity).lower() for identity in identities}
+    users = {identity.rpartition(b"@")[0] for identity in bare}
+    telling = bare.union(user for user in users if len(user) >= TELLING_OCTETS)
+    return frozenset(needle for needle in telling if not any(needle in other for other in seen))
 
 
 def without(message: bytes, needles: Iterable[bytes]) -> bytes:

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Final, Protocol, cast
 
 from diameter_proxy.diameter.errors import FramingLost
@@ -12,6 +12,10 @@ from diameter_proxy.diameter.wire import FrameBuffer
 
 ABORT_S: Final = 1.0
 """How long a closed connection may take to send what is left."""
+
+
+READ_OCTETS: Final = 1 << 18
+"""How much is read at once, of all that has gathered."""
 
 
 class ConnectionOwner(Protocol):
@@ -24,20 +28,36 @@ class ConnectionOwner(Protocol):
 
 
 class Output:
-    """The connections that have messages to write once the present read has been handled."""
+    """The connections that have messages to write once what can be read at present has been handled."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
+        self._due: Collection[object] = getattr(loop, "_ready", ())
+        """What the loop has still to do in this round; a loop that does not tell has one write a read."""
         self._waiting: list[Connection] = []
         self._scheduled = False
-        self.is_reading = False
+        self._is_reading = False
+        self.room: Final = memoryview(bytearray(READ_OCTETS))
+        """Where every connection reads to, for what is read is taken out before anything else happens."""
+
+    def begin_read(self) -> None:
+        """Hold back what is written until ``end_read``."""
+        self._is_reading = True
+
+    def end_read(self) -> None:
+        """Write now if nothing else is to be done first; else other reads may add to the same writes."""
+        self._is_reading = False
+        if self._waiting:
+            if self._due:
+                self._schedule()
+            else:
+                self.flush()
 
     def add(self, connection: "Connection") -> None:
         """Have this connection flushed: after the read that is being handled, else in the loop's next round."""
         self._waiting.append(connection)
-        if not self.is_reading and not self._scheduled:
-            self._scheduled = True
-            self._loop.call_soon(self.flush)
+        if not self._is_reading:
+            self._schedule()
 
     def flush(self) -> None:
         """Write for all that wait."""
@@ -46,9 +66,16 @@ class Output:
         for connection in waiting:
             connection.flush()
 
+    def _schedule(self) -> None:
+        if not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self.flush)
 
-class Connection(asyncio.Protocol):
+
+class Connection(asyncio.BufferedProtocol):
     """One transport connection, accepted or initiated.
+
+    A buffered protocol, for the other kind makes and cuts a new object of 256 KiB for each read.
 
     Attributes:
         owner: replaced once the peer is known.
@@ -106,16 +133,23 @@ class Connection(asyncio.Protocol):
         self.is_secured = self.tls is not None
         self.owner.connection_made(self)
 
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Say where the transport shall read to."""
+        return self._output.room
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Take what the transport has read."""
+        self.data_received(bytes(self._output.room[:nbytes]))
+
     def data_received(self, data: bytes) -> None:
         """Cut messages, hand them over, then write what came of it."""
         if self.is_closed:
             return
-        self._output.is_reading = True
+        self._output.begin_read()
         try:
             self._receive(data)
         finally:
-            self._output.is_reading = False
-            self._output.flush()
+            self._output.end_read()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the owner, unless it closed this connection itself."""

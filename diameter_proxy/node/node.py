@@ -36,7 +36,7 @@ OnMessage = Callable[[str, bytes], None]
 OnMessages = Callable[[str, list[bytes]], list[bytes]]
 OnPeer = Callable[[PeerEvent], None]
 
-_random = random.SystemRandom()
+_random = random.Random()  # noqa: S311 - it spreads watchdogs, it keeps no secret; asked at each read, it must be cheap
 _NOT_WANTED = DisconnectCause.DO_NOT_WANT_TO_TALK_TO_YOU
 
 

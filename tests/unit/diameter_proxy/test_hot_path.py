@@ -9,7 +9,18 @@ from types import ModuleType
 
 import pytest
 
-from diameter_proxy import counters, deadlines, duplicates, express, express_lane, hot_path, pending, splice
+from diameter_proxy import (
+    counters,
+    deadlines,
+    duplicates,
+    express,
+    express_lane,
+    forms,
+    hot_path,
+    outlets,
+    pending,
+    splice,
+)
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -18,7 +29,7 @@ def can_compile():
     return subprocess.run([sys.executable, "setup.py", "can_compile"], cwd=ROOT, check=False).returncode == 0
 
 
-PLAIN = [splice, express, pending, duplicates, deadlines, counters, express_lane]
+PLAIN = [splice, express, forms, pending, duplicates, deadlines, counters, outlets, express_lane]
 
 
 @pytest.fixture
@@ -63,7 +74,7 @@ def test_the_plain_one_can_be_asked_for(planted):
     assert hot_path.choose("plain") == (PLAIN, "plain Python (asked for)")
 
 
-@pytest.mark.parametrize("number, name", [(0, "locate"), (0, "Unreadable"), (1, "Pending"), (-1, "ExpressLane")])
+@pytest.mark.parametrize("number, name", [(0, "locate"), (0, "Unreadable"), (3, "Pending"), (-1, "ExpressLane")])
 def test_everything_of_the_hot_path_is_reached_through_the_choice(number, name):
     assert getattr(hot_path, name) is getattr(hot_path.modules[number], name)
 
@@ -74,7 +85,18 @@ def test_what_is_compiled_are_extension_modules():
     assert all(str(module.__file__).endswith(suffixes) == (kind == "compiled") for module in modules)
 
 
-HOT_TESTS = ("express_lane", "express", "splice", "duplicates", "pending", "deadlines", "counters", "proxy")
+HOT_TESTS = (
+    "express_lane",
+    "express",
+    "forms",
+    "outlets",
+    "splice",
+    "duplicates",
+    "pending",
+    "deadlines",
+    "counters",
+    "proxy",
+)
 
 
 def test_the_same_tests_pass_on_plain_python():

@@ -53,3 +53,4 @@ def test_an_avp_in_which_an_identity_strays_is_left_out(made):
 
 def test_what_both_sides_share_by_choice_may_be_seen():
     assert needles_of((b"u@d", b"sip:u@d"), but=(b"u@d",)) == frozenset()
+    assert needles_of((b"u@d", b"sip:u@d"), but=(b"xu@de",)) == frozenset()

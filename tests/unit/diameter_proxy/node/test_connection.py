@@ -1,5 +1,6 @@
 """Octets in, one write out, and what is not read."""
 
+import asyncio
 from typing import Any
 
 from diameter_proxy.diameter.errors import FramingLost
@@ -34,6 +35,26 @@ async def test_messages_of_one_read_are_one_write(connected: Any) -> None:
     connection.data_received(MESSAGE * 3)
     assert transport.written == [MESSAGE * 3]
     assert (connection.remote_address, connection.local_address) == ("10.77.1.12", "10.77.1.14")
+
+
+async def test_what_was_read_stays_what_it_was_when_the_next_is_read_to_the_same_place(connected: Any) -> None:
+    connection, transport = connected(Owner())
+    half = len(MESSAGE) // 2
+    for piece in (MESSAGE[:half], MESSAGE[half:] + MESSAGE):
+        room = connection.get_buffer(-1)
+        room[: len(piece)] = piece
+        connection.buffer_updated(len(piece))
+    assert transport.written == [MESSAGE * 2]
+
+
+async def test_reads_of_one_round_of_the_loop_are_one_write(connected: Any) -> None:
+    connection, transport = connected(Owner())
+    loop = asyncio.get_running_loop()
+    for _ in range(3):
+        loop.call_soon(connection.data_received, MESSAGE)
+    for _ in range(2):
+        await asyncio.sleep(0)
+    assert transport.written == [MESSAGE * 3]
 
 
 async def test_messages_before_the_framing_was_lost_are_handled(connected: Any) -> None:

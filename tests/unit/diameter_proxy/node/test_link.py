@@ -1,5 +1,6 @@
 """One peer with its time as a number; whole conversations are in tests/integration."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -89,6 +90,7 @@ async def test_messages_go_where_they_belong(link: Link, program: Program, opene
     messages = [encode_message(flags, 303, 16777216, 1, 2, ()) for flags in (0xC0, 0x40, 0xE0)]
     connection.data_received(b"".join(messages))
     assert program.heard == ["open", "request", "answer"]
+    await asyncio.sleep(0)
     assert transport.messages()[-1].result() == (0, 3008)
     assert link.status().messages_received == 3
 
