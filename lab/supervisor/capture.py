@@ -7,6 +7,7 @@ it comes; ``reordercap`` puts the frames in the order of their time.
 """
 
 import asyncio
+import contextlib
 import os
 import signal
 from pathlib import Path
@@ -68,12 +69,12 @@ class Dumpcap:
         if process is None or process.returncode is not None:
             return
         await self._last_words()
-        os.killpg(process.pid, signal.SIGINT)
+        _signal(process.pid, signal.SIGINT)
         try:
             async with asyncio.timeout(STOP_S):
                 await process.wait()
         except TimeoutError:
-            os.killpg(process.pid, signal.SIGKILL)
+            _signal(process.pid, signal.SIGKILL)
             await process.wait()
         if self._drain is not None:
             await self._drain
@@ -122,6 +123,12 @@ class Dumpcap:
                 self._drain = asyncio.create_task(_forget(process.stderr))
                 return
         raise RuntimeFailure(f"dumpcap: {said[-1] if said else 'it ended without a word'}")
+
+
+def _signal(group: int, number: signal.Signals) -> None:
+    """Tell dumpcap, unless it has ended by itself: then the file is as whole as it will be."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(group, number)
 
 
 async def _forget(stream: asyncio.StreamReader) -> None:

@@ -1,11 +1,13 @@
 """The end of a capture file is looked at without reading all of it; the file in order is as private as dumpcap's."""
 
 import asyncio
+import signal
 import struct
+import subprocess
 from pathlib import Path
 from typing import Any
 
-from lab.supervisor.capture import LOOKED_AT_OCTETS, Dumpcap, last_octets
+from lab.supervisor.capture import LOOKED_AT_OCTETS, Dumpcap, _signal, last_octets
 
 
 def test_the_last_octets_of_a_short_and_of_a_long_file(tmp_path: Path) -> None:
@@ -15,6 +17,12 @@ def test_the_last_octets_of_a_short_and_of_a_long_file(tmp_path: Path) -> None:
     file.write_bytes(b"a" * LOOKED_AT_OCTETS + b"end")
     assert last_octets(file).endswith(b"aend")
     assert len(last_octets(file)) == LOOKED_AT_OCTETS
+
+
+def test_a_capture_that_has_ended_by_itself_is_nothing_to_stumble_over() -> None:
+    with subprocess.Popen(["true"], start_new_session=True) as process:
+        process.wait()
+    _signal(process.pid, signal.SIGINT)
 
 
 def test_the_file_in_order_is_for_its_owner_alone(tmp_path: Path) -> None:
