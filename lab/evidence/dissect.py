@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from threading import Lock
 from typing import Any, Final
 
 from lab.evidence.messages import Capture, Frame, Payload
@@ -32,7 +33,27 @@ class DissectionFailed(Exception):
     """tshark is missing, or could not read the capture."""
 
 
-Tsharks = list["subprocess.Popen[str]"]
+class Tsharks:
+    """The tsharks at work on one capture: all end where one is not to go on, those too that begin just then."""
+
+    def __init__(self) -> None:
+        self._there: list[subprocess.Popen[str]] = []
+        self._is_over = False
+        self._lock = Lock()
+
+    def add(self, process: "subprocess.Popen[str]") -> None:
+        """Take one that has begun."""
+        with self._lock:
+            self._there.append(process)
+            if self._is_over:
+                process.kill()
+
+    def end(self) -> None:
+        """End them."""
+        with self._lock:
+            self._is_over = True
+            for process in self._there:
+                process.kill()
 
 
 def stream_tshark(
@@ -57,7 +78,7 @@ def stream_tshark(
         except FileNotFoundError:
             raise DissectionFailed("tshark is not installed: run make set-up") from None
         if begun is not None:
-            begun.append(process)
+            begun.add(process)
         with process:
             assert process.stdout is not None
             try:
@@ -90,28 +111,34 @@ def dissect(capture: Path, *, key_log: Path | None = None, config: Path | None =
     if not capture.is_file():
         raise DissectionFailed(f"{capture}: no such capture")
     keys = ("-o", f"tls.keylog_file:{key_log}") if key_log else ()
-    begun: Tsharks = []
+    begun = Tsharks()
     with ThreadPoolExecutor(1) as beside:  # two passes that know nothing of each other
         reading = beside.submit(_read_frames, capture, begun)
+        reading.add_done_callback(lambda done: begun.end() if done.exception() else None)
         try:
-            messages = read_packets(stream_packets(capture, *keys, "-Y", _FILTER, "-J", _LAYERS, config=config))
+            packets = stream_packets(capture, *keys, "-Y", _FILTER, "-J", _LAYERS, config=config, begun=begun)
+            messages = read_packets(packets)
             payloads, broken = reading.result()
         except BaseException:  # Ctrl-C, or one pass has failed: nobody wants what the other still reads
-            for process in begun:
-                process.kill()
+            first = reading.exception() if reading.done() else None
+            begun.end()
+            if first is not None:
+                raise first from None
             raise
     if not payloads:
         raise DissectionFailed(f"{capture}: there is no frame with TCP or UDP in it")
     return replace(messages, payloads=tuple(payloads), broken=tuple(broken))
 
 
-def stream_packets(capture: Path, *arguments: str, config: Path | None = None) -> Iterator[dict[str, Any]]:
+def stream_packets(
+    capture: Path, *arguments: str, config: Path | None = None, begun: Tsharks | None = None
+) -> Iterator[dict[str, Any]]:
     """Yield the layers of each frame that tshark shows, one at a time: its JSON is never held whole.
 
     Raises:
         DissectionFailed: there is no such file, tshark failed, or shows more than ``FRAMES_MAX`` frames.
     """
-    lines = stream_tshark(capture, *arguments, "-T", "json", "--no-duplicate-keys", config=config)
+    lines = stream_tshark(capture, *arguments, "-T", "json", "--no-duplicate-keys", config=config, begun=begun)
     for count, text in enumerate(_objects(lines), 1):
         if count > FRAMES_MAX:
             raise DissectionFailed(f"{capture}: over {FRAMES_MAX:,} frames with SIP, Diameter or HTTP; {CUT}")

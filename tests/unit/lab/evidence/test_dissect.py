@@ -107,3 +107,13 @@ def test_where_one_pass_fails_the_other_is_ended_too(folder: Path, tmp_path: Pat
 def test_what_is_no_capture_is_called_that() -> None:
     said = ["tshark: The file isn't a capture file in a format TShark understands."]
     assert reason_of(said, Path("x")) == "it is no capture; wanted a .pcap or .pcapng"
+
+
+def test_where_the_pass_over_all_frames_fails_its_reason_is_told_at_once(folder: Path) -> None:
+    """Too large a capture is refused when the faster of the two passes knows."""
+    capture = says(folder, "")
+    (folder / "tshark").write_text(
+        "#!/bin/sh\ncase $* in *json*) exec /bin/sleep 600;; esac\necho 'tshark: too strange' >&2; exit 2\n"
+    )
+    with pytest.raises(DissectionFailed, match=r"tshark: too strange$"):
+        dissect(capture)
