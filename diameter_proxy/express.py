@@ -85,7 +85,7 @@ def public_identity_avp(value: bytes) -> bytes:
 
 def folded(octets: bytes) -> bytes:
     """Return octets as identities are looked for in them: in lower case, and once more with percent escapes undone."""
-    if _escape(octets) is not None:
+    if octets.partition(b"%")[1] and _escape(octets) is not None:
         return (octets + unquote_to_bytes(octets)).lower()
     return octets.lower()
 

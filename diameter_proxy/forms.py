@@ -130,20 +130,17 @@ class Form:
     def may_show(self, item: bytes, hidden: tuple[bytes, ...]) -> bool:
         """Say whether ``shows`` may hold of what goes out with this item; False only where it does not.
 
-        It looks at far less: the constant octets, and the item if it has values of its own.  The identities and the
-        Session-Id are made by us, or those that whoever gets the message has used himself.  No identity begins in one
-        AVP and ends in the next: a header, which has NUL octets, lies between.
+        It looks for less, how an identity begins, and in less: the constant octets, and the item if it has values of
+        its own.  The identities and the Session-Id are made by us, or those that whoever gets the message has used
+        himself.  No identity begins in one AVP and ends in the next: a header, which has NUL octets, lies between.
         """
         text = folded(item) if self.has_values else b""
         first = hidden[0]
         for identity in hidden:
             if identity[4:] == first:
                 continue  # the IMPU that is the IMPI with a scheme
-            bare = bare_identity(identity)
-            start = bare[:TELLING_OCTETS].lower()
-            if len(start) < TELLING_OCTETS or start in self.grams:
-                return True
-            if text and text.partition(_telling(bare).lower())[1]:
+            start = bare_identity(identity)[:TELLING_OCTETS].lower()
+            if len(start) < TELLING_OCTETS or start in self.grams or text.partition(start)[1]:
                 return True
         return False
 
@@ -169,12 +166,6 @@ class Form:
     def names(self, hidden: tuple[bytes, ...], but: tuple[bytes, ...]) -> bool:
         """Say whether the constant octets name the user that the form was learnt from: others may not share it."""
         return shows(b"\0".join(self.constants), hidden, but)
-
-
-def _telling(bare: bytes) -> bytes:
-    """Return the octets by which an identity without a scheme is known: its user part where that is telling enough."""
-    user = bare.rpartition(b"@")[0]
-    return user if len(user) >= TELLING_OCTETS else bare
 
 
 def is_alike(found: list[int]) -> bool:

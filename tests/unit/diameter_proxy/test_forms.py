@@ -71,7 +71,8 @@ LONG = b"user-part@domain"
         (b"..user%2Dpart..", b"value", (LONG,), True),
         (CONSTANTS, b"..User-Part..", (LONG,), True),
         (CONSTANTS, b"..user%2dpart..", (LONG,), True),
-        (CONSTANTS, b"..user-par@domain..", (LONG,), False),
+        (CONSTANTS, b"..user-pa@domain..", (LONG,), False),
+        (CONSTANTS, b"..user-parish..", (LONG,), True),  # only the octets that it begins with are looked for
         (CONSTANTS, b"..other-one@domain..", (LONG, b"sip:other-one@domain"), True),
         (CONSTANTS, b"..u@domain..", (b"u@domain",), True),
         (CONSTANTS, b"..u@other.domain..", (b"u@domain",), False),
