@@ -12,7 +12,8 @@ from lab.interruption import SIGNALS, STILL_AT_IT, Interrupted, exit_status, lis
 
 @pytest.fixture(autouse=True)
 def signals_as_before() -> Iterator[None]:
-    before = {number: signal.getsignal(number) for number in SIGNALS}
+    """Begin as from a terminal: whoever runs the tests may have them ignored (nohup, ``&``)."""
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in SIGNALS}
     yield
     for number, action in before.items():
         signal.signal(number, action)
