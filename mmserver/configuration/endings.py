@@ -1,9 +1,11 @@
 """Ends the bindings of users whom a changed catalogue no longer lets migrate, with effect in the SIP core.
 
 Each is released at our migration management server: RTR first where it is registered here, and the partner of a user of
-ours learns it over CSC-17 (``withdrawals``).  Only what an earlier catalogue of this process permitted is ended, so
-that bindings that were imported for users whom no catalogue knows stay; at the start, what the file denies by name is
-ended.
+ours learns it over CSC-17.  ``withdrawals`` hears of it from here, as what CSC-X shows may be gone before it is read: a
+quarantine may be short, or over when a server that was down comes back.
+
+Only what an earlier catalogue of this process permitted is ended, so that bindings that were imported for users whom no
+catalogue knows stay; at the start, what the file denies by name is ended.
 """
 
 import asyncio
@@ -50,9 +52,16 @@ class Endings:
     """Follows the catalogue and ends what it no longer permits."""
 
     def __init__(
-        self, mms: BindingsAtMms, *, now: Callable[[], datetime] = lambda: datetime.now(UTC), retry_s: float = RETRY_S
+        self,
+        mms: BindingsAtMms,
+        ended: Callable[[Binding], None],
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        retry_s: float = RETRY_S,
     ) -> None:
+        """Take the migration management server, and who hears of each binding that was ended."""
         self._mms = mms
+        self._ended = ended
         self._now = now
         self._retry_s = retry_s
         self._current: Catalogue | None = None
@@ -118,7 +127,9 @@ class Endings:
             try:
                 await self._mms.release(binding.binding, REASON)
             except BindingNotFound:
+                self._ended(binding)
                 return  # it has ended by itself
+        self._ended(binding)
         log.warning(
             "authorisation.ended", binding=binding.binding, role=binding.role.value, partner=binding.other_mc_system
         )

@@ -56,10 +56,10 @@ class Server:
         )
         self._metrics = Metrics()
         self._mms = MmsClient(self._tls.mms)
-        self._endings = Endings(self._mms)
         self._cross_check = CrossCheck(self._mms, lambda: self.directory.current)
         keep_s = config.store.keep_s if config.store else 7 * 86400.0
         self._withdrawals = Withdrawals(self._mms, self._clients, store=self._store, keep_s=keep_s)
+        self._endings = Endings(self._mms, self._withdrawals.ended)
         self._https = self._listener()
         self._stack = contextlib.AsyncExitStack()
         self._http: HttpServer | None = None

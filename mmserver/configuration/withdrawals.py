@@ -162,6 +162,12 @@ class Withdrawals:
         await asyncio.gather(*(self._tell_partner(name, tellings) for name, tellings in due.items()))
         await self._save_or_say()
 
+    def ended(self, binding: Binding) -> None:
+        """Have the partner told that a binding of ours is over, whatever CSC-X still shows of it."""
+        if binding.role is Role.PRIMARY:
+            self._take_in(binding.model_copy(update={"state": BindingState.QUARANTINED}))
+            self._wake.set()
+
     def _take_in(self, binding: Binding) -> None:
         before = self._tellings.get(binding.binding)
         action = action_for(binding, before)

@@ -37,6 +37,7 @@ class Mms:
         self.failures: list[Exception] = []
         self.asked: list[Mapping[str, str]] = []
         self.done = asyncio.Event()
+        self.ended: list[str] = []
 
     async def bindings(self, query: Mapping[str, str], after: str) -> list[Binding]:
         self.asked.append(query)
@@ -65,7 +66,7 @@ def denied(make_config, partner, catalogue_of, user: str = "alice", **changes):
 
 
 def subject(mms: Mms) -> Endings:
-    return Endings(mms, now=lambda: NOW, retry_s=0.01)
+    return Endings(mms, lambda one: mms.ended.append(one.binding), now=lambda: NOW, retry_s=0.01)
 
 
 async def test_a_user_who_may_no_longer_migrate_loses_every_binding_and_nobody_else_does(
@@ -83,6 +84,7 @@ async def test_a_user_who_may_no_longer_migrate_loses_every_binding_and_nobody_e
     endings.changed(denied(make_config, partner, catalogue_of))
     await endings.carry_out(before)
     assert mms.released == [("a", REASON), ("b", REASON)]
+    assert mms.ended == ["a", "b"]
     assert mms.asked == [{"mc_service_id": "sip:alice@mc1.lab", "role": "primary"}]
 
 

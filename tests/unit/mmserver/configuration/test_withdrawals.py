@@ -157,6 +157,17 @@ async def test_what_we_lent_and_ended_is_told_and_nothing_else() -> None:
     assert (withdrawals.pending(), changes.asked) == ({"mc2": 0}, [(0, 20.0)])
 
 
+async def test_what_is_ended_here_is_told_once_whatever_is_still_to_be_read_of_it() -> None:
+    changes, partner = Changes([binding("b-1", state="quarantined")]), PartnerCms()
+    withdrawals = follower(changes, {"mc2": partner})
+    withdrawals.ended(binding("b-1"))
+    withdrawals.ended(binding("b-2", number=2, role="partner"))
+    await withdrawals.tell()
+    await withdrawals.follow(20.0)
+    await withdrawals.tell()
+    assert [what for what, _ in partner.told] == ["release"]
+
+
 async def test_a_partner_that_cannot_be_reached_is_told_later_and_later() -> None:
     clock, partner = Time(), PartnerCms(*[PartnerUnreachable()] * 3)
     withdrawals = follower(Changes([binding(enabled=False)]), {"mc2": partner}, clock=clock)
