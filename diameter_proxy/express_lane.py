@@ -58,6 +58,7 @@ from diameter_proxy.splice import (
 _FURTHER: Final = (WILDCARDED_PUBLIC_IDENTITY, WILDCARDED_IMPU, ASSOCIATED_IDENTITIES)
 """Identities whose owner is asked for too: not of the common case."""
 
+_NOBODY: Final[dict[int, Pending]] = {}
 _TO_PARTNER: Final = Route.PARTNER
 _TO_HSS: Final = Route.HSS_AS_KNOWN
 
@@ -131,7 +132,7 @@ class ExpressLane:
         self._wall_s = self._wall_clock()
         self._changes = self._identities.changes
         self._outlets.begin(len(messages))
-        waiting = self._pending.queue_of(peer).waiting
+        waiting = self._pending.queue_of(peer).waiting if answers else _NOBODY
         rest: list[bytes] = []
         for data in messages:
             if data[4] & REQUEST:

@@ -51,7 +51,7 @@ class Form:
         constants_of: the constant octets of a message; raises nothing for a message of this length.
         constants: what they must be.
         values_of: its values: the End-to-End Identifier, then as ``session``, ``user`` and ``public`` say.
-        spans: where the AVPs of Session-Id, User-Name and Public-Identity begin and end in what came in.
+        session_from, session_end: where its Session-Id AVP begins and ends; ``user_`` and ``public_`` the identities'.
         item_from, item_end: where its SIP-Auth-Data-Item lies.
         pieces: what goes out; at ``session_to`` and so on the values' AVPs are put in.
         octets: how long all that is without those AVPs, header included.

@@ -19,16 +19,16 @@ class Outlet:
     Attributes:
         read: the number of the read in which it was last asked whether it is open.
         is_ready: whether requests may be sent.
-        queue: what waits for its answers.
+        queue: what waits for its answers; none before it was first asked whether it is open.
         hop_by_hop: the identifier of the next request.
         messages: what goes out after the read.
     """
 
-    def __init__(self, peer: str, queue: Queue) -> None:
+    def __init__(self, peer: str) -> None:
         self.peer = peer
         self.read = 0
         self.is_ready = False
-        self.queue = queue
+        self.queue = Queue(0)
         self.hop_by_hop = 0
         self.messages: list[bytes] = []
 
@@ -58,7 +58,7 @@ class Outlets:
         """Return the outlet of a peer."""
         outlet = self._by_peer.get(peer)
         if outlet is None:
-            outlet = self._by_peer[peer] = Outlet(peer, self._pending.queue_of(peer))
+            outlet = self._by_peer[peer] = Outlet(peer)
         return outlet
 
     def open_one(self, candidates: tuple[str, ...]) -> Outlet | None:

@@ -8,7 +8,6 @@ in the finished octets, and those AVPs are left out.
 from collections.abc import Iterable
 from hashlib import blake2b
 from typing import Final
-from urllib.parse import unquote_to_bytes
 
 from diameter_proxy.diameter import dictionary as d
 from diameter_proxy.diameter.wire import encode_message, walk_avps
@@ -28,6 +27,8 @@ from diameter_proxy.hot_path import (
     TELLING_OCTETS,
     Edit,
     avp_at,
+    bare_identity,
+    folded,
     starts_of,
     value_at,
 )
@@ -107,8 +108,8 @@ def needles_of(identities: Identities, but: Identities = ()) -> frozenset[bytes]
 
     A user part that is long enough to be nobody else's gives its identity away without the domain too.
     """
-    seen = [_bare(identity).lower() for identity in but]
-    bare = {_bare(identity).lower() for identity in identities}
+    seen = [bare_identity(identity).lower() for identity in but]
+    bare = {bare_identity(identity).lower() for identity in identities}
     users = {identity.rpartition(b"@")[0] for identity in bare}
     telling = bare.union(user for user in users if len(user) >= TELLING_OCTETS)
     return frozenset(needle for needle in telling if not any(needle in other for other in seen))
@@ -119,8 +120,8 @@ def without(message: bytes, needles: Iterable[bytes]) -> bytes:
 
     In whatever case of letters, and behind percent escapes.  Of a SIP-Auth-Data-Item only what is inside goes.
     """
-    folded = _folded(message)
-    found = [needle for needle in needles if needle in folded]
+    text = folded(message)
+    found = [needle for needle in needles if needle in text]
     if not found:
         return message
     kept = _kept(message, 20, len(message), found)
@@ -132,20 +133,9 @@ def _kept(octets: bytes, start: int, end: int, needles: list[bytes]) -> list[byt
     kept: list[bytes] = []
     for span in walk_avps(octets, start, end):
         avp = octets[span.start : span.next]
-        folded = _folded(avp)
-        if not any(needle in folded for needle in needles):
+        text = folded(avp)
+        if not any(needle in text for needle in needles):
             kept.append(avp)
         elif (span.code, span.vendor_id) == _ITEM:
             kept.append(d.SIP_AUTH_DATA_ITEM.encode(b"".join(_kept(octets, span.value, span.end, needles))))
     return kept
-
-
-def _folded(octets: bytes) -> bytes:
-    """Return octets as they are searched: in lower case, and once more with percent escapes undone."""
-    if b"%" not in octets:
-        return octets.lower()
-    return (octets + unquote_to_bytes(octets)).lower()
-
-
-def _bare(identity: bytes) -> bytes:
-    return identity[4:] if identity[:4] in (b"sip:", b"tel:") else identity

@@ -65,3 +65,9 @@ def test_peers_that_are_forgotten_are_others_afterwards(case):
     before = case.outlets.of("a")
     case.outlets.clear()
     assert case.outlets.of("a") is not before
+
+
+def test_who_only_gets_answers_is_nobody_whose_answers_are_waited_for(case):
+    case.outlets.add(case.outlets.of("cscf"), ANSWER)
+    case.outlets.flush()
+    assert case.pending.rooms() == {}
