@@ -15,6 +15,9 @@ from diameter_proxy.diameter.values import InbandSecurityId
 NO_VENDOR: Final = 0
 """Vendor-Id of an implementation without an enterprise number (RFC 6733 §5.3.3)."""
 
+_NAME: Final = d.VENDOR_SPECIFIC_APPLICATION_ID.name
+_APPLICATION_IDS: Final = {(avp.code, avp.vendor_id): avp for avp in (d.AUTH_APPLICATION_ID, d.ACCT_APPLICATION_ID)}
+
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
@@ -109,8 +112,22 @@ def check_common(local: Capabilities, remote: Capabilities, *, is_secured: bool)
 
 
 def _vendor_specific(group: Group) -> tuple[int, int]:
-    """Read one Vendor-Specific-Application-Id: one of Auth and Acct must be in it (RFC 6733 §6.11)."""
+    """Read one Vendor-Specific-Application-Id: exactly one of Auth and Acct must be in it (RFC 6733 §6.11).
+
+    Raises:
+        PermanentFailure: none is there (5005, with an example of each), or more than one (5009, with those that came).
+    """
     check_avp_flags(group)
-    acct = group.get(d.ACCT_APPLICATION_ID)
-    application = group.require(d.AUTH_APPLICATION_ID) if acct is None else acct
-    return group.require(d.VENDOR_ID), application
+    named = [span for span in group.spans if (span.code, span.vendor_id) in _APPLICATION_IDS]
+    if not named:
+        examples = b"".join(avp.example() for avp in _APPLICATION_IDS.values())
+        raise PermanentFailure(ResultCode.MISSING_AVP, f"{_NAME} has no application id", examples)
+    if len(named) > 1:
+        # Two of one kind are what 5009 says of any AVP: the first that is too many (RFC 6733 §7.1.5).
+        too_many = named[:2] if named[0].code != named[1].code else named[1:2]
+        received = b"".join(group.octets[span.start : span.next] for span in too_many)
+        found = f"{_NAME} has {len(named)} application ids"
+        raise PermanentFailure(ResultCode.AVP_OCCURS_TOO_MANY_TIMES, found, received)
+    (application,) = named
+    kind = _APPLICATION_IDS[application.code, application.vendor_id]
+    return group.require(d.VENDOR_ID), kind.decode(group.octets[application.value : application.end])

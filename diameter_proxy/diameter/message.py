@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final, TypeVar
 
 from diameter_proxy.diameter import dictionary as d
-from diameter_proxy.diameter.commands import CommandType
+from diameter_proxy.diameter.commands import BASE, CommandType
 from diameter_proxy.diameter.dictionary import TGPP, AvpType
 from diameter_proxy.diameter.errors import AnswerableError, PermanentFailure
 from diameter_proxy.diameter.result_codes import ResultCode, is_protocol_error
@@ -28,7 +28,8 @@ T = TypeVar("T")
 AVPS_MAX: Final = 512
 """AVPs on one level of a message; more are refused, so that reading stays cheap."""
 
-_COPIED_FIRST: Final = ((d.SESSION_ID.code, 0), (d.VENDOR_SPECIFIC_APPLICATION_ID.code, 0))
+_COPIED_FIRST: Final = ((d.SESSION_ID.code, 0),)
+_COPIED_APPLICATION: Final = ((d.VENDOR_SPECIFIC_APPLICATION_ID.code, 0),)
 _COPIED_STATE: Final = ((d.AUTH_SESSION_STATE.code, 0),)
 _COPIED_LAST: Final = ((d.PROXY_INFO.code, 0),)
 
@@ -163,7 +164,8 @@ def encode_answer(
     """Return the answer to a request, even to one whose AVPs cannot be read to the end.
 
     Copied are Hop-by-Hop, End-to-End, the P bit, Session-Id, Auth-Session-State, Vendor-Specific-Application-Id and
-    Proxy-Info in order (RFC 6733 §6.2, TS 29.229 §6.1); a Result-Code 3xxx sets the E bit (RFC 6733 §7.2).
+    Proxy-Info in order (RFC 6733 §6.2, TS 29.229 §6.1); a Result-Code 3xxx sets the E bit (RFC 6733 §7.2).  In a CEA
+    Vendor-Specific-Application-Id says what we support (RFC 6733 §5.3.2), so that the CER's is not copied.
 
     Raises:
         FramingLost: ``request`` has no header.
@@ -176,6 +178,8 @@ def encode_answer(
         flags |= ERROR
     spans = _readable_spans(octets)
     parts = _copied(octets, spans, _COPIED_FIRST)
+    if header.application_id != BASE:
+        parts += _copied(octets, spans, _COPIED_APPLICATION)
     if result_code is not None:
         parts.append(d.RESULT_CODE.encode(result_code))
     if experimental is not None:

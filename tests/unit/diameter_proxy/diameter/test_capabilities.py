@@ -53,10 +53,32 @@ def test_acct_application_in_the_vendor_specific_one_counts() -> None:
 
 
 def test_vendor_specific_application_without_application_is_5005() -> None:
+    """RFC 6733 §6.11: Failed-AVP holds an example of both."""
     message = cer(CX, d.VENDOR_SPECIFIC_APPLICATION_ID.encode(d.VENDOR_ID.encode(10415)))
     with pytest.raises(PermanentFailure) as refused:
         decode_capabilities(message)
     assert refused.value.code == 5005
+    assert refused.value.failed_avp == d.AUTH_APPLICATION_ID.example() + d.ACCT_APPLICATION_ID.example()
+
+
+AUTH, ACCT = d.AUTH_APPLICATION_ID.encode(16777216), d.ACCT_APPLICATION_ID.encode(16777216)
+
+
+@pytest.mark.parametrize(
+    ("inside", "failed"),
+    [
+        (AUTH + ACCT, AUTH + ACCT),
+        (ACCT + AUTH + AUTH, ACCT + AUTH),
+        (AUTH + d.AUTH_APPLICATION_ID.encode(4), d.AUTH_APPLICATION_ID.encode(4)),
+    ],
+    ids=["Auth and Acct", "Acct, Auth and one more", "Auth twice"],
+)
+def test_vendor_specific_application_with_two_application_ids_is_5009(inside: bytes, failed: bytes) -> None:
+    """RFC 6733 §6.11: with those that came; §7.1.5: of two of a kind, with the one too many."""
+    message = cer(CX, d.VENDOR_SPECIFIC_APPLICATION_ID.encode(d.VENDOR_ID.encode(10415) + inside))
+    with pytest.raises(PermanentFailure) as refused:
+        decode_capabilities(message)
+    assert (refused.value.code, refused.value.failed_avp) == (5009, failed)
 
 
 def test_nothing_in_common_is_5010_and_a_relay_has_all_in_common() -> None:

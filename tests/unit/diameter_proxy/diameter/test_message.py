@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from diameter_proxy.diameter import dictionary as d
-from diameter_proxy.diameter.commands import MAR
+from diameter_proxy.diameter.commands import CER, MAR
 from diameter_proxy.diameter.errors import DiameterError, FramingLost, PermanentFailure
 from diameter_proxy.diameter.message import AVPS_MAX, Message, encode_answer, encode_failure, encode_request
 from diameter_proxy.diameter.values import AuthSessionState
@@ -72,6 +72,13 @@ def test_answer_keeps_what_rfc_6733_6_2_wants_kept() -> None:
     assert answer.get(d.SESSION_ID) == "scscf;1;2"
     assert [group.require(d.PROXY_HOST) for group in answer.groups(d.PROXY_INFO)] == ["a", "b"]
     assert answer.result() == (0, 2001)
+
+
+def test_a_cea_says_nothing_of_the_applications_that_the_cer_names() -> None:
+    """RFC 6733 §5.3.2: it names those of who answers."""
+    cer = encode_request(CER, end_to_end=1, avps=[VSAI])
+    cea = Message.decode(encode_answer(cer, **ORIGIN, result_code=2001))
+    assert [span.code for span in cea.spans] == [268, 264, 296]
 
 
 def test_experimental_result_names_3gpp() -> None:
