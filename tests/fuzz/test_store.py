@@ -10,12 +10,14 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from mmserver.migration.schema.upgrade import upgrade
 from tests.databases import Database, PostgreSql, sqlite
+from tests.fuzz.conftest import Repeat
 from tests.store_machine import StoreMachine
 
 pytestmark = pytest.mark.slow
-LONG = settings(
-    max_examples=1000, stateful_step_count=60, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True
+ROUND = settings(
+    max_examples=10, stateful_step_count=60, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True
 )
+SHARE = 1.0
 
 
 @pytest.fixture
@@ -25,7 +27,7 @@ def server() -> Iterator[PostgreSql]:
     server.close()
 
 
-def test_the_life_of_bindings_on_sqlite(tmp_path: Path) -> None:
+def test_the_life_of_bindings_on_sqlite(tmp_path: Path, repeat: Repeat) -> None:
     upgrade(sqlite(tmp_path).url)
 
     def copy() -> Database:
@@ -37,10 +39,10 @@ def test_the_life_of_bindings_on_sqlite(tmp_path: Path) -> None:
         return sqlite(folder)
 
     machine = type("Machine", (StoreMachine,), {"new_database": staticmethod(copy), "folder": tmp_path})
-    run_state_machine_as_test(machine, settings=LONG)
+    repeat(lambda: run_state_machine_as_test(machine, settings=ROUND), SHARE)
 
 
-def test_the_life_of_bindings_on_postgresql(server: PostgreSql, tmp_path: Path) -> None:
+def test_the_life_of_bindings_on_postgresql(server: PostgreSql, tmp_path: Path, repeat: Repeat) -> None:
     template = server.create()
     upgrade(template.url)
     made: list[Database] = []
@@ -52,4 +54,4 @@ def test_the_life_of_bindings_on_postgresql(server: PostgreSql, tmp_path: Path) 
         return made[0]
 
     machine = type("Machine", (StoreMachine,), {"new_database": staticmethod(copy), "folder": tmp_path})
-    run_state_machine_as_test(machine, settings=LONG)
+    repeat(lambda: run_state_machine_as_test(machine, settings=ROUND), SHARE)
