@@ -2,27 +2,20 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
 
 from diameter_proxy.diameter import dictionary as d
-from diameter_proxy.diameter.commands import CER, CX, MAR
+from diameter_proxy.diameter.commands import CER, MAR
 from diameter_proxy.diameter.message import Message, encode_answer, encode_request
 from diameter_proxy.diameter.wire import FrameBuffer
 from diameter_proxy.node import ListenerConfig, Node, NodeConfig, PeerConfig
 from tests.crossing import Crossing
+from tests.integration.nodes_on_loopback import REALM, VSAI, until
 
-REALM = "ims.mc1.lab"
-VSAI = d.VENDOR_SPECIFIC_APPLICATION_ID.encode(d.VENDOR_ID.encode(10415) + d.AUTH_APPLICATION_ID.encode(CX))
 CAPABILITIES = [d.VENDOR_ID.encode(0), d.PRODUCT_NAME.encode("raw"), VSAI]
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(30):
-        while not condition():  # noqa: ASYNC110 - any state of any node may be the condition
-            await asyncio.sleep(0.005)
 
 
 @contextlib.asynccontextmanager

@@ -11,13 +11,13 @@ import pytest
 import trustme
 
 from diameter_proxy.diameter import dictionary as d
-from diameter_proxy.diameter.commands import CER, CX
+from diameter_proxy.diameter.commands import CER
 from diameter_proxy.diameter.message import Message, encode_request
 from diameter_proxy.node import ListenerConfig, Node, NodeConfig, PeerConfig
 from diameter_proxy.node.certificate import TlsMisconfigured
+from tests.integration.nodes_on_loopback import VSAI, until
 
 OURS, PARTNER, THIRD = "proxy1.mc1.lab", "proxy1.mc2.lab", "proxy1.mc3.lab"
-VSAI = d.VENDOR_SPECIFIC_APPLICATION_ID.encode(d.VENDOR_ID.encode(10415) + d.AUTH_APPLICATION_ID.encode(CX))
 
 
 @dataclass(frozen=True)
@@ -89,12 +89,6 @@ async def running(config: NodeConfig) -> AsyncIterator[Node]:
 
 def port_of(node: Node, listener: int = 0) -> int:
     return int(node.listen[listener].rpartition(":")[2])
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(30):
-        while not condition():  # noqa: ASYNC110 - any state of any node may be the condition
-            await asyncio.sleep(0.005)
 
 
 async def test_right_name_from_its_own_authority_is_let_in(authorities: Make) -> None:
