@@ -41,7 +41,7 @@ MAY_IMPORT: Final = {
 DOORS: Final = {
     "pjsua2":      ("ue_agent.pjsua_stack", "ue_agent.pjsua_call", "ue_agent.aka_hook"),
     "sqlalchemy":  ("mmserver.migration.store", "mmserver.migration.schema",
-                    "mmserver.configuration.store", "mmserver.configuration.schema"),
+                    "mmserver.configuration.store", "mmserver.configuration.schema", "mmserver.http.store_writers"),
     "alembic":     ("mmserver.migration.store", "mmserver.migration.schema", "mmserver.configuration.schema"),
     "psycopg":     ("mmserver.migration.store",),
     "fastapi":     ("mmserver.http", "mmserver.migration.api", "mmserver.configuration.api", "lab.systems.idms"),

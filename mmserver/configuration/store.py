@@ -4,7 +4,6 @@ A change, its audit row and the version that it takes are one transaction.  On S
 with BEGIN IMMEDIATE: without it concurrent read-then-write transactions lose updates without an error.
 """
 
-import contextlib
 import sqlite3
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -12,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import sqlalchemy
-from sqlalchemy import delete, event, insert, select, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -21,10 +20,10 @@ from mmserver.configuration.errors import StoreUnavailable
 from mmserver.configuration.schema import HEAD, VERSION_TABLE, audit, entries, tellings, version
 from mmserver.configuration.tellings import Action, Telling
 from mmserver.http.postgresql import connection_arguments
+from mmserver.http.store_writers import READ_ONLY, serialise_writers
 from mmserver.http.trace import current_traceparent
 from mmserver.messages import Binding
 
-READ_ONLY: Final = {"read_only": True}
 POOL_WAIT_S: Final = 5.0
 ROWS_MAX: Final = 1000
 
@@ -251,29 +250,6 @@ def create_store_engine(url: str, busy_timeout_s: float) -> AsyncEngine:
         pool_pre_ping=True,  # after the database was away no request pays for its return
         connect_args=connection_arguments(address.query, busy_timeout_s),
     )
-
-
-def serialise_writers(engine: sqlalchemy.Engine, busy_timeout_s: float) -> None:
-    """Make every transaction of this SQLite engine BEGIN IMMEDIATE, unless it is marked read-only."""
-
-    @event.listens_for(engine, "connect")
-    def _on_connect(dbapi: Any, _record: Any) -> None:
-        dbapi.isolation_level = None  # we write BEGIN ourselves
-        cursor = dbapi.cursor()
-        for pragma in ("journal_mode=wal", "synchronous=full", f"busy_timeout={int(busy_timeout_s * 1000)}"):
-            cursor.execute("pragma " + pragma)
-        cursor.close()
-
-    @event.listens_for(engine, "begin")
-    def _on_begin(connection: sqlalchemy.Connection) -> None:
-        read_only = connection.get_execution_options().get("read_only")
-        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
-
-    @event.listens_for(engine, "invalidate")
-    def _on_invalidate(dbapi: Any, _record: Any, _exc: BaseException | None) -> None:
-        # A task cancelled at a statement leaves its cursor open, and with it the lock: SQLite closes it last.
-        with contextlib.suppress(sqlite3.Error):
-            dbapi.rollback()
 
 
 def _is(kind: Kind, name: str) -> Any:

@@ -13,9 +13,9 @@ import sqlalchemy
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from mmserver.http.postgresql import connection_arguments
+from mmserver.http.store_writers import READ_ONLY, serialise_writers
 from mmserver.migration.store_life import POSTGRESQL_HERE
 from mmserver.migration.store_sqlite import in_place
-from mmserver.migration.store_writers import READ_ONLY, serialise_writers
 
 POOL_WAIT_S: Final = 5.0
 LOCK_WRITER: Final = f"SELECT life = ({POSTGRESQL_HERE}) FROM feed_version FOR NO KEY UPDATE"  # noqa: S608  # constants

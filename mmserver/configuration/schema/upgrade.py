@@ -9,7 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from mmserver.configuration.errors import StoreUnavailable
 from mmserver.configuration.schema import HEAD
-from mmserver.configuration.store import serialise_writers
+from mmserver.http.store_writers import serialise_writers
 
 HERE = Path(__file__).parent
 BUSY_TIMEOUT_S = 5.0

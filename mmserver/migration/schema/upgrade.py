@@ -11,9 +11,9 @@ from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy.exc import SQLAlchemyError
 
+from mmserver.http.store_writers import serialise_writers
 from mmserver.migration.errors import SchemaOutdated, StoreUnavailable
 from mmserver.migration.schema import HEAD
-from mmserver.migration.store_writers import serialise_writers
 
 HERE: Final = Path(__file__).parent
 BUSY_TIMEOUT_S: Final = 5.0

@@ -1,6 +1,6 @@
-"""SQLite's writers one after another: what the store and ``upgrade`` have in common, without SQLAlchemy's asyncio part.
+"""SQLite's writers one after another: what the stores of both servers and their ``upgrade`` have in common.
 
-That part costs a tenth of the start of ``upgrade``, which needs none of it.
+Without SQLAlchemy's asyncio part, which costs a tenth of the start of ``upgrade`` and is of no use to it.
 """
 
 import contextlib

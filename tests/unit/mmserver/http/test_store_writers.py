@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy
 from sqlalchemy.exc import OperationalError
 
-from mmserver.migration.store_writers import READ_ONLY, serialise_writers
+from mmserver.http.store_writers import READ_ONLY, serialise_writers
 
 
 def test_a_second_writer_waits_and_a_reader_does_not(tmp_path: Any) -> None:
@@ -23,9 +23,10 @@ def test_a_second_writer_waits_and_a_reader_does_not(tmp_path: Any) -> None:
     engine.dispose()
 
 
-def test_an_upgrade_loads_neither_the_asyncio_part_nor_the_orm() -> None:
+@pytest.mark.parametrize("program", ["migration", "configuration"])
+def test_an_upgrade_loads_neither_the_asyncio_part_nor_the_orm(program: str) -> None:
     script = (
-        "import sys, mmserver.migration.schema.upgrade\n"
+        f"import sys, mmserver.{program}.schema.upgrade\n"
         "print([name for name in ('sqlalchemy.ext.asyncio', 'sqlalchemy.orm') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-P", "-c", script], capture_output=True, text=True, check=True, timeout=60)
