@@ -112,7 +112,7 @@ def report_on(evidence: Evidence, scenario: Promises, *, capture: str = "", run:
     findings = {step.id: _findings(step, evidence) for step in STEPS}
     steps = tuple(_judged(step, findings[step.id], evidence, scenario) for step in STEPS)
     checks = tuple(_always(evidence)) + tuple(_named(evidence, scenario))
-    promises = (carried_out(evidence.facts), *_promises(steps, checks, scenario))
+    promises = held_to(evidence.facts, _promises(steps, scenario), checks)
     return Report(
         scenario=scenario.name,
         what=scenario.what,
@@ -152,15 +152,7 @@ def _judged(step: Step, findings: Findings, evidence: Evidence, scenario: Promis
             finding = replace(finding, verdict=Verdict.FAIL, detail="; ".join(filter(None, (text, finding.detail))))
     if there and step.id in scenario.absent:
         finding = replace(finding, verdict=Verdict.FAIL, detail="came, though this scenario ends before it")
-    return StepReport(
-        id=step.id,
-        title=step.title,
-        wire=step.wire,
-        verdict=finding.verdict,
-        frames=finding.frames,
-        filter=finding.filter,
-        detail=finding.detail,
-    )
+    return step_report(step, finding)
 
 
 def comments_of(report: Report) -> dict[int, str]:
@@ -189,6 +181,19 @@ def _named(evidence: Evidence, scenario: Promises) -> Iterable[CheckReport]:
         yield check_report(name, _careful(name, partial(expectations.run_check, check, evidence)))
 
 
+def step_report(step: Step, finding: Finding) -> StepReport:
+    """Return the line of a step."""
+    return StepReport(
+        id=step.id,
+        title=step.title,
+        wire=step.wire,
+        verdict=finding.verdict,
+        frames=finding.frames,
+        filter=finding.filter,
+        detail=finding.detail,
+    )
+
+
 def check_report(name: str, finding: Finding) -> CheckReport:
     """Return the line of a check."""
     return CheckReport(
@@ -196,24 +201,27 @@ def check_report(name: str, finding: Finding) -> CheckReport:
     )
 
 
-def carried_out(facts: RunFacts) -> ExpectationReport:
-    """Return that the scenario came to its end: what follows a step that failed would prove nothing."""
+def held_to(
+    facts: RunFacts, promises: Iterable[ExpectationReport], checks: Iterable[CheckReport]
+) -> tuple[ExpectationReport, ...]:
+    """Return what a run is held to: its end was reached, its scenario's promises of the steps, every check.
+
+    What follows a step that failed would prove nothing.
+    """
     verdict = Verdict.PASS if facts.completed and not facts.failure else Verdict.FAIL
     detail = facts.failure or ("" if facts.completed else "the run was cut off")
-    return ExpectationReport(what="the scenario was carried out to its end", verdict=verdict, detail=detail)
+    carried_out = ExpectationReport(what="the scenario was carried out to its end", verdict=verdict, detail=detail)
+    kept = (ExpectationReport(what=check.name, verdict=check.verdict, detail=check.detail) for check in checks)
+    return (carried_out, *promises, *kept)
 
 
-def _promises(
-    steps: tuple[StepReport, ...], checks: tuple[CheckReport, ...], scenario: Promises
-) -> Iterable[ExpectationReport]:
+def _promises(steps: tuple[StepReport, ...], scenario: Promises) -> Iterable[ExpectationReport]:
     for step in steps:
         if step.id in scenario.proves:
             yield ExpectationReport(what=f"{step.id} is proved", verdict=step.verdict, detail=step.detail)
         elif step.id in scenario.absent:
             kept = Verdict.PASS if step.verdict is Verdict.NOT_EXPECTED else step.verdict
             yield ExpectationReport(what=f"{step.id} does not take place", verdict=kept, detail=step.detail)
-    for check in checks:
-        yield ExpectationReport(what=check.name, verdict=check.verdict, detail=check.detail)
 
 
 def careful(step: Step, story: Story, evidence: Evidence) -> Finding:

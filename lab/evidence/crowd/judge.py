@@ -19,10 +19,10 @@ from lab.evidence.crowd.watch import Watch
 from lab.evidence.dissect import DissectionFailed, stream_tshark
 from lab.evidence.facts import RunFacts, load_facts
 from lab.evidence.index import Index
-from lab.evidence.judge import Promises, careful, carried_out, check_report, comments_of
+from lab.evidence.judge import Promises, careful, check_report, comments_of, held_to, step_report
 from lab.evidence.ladder import draw
-from lab.evidence.report import CheckReport, ExpectationReport, Ladder, Report, StepReport, Verdict, combined
-from lab.evidence.steps import STEPS, Step
+from lab.evidence.report import ExpectationReport, Ladder, Report, StepReport, Verdict, combined
+from lab.evidence.steps import STEPS
 from lab.evidence.story import Evidence, Story, stories_of
 
 FRAMES_SHOWN: Final = 8
@@ -113,7 +113,7 @@ class Crowd:
         for step in STEPS:
             tally = self._tallies.get(step.id)
             finding = tally.finding() if tally else absent("a storm has no such step")
-            yield _step_report(step, finding)
+            yield step_report(step, finding)
 
     def counts(self) -> Iterator[tuple[str, Finding]]:
         """Yield what a storm is held to, by name: who began was registered in the end."""
@@ -175,7 +175,7 @@ def report_on_crowd(
         raise DissectionFailed(f"{capture}: there is no frame with TCP or UDP in it")
     steps = tuple(crowd.steps())
     checks = tuple(check_report(name, finding) for name, finding in (*crowd.counts(), *watch.findings()))
-    promises = (carried_out(facts), *_kept(steps), *_kept_checks(checks))
+    promises = held_to(facts, _kept(steps), checks)
     return Report(
         scenario=scenario.name,
         what=scenario.what,
@@ -202,20 +202,3 @@ def _kept(steps: Iterable[StepReport]) -> Iterator[ExpectationReport]:
         if step.verdict is not Verdict.NOT_EXPECTED:
             what = f"{step.id} is proved wherever it took place"
             yield ExpectationReport(what=what, verdict=step.verdict, detail=step.detail)
-
-
-def _kept_checks(checks: Iterable[CheckReport]) -> Iterator[ExpectationReport]:
-    for check in checks:
-        yield ExpectationReport(what=check.name, verdict=check.verdict, detail=check.detail)
-
-
-def _step_report(step: Step, finding: Finding) -> StepReport:
-    return StepReport(
-        id=step.id,
-        title=step.title,
-        wire=step.wire,
-        verdict=finding.verdict,
-        frames=finding.frames,
-        filter=finding.filter,
-        detail=finding.detail,
-    )
