@@ -51,10 +51,10 @@ def extensions() -> list[Extension]:
 
 def _copy(name: str, names: tuple[str, ...], digest: str) -> Path:
     """Write the source of one module so that it imports its compiled fellows and names the digest of them all."""
-    fellows = re.compile(rf"^from {PACKAGE}\.({'|'.join(names)}) import", re.MULTILINE)
+    fellows = re.compile(rf"^( *)from {PACKAGE}\.({'|'.join(names)}) import", re.MULTILINE)
     text = (HERE / PACKAGE / f"{name}.py").read_text()
     copy = Path(PACKAGE) / f"_{name}_compiled.py"
-    copy.write_text(fellows.sub(rf"from {PACKAGE}._\1_compiled import", text) + f'\nSOURCE_SHA256 = "{digest}"\n')
+    copy.write_text(fellows.sub(rf"\1from {PACKAGE}._\2_compiled import", text) + f'\nSOURCE_SHA256 = "{digest}"\n')
     return copy
 
 

@@ -6,10 +6,19 @@ bounded in number and in time.
 """
 
 from collections import deque
-from typing import Final
+from typing import Any, Final
 
-from diameter_proxy.pending import Pending
-from diameter_proxy.splice import ORIGIN_HOST, PUBLIC_IDENTITY, SESSION_ID, SIP_AUTH_DATA_ITEM, USER_NAME, avp_at
+from diameter_proxy.pending import ASKED_END_TO_END, Pending, PendingRequests, Record
+from diameter_proxy.routing import MAR, Route
+from diameter_proxy.splice import (
+    ORIGIN_HOST,
+    PUBLIC_IDENTITY,
+    SESSION_ID,
+    SIP_AUTH_DATA_ITEM,
+    USER_NAME,
+    avp_at,
+    locate,
+)
 
 _COMPARED: Final = (ORIGIN_HOST, SESSION_ID, USER_NAME, PUBLIC_IDENTITY, SIP_AUTH_DATA_ITEM)
 
@@ -26,16 +35,27 @@ def _field(data: bytes, start: int) -> bytes:
     return avp_at(data, start) if start else b""
 
 
+Answered = tuple[Any, ...]
+"""What was asked, the answer, and until when it is kept: what stays of a request that the express lane has taken."""
+ANSWERED_FIELDS: Final = 3
+
+
 class Duplicates:
     """What is pending and what was answered lately, by End-to-End Identifier."""
 
-    def __init__(self, entries_max: int = 10_000, keep_s: float = 10.0) -> None:
+    def __init__(self, pending: PendingRequests, entries_max: int = 10_000, keep_s: float = 10.0) -> None:
+        """Take where records of the express lane wait."""
+        self._pending: Final = pending
         self._entries_max = entries_max
         self._keep_s = keep_s
-        self._known: dict[bytes, Pending] = {}
+        self.known: Final[dict[bytes, Pending | Record | Answered]] = {}
+        """The first of each; the express lane puts its own in, where there is none, and leaves to us to take it out."""
         self._more: dict[bytes, list[Pending]] = {}
         """Further ones with an End-to-End Identifier that is known already: a rare thing."""
-        self._answered: deque[Pending] = deque()
+        self._answered: deque[Pending | tuple[float, list[bytes]]] = deque()
+        """The oldest first; of what the lane has taken all End-to-End Identifiers of a read, and until when."""
+        self._count = 0
+        pending.on_made = self._made
 
     def limit(self, entries_max: int, keep_s: float) -> None:
         """Hold other limits from now on."""
@@ -43,22 +63,23 @@ class Duplicates:
 
     def __contains__(self, end_to_end: bytes) -> bool:
         """Say whether any request with this End-to-End Identifier is known."""
-        return end_to_end in self._known
+        return end_to_end in self.known
 
     def find(self, data: bytes, found: list[int], now_s: float) -> Pending | None:
         """Return the same request that is under way, or that was answered lately (``remembered``)."""
+        self.forget_old(now_s)
         end_to_end = data[16:20]
-        first = self._known.get(end_to_end)
+        first = self.known.get(end_to_end)
         if first is None:
             return None
-        for pending in [first, *self._more.get(end_to_end, [])]:
+        for pending in [self._as_pending(first), *self._more.get(end_to_end, [])]:
             if (not pending.is_done or now_s < pending.forget_s) and is_same(data, found, pending):
                 return pending
         return None
 
     def begin(self, pending: Pending) -> None:
         """Note a request that is under way."""
-        if self._known.setdefault(pending.end_to_end, pending) is not pending:
+        if self.known.setdefault(pending.end_to_end, pending) is not pending:
             self._more.setdefault(pending.end_to_end, []).append(pending)
         pending.is_unique = True
 
@@ -71,27 +92,84 @@ class Duplicates:
         pending.forget_s = now_s + self._keep_s
         pending.sent = b""
         self._answered.append(pending)
-        if len(self._answered) > self._entries_max:
-            self._forget(self._answered.popleft())
+        self._count += 1
+        self._keep_few()
+
+    def until_s(self, now_s: float) -> float:
+        """Return until when an answer is remembered that comes now."""
+        return now_s + self._keep_s
+
+    def remember(self, end_to_ends: list[bytes], until_s: float) -> None:
+        """Note when to let go of answers that the express lane has put into ``known``.
+
+        Those of one read go together: where there are too many, a few less may be left than ``entries_max``.
+        """
+        self._answered.append((until_s, end_to_ends))
+        self._count += len(end_to_ends)
+        self._keep_few()
 
     def forget_old(self, now_s: float) -> None:
         """Let go of answers whose time is up; they stand in the order in which they end."""
         answered = self._answered
-        while answered and answered[0].forget_s <= now_s:
-            self._forget(answered.popleft())
+        while answered:
+            oldest = answered[0]
+            if (oldest[0] if isinstance(oldest, tuple) else oldest.forget_s) > now_s:
+                return
+            self._forget_oldest()
 
     def __len__(self) -> int:
-        return len(self._answered)
+        return self._count
+
+    def _keep_few(self) -> None:
+        while self._count > self._entries_max:
+            self._forget_oldest()
+
+    def _forget_oldest(self) -> None:
+        oldest = self._answered.popleft()
+        if not isinstance(oldest, tuple):
+            self._count -= 1
+            self._forget(oldest)
+            return
+        end_to_ends = oldest[1]
+        self._count -= len(end_to_ends)
+        known = self.known
+        for end_to_end in end_to_ends:
+            known.pop(end_to_end, None)
+        if self._more:
+            for end_to_end in end_to_ends:
+                self._let_follow(end_to_end)
 
     def _forget(self, pending: Pending) -> None:
         end_to_end = pending.end_to_end
-        is_first = self._known.get(end_to_end) is pending
-        if is_first:
-            del self._known[end_to_end]
-        if not self._more:
-            return
-        others = [other for other in self._more.pop(end_to_end, ()) if other is not pending]
-        if others and is_first:
-            self._known[end_to_end] = others.pop(0)
+        if self.known.get(end_to_end) is pending:
+            del self.known[end_to_end]
+            self._let_follow(end_to_end)
+        elif end_to_end in self._more:
+            others = [other for other in self._more.pop(end_to_end) if other is not pending]
+            if others:
+                self._more[end_to_end] = others
+
+    def _let_follow(self, end_to_end: bytes) -> None:
+        """Put the next one with the same End-to-End Identifier in the place of the one that has gone."""
+        others = self._more.pop(end_to_end, None)
         if others:
-            self._more[end_to_end] = others
+            self.known[end_to_end] = others.pop(0)
+            if others:
+                self._more[end_to_end] = others
+
+    def _as_pending(self, known: Pending | Record | Answered) -> Pending:
+        """Return what is known as the whole way knows it."""
+        if not isinstance(known, tuple):
+            return known
+        if len(known) > ANSWERED_FIELDS:
+            return self._pending.made_of(known)
+        asked: bytes = known[0]
+        pending = Pending("", asked, locate(asked), Route.PARTNER, MAR, b"", (), 0.0, 0.0)
+        pending.is_done, pending.remembered, pending.forget_s = True, known[1], known[2]
+        return pending
+
+    def _made(self, record: Record, pending: Pending) -> None:
+        end_to_end: bytes = record[ASKED_END_TO_END]
+        if self.known.get(end_to_end) is record:
+            self.known[end_to_end] = pending
+            pending.is_unique = True

@@ -23,7 +23,7 @@ TELLING_OCTETS: Final = 8
 _avp_head = Struct(">2I").pack
 _vendor_avp_head = Struct(">3I").pack
 _PADDING: Final = [b"", b"\0\0\0", b"\0\0", b"\0"]
-_escape = re.compile(rb"%[0-9A-Fa-f]{2}").search
+escape_in: Final = re.compile(rb"%[0-9A-Fa-f]{2}").search
 
 
 def _user_name_head(octets: int) -> bytes:
@@ -85,7 +85,7 @@ def public_identity_avp(value: bytes) -> bytes:
 
 def folded(octets: bytes) -> bytes:
     """Return octets as identities are looked for in them: in lower case, and once more with percent escapes undone."""
-    if octets.partition(b"%")[1] and _escape(octets) is not None:
+    if octets.partition(b"%")[1] and escape_in(octets) is not None:
         return (octets + unquote_to_bytes(octets)).lower()
     return octets.lower()
 

@@ -2,15 +2,13 @@
 
 Steps 4, 5, 9 and 10 at the partner, 6 to 8 at the primary system.
 
-``receive`` takes the messages of one read and returns those that it leaves to ``proxy``; ``learn_request`` and
-``learn_answer`` then look at what became of them.  What is learnt is tried on the very message that
-it was learnt from, and kept only if the same octets come out.
+``receive`` takes the messages of one read and returns those that it leaves to ``proxy``; ``form_learning`` then looks
+at what became of them.
 """
 
-from binascii import hexlify
 from collections.abc import Callable
-from hashlib import blake2b
-from typing import Final
+from struct import Struct
+from typing import Any, Final
 
 from diameter_proxy.counters import Counters
 from diameter_proxy.deadlines import DeadlineQueue
@@ -19,48 +17,55 @@ from diameter_proxy.duplicates import Duplicates
 from diameter_proxy.express import (
     ExpressWire,
     ServerNameSource,
-    public_identity_avp,
+    escape_in,
     shows,
-    user_name_avp,
-    with_identities,
 )
-from diameter_proxy.forms import AS_ASKED, Form, Forms, Hole, form_asked, form_of, is_alike
-from diameter_proxy.identity_map import (
-    BINDING,
-    COUNTERPART,
-    ENABLED,
-    IDENTITIES,
-    NOT_AFTER_S,
-    IdentityMap,
-    LentSet,
+from diameter_proxy.form_learning import FormLearning
+from diameter_proxy.forms import Form, Forms, answered
+from diameter_proxy.identity_map import BINDING, COUNTERPART, IDENTITIES, IdentityMap, LentSet
+from diameter_proxy.outlets import Outlets
+from diameter_proxy.pending import (
+    ASKED,
+    ASKED_END_TO_END,
+    ASKED_HOP_BY_HOP,
+    BATCH,
+    NO_QUEUE,
+    READY,
+    Batch,
+    Outlet,
+    Pending,
+    PendingRequests,
+    Queue,
+    Record,
 )
-from diameter_proxy.outlets import Outlet, Outlets
-from diameter_proxy.pending import Pending, PendingRequests
-from diameter_proxy.routing import MAR, Route
+from diameter_proxy.ready_sets import (
+    ASKED_END,
+    ASKED_FROM,
+    FIRST_OCTETS_ASKED,
+    FIRST_SENT,
+    HAS_CASE,
+    IMPIS,
+    LENT,
+    MAPS,
+    MORE_SIGNS,
+    OCTETS_SENT,
+    SECOND_SENT,
+    SENT_END,
+    SENT_FROM,
+    UNTIL_S,
+    Ready,
+    ReadySets,
+    sent_avps,
+)
+from diameter_proxy.routing import Route
+from diameter_proxy.session_ids import SessionIds
 from diameter_proxy.settings import Settings
-from diameter_proxy.splice import (
-    ASSOCIATED_IDENTITIES,
-    PROXY_INFO,
-    PUBLIC_IDENTITY,
-    RESULT_CODE,
-    SESSION_ID,
-    SIP_AUTH_DATA_ITEM,
-    SLOTS,
-    USER_NAME,
-    WILDCARDED_IMPU,
-    WILDCARDED_PUBLIC_IDENTITY,
-    avp_at,
-    locate,
-    span_at,
-    value_at,
-)
 
-_FURTHER: Final = (WILDCARDED_PUBLIC_IDENTITY, WILDCARDED_IMPU, ASSOCIATED_IDENTITIES)
-"""Identities whose owner is asked for too: not of the common case."""
-
-_NOBODY: Final[dict[int, Pending]] = {}
-_TO_PARTNER: Final = Route.PARTNER
 _TO_HSS: Final = Route.HSS_AS_KNOWN
+_PERCENT: Final = 0x25
+
+_four_octets: Final = Struct(">I").pack
+_parted: Final = bytes.partition
 
 
 class ExpressLane:
@@ -72,12 +77,12 @@ class ExpressLane:
         identities: IdentityMap,
         pending: PendingRequests,
         duplicates: Duplicates,
-        deadlines: DeadlineQueue[Pending],
+        deadlines: DeadlineQueue[Pending | Batch],
         counters: Counters,
         server_names: ServerNameSource,
         used: Callable[[str], None],
         refusals: tuple[Callable[[bytes], bytes], Callable[[str, bytes], None]],
-        hiding: tuple[blake2b, bytes, bytes],
+        session_ids: SessionIds,
         clock: Callable[[], float],
         wall_clock: Callable[[], float],
         settings: Settings,
@@ -86,8 +91,7 @@ class ExpressLane:
         """Take what the whole way works on too.
 
         ``used`` hears of each vector that goes to a partner; ``refusals`` make the answer to a request whose
-        destination is busy, and hear of each that went out; ``hiding`` is ``TopologyHiding.session_parts``; ``go_on``
-        has a request sent to its next peer, or answered.
+        destination is busy, and hear of each that went out; ``go_on`` has a request sent to its next peer, or answered.
         """
         self._identities: Final = identities
         self._pending: Final = pending
@@ -96,11 +100,8 @@ class ExpressLane:
         self._counters: Final = counters
         self._server_names: Final = server_names
         self._used: Final = used
-        self._refusal_of: Final = refusals[0]
         self._refused: Final = refusals[1]
-        self._keyed: Final = hiding[0]
-        self._session_head: Final = hiding[1]
-        self._session_padding: Final = hiding[2]
+        self._session_ids: Final = session_ids
         self._clock: Final = clock
         self._wall_clock: Final = wall_clock
         self._attempt_s = settings.attempt_s
@@ -110,14 +111,28 @@ class ExpressLane:
         self._map_age_max_s = settings.map_age_max_s
         self._requests: Final = Forms()
         self._answers: Final = Forms()
+        self._ready: Final = ReadySets(identities)
+        self._learning: Final = FormLearning(self._requests, self._answers, self._ready, session_ids, refusals[0])
         self._outlets: Final = Outlets(wire, pending, counters, go_on)
+        self._waiting: dict[int, Any] = {}
+        """What waits for answers of the peer whose messages are being handled."""
+        self._batches: list[Batch] = []
+        """What this read has sent."""
         self._fitted: list[Form] = []
-        """Forms of this read, to be counted after it."""
-        self._now_s = 0.0
-        self._wall_s = 0.0
-        self._changes = 0
+        """What the answers of this read fitted."""
+        self._answered: list[bytes] = []
+        """The End-to-End Identifiers of the answers of this read."""
         self._waited_s = 0.0
         self._waited = 0
+        self._left = 0
+        """How many more requests may wait."""
+        self._may_have_ended = False
+        """Whether the time of any entry of ``ready_sets`` may be up."""
+        self._now_s = 0.0
+        self._forget_s: Any = 0.0
+        """Until when an answer of this read is remembered; an object, for all of them hold it."""
+        self._wall_s = 0.0
+        self._changes = 0
         self.taken = 0
 
     def receive(self, peer: str, messages: list[bytes]) -> list[bytes]:
@@ -127,191 +142,203 @@ class ExpressLane:
         if not requests and not answers:
             return messages
         self._now_s = self._clock()
+        self._forget_s = self._duplicates.until_s(self._now_s)
         if self._identities.is_stale(self._now_s, self._map_age_max_s):
             return messages
         self._wall_s = self._wall_clock()
-        self._changes = self._identities.changes
+        self._may_have_ended = self._wall_s >= self._ready.until_s
+        if self._changes != self._identities.changes:
+            self._changes = self._identities.changes
+            self._ready.forget(self._identities.changed_since_asked())
+        self._left = self._pending.left
         self._outlets.begin(len(messages))
-        waiting = self._pending.queue_of(peer).waiting if answers else _NOBODY
+        queue = self._pending.queue_of(peer) if answers else NO_QUEUE
+        self._waiting = queue.waiting
         rest: list[bytes] = []
-        for data in messages:
-            if data[4] & REQUEST:
-                forms = requests.get(len(data))
-                if forms is None or not self._request(peer, forms, data):
-                    rest.append(data)
-            else:
-                forms = answers.get(len(data))
-                pending = waiting.get(data[12] << 24 | data[13] << 16 | data[14] << 8 | data[15])
-                if forms is None or pending is None or not self._answer(pending, forms, data):
-                    rest.append(data)
-        self._count()
-        self._outlets.flush()
+        try:
+            for data in messages:
+                if data[4] & REQUEST:
+                    for form in requests.get(len(data), _NO_FORMS):
+                        if form.constants_of(data) == form.constants and self._pass_on(peer, form, data):
+                            break
+                    else:
+                        rest.append(data)
+                else:
+                    for form in answers.get(len(data), _NO_FORMS):
+                        if form.constants_of(data) == form.constants and self._return(form, data):
+                            break
+                    else:
+                        rest.append(data)
+        finally:
+            self._count(queue)
+            self._outlets.flush()
         return rest
 
-    def _request(self, peer: str, forms: list[Form], data: bytes) -> bool:
-        for form in forms:  # noqa: SIM110 - a generator for each message costs more than all of this
-            if form.constants_of(data) == form.constants and self._pass_on(peer, form, data):
-                return True
-        return False
+    # --- requests --------------------------------------------------------------------------------------------
 
     def _pass_on(self, peer: str, form: Form, data: bytes) -> bool:
         values = form.values_of(data)
-        lent = self._lent(form, values[form.user], values[form.public])
-        if lent is None:
+        pair: bytes = values[2]
+        end_to_end: bytes = values[1]
+        kind = form.kind
+        if kind.is_split:
+            pair += values[3]
+        ready = kind.ready.get(pair)
+        if ready is None:
+            user, public = data[form.user_from : form.user_end], data[form.public_from : form.public_end]
+            ready = self._ready.make(kind, user, public, self._as_default, self._wall_s)
+            if ready is None:
+                return False
+        if ready[MAPS] is not form.maps or ready[FIRST_OCTETS_ASKED] != form.first_octets:
             return False
-        if values[0] in self._duplicates or self._pending.is_full:
+        if (self._may_have_ended and self._has_ended(ready)) or end_to_end in self._duplicates.known or self._left <= 0:
             return False
-        mapped: tuple[bytes, bytes] | None = (values[form.user], values[form.public])
-        if form.maps:
-            mapped = with_identities(values[form.user], values[form.public], lent)
-        if mapped is None:
-            return False
-        outlet = self._outlets.open_one(form.candidates)
-        if outlet is None:
-            return self._refuse(peer, form, data)
-        out = self._mapped(form, values, data, outlet.hop_by_hop, mapped, lent)
-        if not out:
-            return False
-        self._send(peer, form, data, out, outlet, lent, mapped)
-        return True
-
-    def _lent(self, form: Form, user: bytes, public: bytes) -> LentSet | None:
-        """Return the one set that both identities are of, lent to or by the system of this form, if it may be used."""
-        identities = self._identities
-        if form.route is _TO_PARTNER:
-            table = identities.lent_to_users
+        item = data[form.item_from : form.item_end] if form.has_values else b""
+        server = b""
+        if kind.route is _TO_HSS:
+            session = data[form.session_from : form.session_end]
+            server = self._server_names.of(ready[IMPIS])
         else:
-            of_system = identities.lent_to_systems.get(form.system)
-            if of_system is None:
-                return None
-            table = of_system
-        lent = table.get(user)
-        if lent is None or table.get(public) is not lent or user != lent[IDENTITIES][0]:
-            return None
-        if not lent[ENABLED] or self._wall_s >= lent[NOT_AFTER_S] or lent.other_mc_system != form.system:
-            return None
-        if form.route is _TO_HSS and (self._as_default or not lent.provisioned) is not form.maps:
-            return None
-        return lent
-
-    def _mapped(
-        self,
-        form: Form,
-        values: tuple[bytes, ...],
-        data: bytes,
-        hop_by_hop: int,
-        mapped: tuple[bytes, bytes],
-        lent: LentSet,
-    ) -> bytes:
-        """Return a request as it goes out, or nothing where that is not the common case."""
-        identifiers = hop_by_hop.to_bytes(4, "big") + values[0]
-        user, public = user_name_avp(mapped[0]), public_identity_avp(mapped[1])
-        item = data[form.item_from : form.item_end]
-        if form.route is _TO_PARTNER:
-            out = form.fill(identifiers, self._hidden(values[form.session]), user, public, item)
-            hidden = lent[IDENTITIES]
-            return b"" if form.may_show(item, hidden) and shows(out, hidden, lent[COUNTERPART]) else out
-        server = self._server_names.of((mapped[0], lent[COUNTERPART][0]))
-        if bool(server) is not bool(form.server_to):
-            return b""
-        return form.fill(identifiers, data[form.session_from : form.session_end], user, public, item, server)
-
-    def _send(
-        self,
-        peer: str,
-        form: Form,
-        data: bytes,
-        out: bytes,
-        outlet: Outlet,
-        lent: LentSet,
-        mapped: tuple[bytes, bytes],
-    ) -> None:
-        hop_by_hop, now_s = outlet.hop_by_hop, self._now_s
-        outlet.hop_by_hop = hop_by_hop + 1 & 0xFFFFFFFF
-        budget_s = self._partner_s if form.route is _TO_PARTNER else self._hss_s
-        deadline_s = now_s + budget_s
-        pending = Pending(
-            peer, data, form.found, form.route, MAR, out, form.candidates, now_s, deadline_s, lent, mapped
+            sign = pair[ready[ASKED_FROM] : ready[ASKED_END]]
+            if _may_show(form, item, sign, ready) and _shows(form, item, ready[LENT], False):
+                return False
+            session = self._session_ids.next_digits(form.session_ids_high)
+        if not session or bool(server) is not bool(form.out.server):
+            return False
+        batch = form.batch
+        if batch is None or batch.outlet.left <= 0:
+            chosen = self._outlets.open_one(form.candidates)
+            if chosen is None:
+                return self._refuse(peer, form, data)
+            batch = self._begun(peer, form, chosen)
+        outlet = batch.outlet
+        number: Any = outlet.hop_by_hop
+        octets: int = ready[OCTETS_SENT]
+        octets += len(session) + len(item) + len(server)
+        out = form.out.filled(
+            octets, _four_octets(number), end_to_end, session, ready[FIRST_SENT], ready[SECOND_SENT], item, server
         )
-        pending.form = form
-        pending.map_changes = self._changes
-        pending.tried = ((outlet.peer, hop_by_hop),)
-        self._pending.count += 1
-        outlet.queue.put(hop_by_hop, pending)
-        self._outlets.add(outlet, out)
-        self._duplicates.begin(pending)
-        if len(form.candidates) > 1 and self._attempt_s < budget_s:
-            self._deadlines.add(now_s + self._attempt_s, pending)
-        self._deadlines.add(deadline_s, pending)
-        self._fits(form)
-        self.taken += 1
-
-    def _answer(self, pending: Pending, forms: list[Form], data: bytes) -> bool:
-        lent = pending.lent
-        if lent is None or pending.joined or pending.found[PROXY_INFO]:
-            return False
-        for form in forms:
-            if form.constants_of(data) == form.constants:
-                break
-        else:
-            return False
-        values = form.values_of(data)
-        sent = pending.identities
-        if values[0] != pending.end_to_end or values[form.user] != sent[0] or values[form.public] != sent[1]:
-            return False
-        if not self._is_current(pending, lent):
-            return False
-        item = data[form.item_from : form.item_end]
-        out = _returned(form, pending, item)
-        hidden = lent[COUNTERPART]
-        if form.may_show(item, hidden) and shows(out, hidden, lent[IDENTITIES]):
-            return False
-        self._pending.settle(pending)
-        self._duplicates.settle(pending, out, self._now_s)
-        self._outlets.add(self._outlets.of(pending.source), out)
-        if lent.is_primary:
-            self._used(lent[BINDING])
-        self._fits(form)
-        if pending.started_s != self._waited_s:
-            self._count_waited()
-            self._waited_s = pending.started_s
-        self._waited += 1
+        outlet.hop_by_hop = outlet.hop_by_hop + 1 & 0xFFFFFFFF
+        outlet.left -= 1
+        outlet.messages.append(out)
+        # one object, known as the same in both tables: of a tuple of known length mypyc makes one for each use
+        record: Record = (data, out, values[0], end_to_end, ready, batch, number)
+        outlet.queue.waiting[number] = record
+        self._duplicates.known[end_to_end] = record
+        batch.numbers.append(number)
+        self._left -= 1
         return True
 
-    def _is_current(self, pending: Pending, lent: LentSet) -> bool:
-        """Say whether a binding still stands as it was, and may be used."""
-        is_untouched = pending.map_changes == self._changes and pending.form is not None
-        if not is_untouched and self._identities.bindings.get(lent[BINDING]) is not lent:
-            return False
-        return lent[ENABLED] and self._wall_s < lent[NOT_AFTER_S]
+    def _has_ended(self, ready: Ready) -> bool:
+        until_s: float = ready[UNTIL_S]
+        return self._wall_s >= until_s
+
+    def _begun(self, peer: str, form: Form, outlet: Outlet) -> Batch:
+        """Begin what goes from this peer, of this form, to that one; it has its deadlines."""
+        now_s = self._now_s
+        budget_s = self._hss_s if form.kind.route is _TO_HSS else self._partner_s
+        batch = Batch(form, self._outlets.of(peer), outlet, now_s, now_s + budget_s, self._changes, self._ready.age)
+        if len(form.candidates) > 1 and self._attempt_s < budget_s:
+            self._deadlines.add(now_s + self._attempt_s, batch)
+        self._deadlines.add(batch.deadline_s, batch)
+        self._outlets.write(outlet)
+        self._batches.append(batch)
+        form.batch = batch
+        return batch
 
     def _refuse(self, peer: str, form: Form, data: bytes) -> bool:
         """Answer 3004 when all peers that are open have enough to do; else leave it to the whole way to say why not."""
         busy = form.busy
         if busy is None or not self._outlets.is_any_ready(form.candidates):
             return False
-        self._outlets.add(self._outlets.of(peer), _as_asked(busy, data, form.found, b""))
-        self._fits(form)
+        self._outlets.add(self._outlets.of(peer), answered(busy, data, form.found, b""))
+        self._counters.passed(form.request_key, form.kind.name, 1)
         self._refused(peer, data)
         return True
 
-    def _hidden(self, session_id: bytes) -> bytes:
-        keyed = self._keyed.copy()
-        keyed.update(session_id)
-        return self._session_head + hexlify(keyed.digest()) + self._session_padding
+    # --- answers ---------------------------------------------------------------------------------------------
 
-    def _fits(self, form: Form) -> None:
+    def _return(self, form: Form, data: bytes) -> bool:
+        values = form.values_of(data)
+        number = values[0]
+        record = self._waiting.get(number)
+        if not isinstance(record, tuple):
+            return False
+        ready: Ready = record[READY]
+        batch: Batch = record[BATCH]
+        end_to_end: bytes = record[ASKED_END_TO_END]
+        fitted = batch.form
+        user, public = sent_avps(ready, fitted.user_first)
+        if form.user_first:
+            if values[2] != user or values[3] != public:
+                return False
+        elif values[3] != user or values[2] != public:
+            return False
+        if values[1] != end_to_end:
+            return False
+        is_untouched = batch.map_changes == self._changes and batch.age == self._ready.age
+        if (self._may_have_ended or not is_untouched) and not self._is_current(ready):
+            return False
+        item = data[form.item_from : form.item_end]
+        first: bytes = ready[FIRST_SENT]
+        sign = first[ready[SENT_FROM] : ready[SENT_END]]
+        if _may_show(form, item, sign, ready) and _shows(form, item, ready[LENT], True):
+            return False
+        asked: bytes = record[ASKED]
+        out = form.out.filled(
+            fitted.asked_octets + len(item),
+            record[ASKED_HOP_BY_HOP],
+            end_to_end,
+            asked[fitted.session_from : fitted.session_end],
+            asked[fitted.user_from : fitted.user_end],
+            asked[fitted.public_from : fitted.public_end],
+            item,
+        )
+        del self._waiting[number]
+        batch.left -= 1
+        self._duplicates.known[end_to_end] = (asked, out, self._forget_s)
+        self._answered.append(end_to_end)
+        back = batch.back
+        if not back.messages:
+            self._outlets.write(back)
+        back.messages.append(out)
+        if fitted.kind.route is _TO_HSS:
+            self._used(ready[LENT][BINDING])
         if not form.taken:
             self._fitted.append(form)
         form.taken += 1
+        if batch.started_s != self._waited_s:
+            self._count_waited()
+            self._waited_s = batch.started_s
+        self._waited += 1
+        return True
 
-    def _count(self) -> None:
+    def _is_current(self, ready: Ready) -> bool:
+        """Say whether a binding still stands as it was, and may be used."""
+        lent: LentSet = ready[LENT]
+        return self._identities.bindings.get(lent[BINDING]) is lent and not self._has_ended(ready)
+
+    # --- counting --------------------------------------------------------------------------------------------
+
+    def _count(self, queue: Queue) -> None:
         """Count what this read has brought."""
+        for batch in self._batches:
+            count = batch.left = len(batch.numbers)
+            batch.queue.count_sent(count)
+            self._pending.count += count
+            self._counters.passed(batch.form.request_key, batch.form.kind.name, count)
+            self.taken += count
+            batch.form.batch = None
+        self._batches = []
+        if not self._answered:
+            return
+        count = len(self._answered)
+        queue.count_settled(count)
+        self._pending.count -= count
+        self._duplicates.remember(self._answered, self._forget_s)
+        self._answered = []
         for form in self._fitted:
-            if form.route_name:
-                self._counters.passed(form.request_key, form.route_name, form.taken)
-            else:
-                self._counters.returned(form.answer_key, form.taken)
+            self._counters.returned(form.answer_key, form.taken)
             form.taken = 0
         self._fitted.clear()
         self._count_waited()
@@ -322,65 +349,20 @@ class ExpressLane:
             self._counters.answered(self._now_s - self._waited_s, self._waited)
             self._waited = 0
 
+    # --- learning --------------------------------------------------------------------------------------------
+
     def learn_request(self, peer: str, pending: Pending, system: str, source: str) -> None:
         """Look at a request of a migrated user that has gone the whole way."""
-        data, found = pending.asked, pending.found
-        if (
-            not is_alike(found)
-            or any(found[slot] for slot in _FURTHER)
-            or pending.lent is None
-            or not self._requests.may_learn()
-        ):
-            return
-        item = avp_at(data, found[SIP_AUTH_DATA_ITEM])
-        out = pending.sent
-        places = locate(out)
-        if not is_alike(places) or avp_at(out, places[SIP_AUTH_DATA_ITEM]) != item:
-            return
-        form = form_of(data, found, out, places, has_server=pending.route is _TO_HSS)
-        if pending.route is _TO_PARTNER and form.names(pending.lent.identities, pending.lent.counterpart):
-            return
-        form.route, form.route_name = pending.route, pending.route.name
-        form.system = system
-        form.maps = pending.route is _TO_PARTNER or self._as_default or not pending.lent.provisioned
-        form.candidates = pending.candidates
-        form.request_key = (peer, source, MAR)
-        again = self._mapped(form, form.values_of(data), data, 0, pending.identities, pending.lent)
-        if again == out[:12] + bytes(4) + out[16:]:
-            form.busy = self._busy(data, found)
-            self._requests.add(peer, data, form)
-
-    def _busy(self, data: bytes, found: list[int]) -> Form | None:
-        """Return the form of the answer that refuses such a request, or None where it is not the common one."""
-        refusal = self._refusal_of(data)
-        places = locate(refusal)
-        if not (is_alike(places) and places[SESSION_ID] and places[USER_NAME] and places[PUBLIC_IDENTITY]):
-            return None
-        busy = form_asked(data, found)
-        spans: list[Hole] = []
-        for slot, kind in AS_ASKED:
-            _, _, following = span_at(refusal, places[slot])
-            spans.append((places[slot], following, kind))
-        busy.leave(refusal, sorted(spans))
-        return busy if _as_asked(busy, data, found, b"") == refusal else None
+        self._learning.request(peer, pending, system, source, self._as_default)
 
     def learn_answer(self, peer: str, pending: Pending, data: bytes, out: bytes) -> None:
         """Look at a MAA with a vector that has gone the whole way back."""
-        if pending.found[PROXY_INFO] or not self._answers.may_learn():
-            return
-        found, places = locate(data), locate(out)
-        if len(found) > SLOTS or len(places) > SLOTS:
-            return
-        if not (found[SESSION_ID] and found[USER_NAME] and found[PUBLIC_IDENTITY]):
-            return
-        if avp_at(data, found[SIP_AUTH_DATA_ITEM]) != avp_at(out, places[SIP_AUTH_DATA_ITEM]):
-            return
-        form = form_of(data, found, out, places)
-        if pending.lent is None or form.names(pending.lent.counterpart, pending.lent.identities):
-            return
-        form.answer_key = (peer, MAR, int.from_bytes(value_at(data, found[RESULT_CODE]), "big"))
-        if _returned(form, pending, data[form.item_from : form.item_end]) == out:
-            self._answers.add(peer, data, form)
+        self._learning.answer(peer, pending, data, out)
+
+    def _forget_forms(self) -> None:
+        self._requests.clear()
+        self._answers.clear()
+        self._ready.clear()
 
     def reconfigure(self, settings: Settings) -> None:
         """Hold other limits from now on, and forget all forms: what they rest on may have changed."""
@@ -389,31 +371,35 @@ class ExpressLane:
         self._hss_s = min(settings.csc_y_s, settings.hss_s)
         self._as_default = settings.hss_as_default
         self._map_age_max_s = settings.map_age_max_s
-        self._requests.clear()
-        self._answers.clear()
+        self._forget_forms()
         self._outlets.clear()
 
     def sweep(self) -> None:
         """Begin a new tick."""
         self._requests.sweep()
         self._answers.sweep()
+        self._ready.let_go_of_ended(self._clock(), self._wall_clock())
 
 
-def _returned(form: Form, pending: Pending, item: bytes) -> bytes:
-    """Return an answer as it goes back, with what was asked."""
-    asked, fitted = pending.asked, pending.form
-    if fitted is None:
-        return _as_asked(form, asked, pending.found, item)
-    return form.fill(
-        asked[12:20],
-        asked[fitted.session_from : fitted.session_end],
-        asked[fitted.user_from : fitted.user_end],
-        asked[fitted.public_from : fitted.public_end],
-        item,
-    )
+def _may_show(form: Form, item: bytes, sign: bytes, ready: Ready) -> bool:
+    """Say whether an identity that must not be seen may stand in what goes out; False only where none does.
+
+    In what is constant, or in the SIP-Auth-Data-Item: all else is ours, or what whoever gets it knows.  No identity
+    begins in one AVP and ends in the next: a header, which has NUL octets, lies between.
+    """
+    text = item
+    if ready[HAS_CASE]:
+        text, sign = item.lower(), sign.lower()
+        more: tuple[bytes, ...] = ready[MORE_SIGNS]
+        if more and any(other in form.grams or other in text for other in more):
+            return True
+    return sign in form.grams or bool(_parted(text, sign)[1]) or (_PERCENT in text and escape_in(text) is not None)
 
 
-def _as_asked(form: Form, asked: bytes, found: list[int], item: bytes) -> bytes:
-    """Return an answer with what was asked, by where that stands in the request."""
-    session, user = avp_at(asked, found[SESSION_ID]), avp_at(asked, found[USER_NAME])
-    return form.fill(asked[12:20], session, user, avp_at(asked, found[PUBLIC_IDENTITY]), item)
+def _shows(form: Form, item: bytes, lent: LentSet, is_answer: bool) -> bool:
+    """Say whether one does: of a request those that came in, of an answer those that had gone out."""
+    hidden, but = (lent[COUNTERPART], lent[IDENTITIES]) if is_answer else (lent[IDENTITIES], lent[COUNTERPART])
+    return shows(b"\0".join((form.text, item)), hidden, but)
+
+
+_NO_FORMS: Final[list[Form]] = []

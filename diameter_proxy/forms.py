@@ -5,9 +5,10 @@
 
 from collections.abc import Callable
 from struct import Struct
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
-from diameter_proxy.express import TELLING_OCTETS, bare_identity, folded, shows
+from diameter_proxy.express import TELLING_OCTETS, folded, shows
+from diameter_proxy.ready_sets import Kind
 from diameter_proxy.routing import Route
 from diameter_proxy.splice import (
     PUBLIC_IDENTITY,
@@ -17,155 +18,177 @@ from diameter_proxy.splice import (
     SIP_AUTH_DATA_ITEM,
     SLOTS,
     USER_NAME,
+    avp_at,
     inner_values,
     span_at,
 )
 
-HOP_BY_HOP: Final = "hop-by-hop"
-END_TO_END: Final = "end-to-end"
-SESSION: Final = "session"
-USER: Final = "user"
-PUBLIC: Final = "public"
-SERVER: Final = "server"
-OPAQUE: Final = "opaque"
-"""A value that passes with its AVP, whatever it is."""
+if TYPE_CHECKING:
+    from diameter_proxy.pending import Batch
+
+# What differs from one message to the next.
+HOP_BY_HOP: Final = 0
+END_TO_END: Final = 1
+SESSION: Final = 2
+FIRST: Final = 3
+"""Of User-Name and Public-Identity what comes first, or both, where they lie side by side; ``SECOND`` is the other."""
+SECOND: Final = 4
+ITEM: Final = 5
+SERVER: Final = 6
+NUMBER: Final = 7
+"""The Hop-by-Hop Identifier, as a number."""
+OPAQUE: Final = 8
+"""A value that nobody compares; it passes with its AVP, or not at all."""
 
 FORMS_MAX: Final = 4
 """Forms of one length from one peer."""
 LENGTHS_MAX: Final = 64
 LEARNT_A_TICK_MAX: Final = 16
 
-AS_ASKED: Final = ((SESSION_ID, SESSION), (USER_NAME, USER), (PUBLIC_IDENTITY, PUBLIC))
+AS_ASKED: Final = ((SESSION_ID, SESSION), (USER_NAME, FIRST), (PUBLIC_IDENTITY, SECOND))
 """What an answer repeats of its request."""
 
-_first_word = Struct(">I").pack
+_first_word: Final = Struct(">I").pack
 
-Hole = tuple[int, int, str]
+Hole = tuple[int, int, int]
 """Where a value begins and ends, and which it is."""
+
+
+class Template:
+    """What goes out, with holes.
+
+    Attributes:
+        octets: how long all that is constant is, header included.
+        constants: the constant octets, header aside.
+    """
+
+    def __init__(self, out: bytes, holes: list[Hole]) -> None:
+        """Take what went out once, and where its values stand, in whatever order; the identifiers are always holes."""
+        pieces = [b"", b"", b""]
+        self.octets = len(out)
+        self.session = self.first = self.second = self.item = self.server = 0
+        end = 20
+        for start, stop, value in sorted(holes):
+            pieces.append(out[end:start])
+            self._note(value, len(pieces))
+            pieces.append(b"")
+            self.octets -= stop - start
+            end = stop
+        pieces.append(out[end:])
+        self.constants = [piece for piece in pieces if piece]
+        self._pieces = pieces
+        self._head = out[4:12]
+        self._filled = 0
+
+    def _note(self, value: int, piece: int) -> None:
+        if value == SESSION:
+            self.session = piece
+        elif value == FIRST:
+            self.first = piece
+        elif value == SECOND:
+            self.second = piece
+        elif value == ITEM:
+            self.item = piece
+        elif value == SERVER:
+            self.server = piece
+
+    def filled(
+        self,
+        varying: int,
+        hop_by_hop: bytes,
+        end_to_end: bytes,
+        session: bytes,
+        first: bytes,
+        second: bytes,
+        item: bytes = b"",
+        server: bytes = b"",
+    ) -> bytes:
+        """Return a message with these values, of which those that stand in it have ``varying`` octets together."""
+        pieces = self._pieces
+        octets = self.octets + varying
+        if octets != self._filled:
+            pieces[0] = _first_word(0x01000000 + octets) + self._head
+            self._filled = octets
+        pieces[1] = hop_by_hop
+        pieces[2] = end_to_end
+        pieces[self.session] = session
+        pieces[self.first] = first
+        if self.second:
+            pieces[self.second] = second
+        if self.item:
+            pieces[self.item] = item
+        if self.server:
+            pieces[self.server] = server
+        return b"".join(pieces)
 
 
 class Form:
     """A message with holes, and what goes out in its place.
 
     Attributes:
-        constants_of: the constant octets of a message; raises nothing for a message of this length.
+        constants_of: cuts the constant octets out of a message of this length; raises nothing.
         constants: what they must be.
-        values_of: its values: the End-to-End Identifier, then as ``session``, ``user`` and ``public`` say.
-        session_from, session_end: where its Session-Id AVP begins and ends; ``user_`` and ``public_`` the identities'.
-        item_from, item_end: where its SIP-Auth-Data-Item lies.
-        pieces: what goes out; at ``session_to`` and so on the values' AVPs are put in.
-        octets: how long all that is without those AVPs, header included.
-        head: command flags, code and application of what goes out.
-        grams: every run of ``TELLING_OCTETS`` in the constant octets, as identities are looked for in them.
+        values_of: cuts the values out of a message, in the order in which they stand: of a request Hop-by-Hop,
+            End-to-End, and User-Name and Public-Identity as one value or two; of an answer Hop-by-Hop, a number,
+            End-to-End, and both AVPs.
+        user_first: whether User-Name comes before Public-Identity.
+        found: what ``splice.locate`` says of such a message; not to be changed.
+        session_from, session_end: where its Session-Id AVP lies; ``user_``, ``public_`` and ``item_`` the others.
         has_values: whether something in the SIP-Auth-Data-Item differs from one message to the next.
-        system: of a request, the other MC system of its binding.
+        out: what goes out.
+        asked_octets: of a request, how long its Session-Id, User-Name and Public-Identity AVPs are together.
+        text: the constant octets, in and out, as identities are looked for in them, and ``grams`` every run of
+            ``TELLING_OCTETS`` of it.
+        first_octets: how long the first of User-Name and Public-Identity is.
+        kind: of a request, what it has in common with others whose users are ready in one table.
         maps: of a request, whether other identities go out than came in.
+        session_ids_high: of a request, the high number of our Session-Ids that stands in what goes out.
         busy: of a request, the answer that refuses it because its destination is busy.
-        taken: messages that fitted and are not counted yet.
+        batch: of a request, those of the present read that have gone.
+        taken: of an answer, how many are not counted yet.
     """
 
-    def __init__(self, data: bytes, holes: list[Hole], found: list[int]) -> None:
-        constants, values, at = ">", ">", 0
-        kinds: list[str] = []
-        for start, end, kind in holes:
-            constants += f"{start - at}s{end - start}x"
-            values += f"{start - at}x{end - start}{'x' if kind == HOP_BY_HOP else 's'}"
-            if kind != HOP_BY_HOP:
-                kinds.append(kind)
-            at = end
-        self.constants_of: Callable[[bytes], tuple[bytes, ...]] = Struct(f"{constants}{len(data) - at}s").unpack
-        self.values_of: Callable[[bytes], tuple[bytes, ...]] = Struct(f"{values}{len(data) - at}x").unpack
-        self.constants: tuple[bytes, ...] = self.constants_of(data)
-        self.session = kinds.index(SESSION)
-        self.user = kinds.index(USER)
-        self.public = kinds.index(PUBLIC)
-        self.has_values = OPAQUE in kinds
+    def __init__(self, data: bytes, holes: list[Hole], found: list[int], out: Template) -> None:
+        """Take a message, its holes in order, where its AVPs lie, and what goes out."""
+        constants, values, end = ">", ">", 0
+        for start, stop, value in holes:
+            constants += f"{start - end}s{stop - start}x"
+            values += f"{start - end}x" + (
+                "I" if value == NUMBER else f"{stop - start}{'x' if value == OPAQUE else 's'}"
+            )
+            end = stop
+        self.constants_of: Callable[[bytes], tuple[bytes, ...]] = Struct(f"{constants}{len(data) - end}s").unpack
+        self.values_of: Callable[[bytes], tuple[Any, ...]] = Struct(f"{values}{len(data) - end}x").unpack
+        self.constants = self.constants_of(data)
         self.found = found
-        self.session_from = self.session_end = 0
-        self.user_from = self.user_end = 0
-        self.public_from = self.public_end = 0
-        self.item_from = self.item_end = 0
-        self.head = b""
-        self.pieces: list[bytes] = []
-        self.octets = 0
-        self._filled = 0
-        self.session_to = self.user_to = self.public_to = self.item_to = self.server_to = 0
-        self.grams: frozenset[bytes] = frozenset()
-        self.busy: Form | None = None
-        self.route = Route.PARTNER
-        self.route_name = ""
-        self.system = ""
+        self.session_from, self.session_end, _ = whole(data, found, SESSION_ID, SESSION)
+        self.user_from, self.user_end, _ = whole(data, found, USER_NAME, FIRST)
+        self.public_from, self.public_end, _ = whole(data, found, PUBLIC_IDENTITY, SECOND)
+        self.user_first = self.user_from < self.public_from
+        self.first_octets = self.user_end - self.user_from if self.user_first else self.public_end - self.public_from
+        self.item_from, self.item_end, _ = whole(data, found, SIP_AUTH_DATA_ITEM, ITEM)
+        self.has_values = bool(inner_values(data, self.item_from))
+        self.out = out
+        text = self.text = folded(b"\0".join([*self.constants, *out.constants]))
+        self.grams = frozenset(text[at : at + TELLING_OCTETS] for at in range(len(text) - TELLING_OCTETS + 1))
+        self.asked_octets = sum(len(avp_at(data, found[slot])) for slot, _ in AS_ASKED)
+        self.kind = _NO_KIND
         self.maps = True
         self.candidates: tuple[str, ...] = ()
+        self.session_ids_high = 0
         self.request_key = ("", "", 0)
         self.answer_key = ("", 0, 0)
+        self.busy: Template | None = None
+        self.batch: Batch | None = None
         self.taken = 0
-
-    def leave(self, out: bytes, places: list[Hole]) -> None:
-        """Take over what went out; ``places`` are its AVPs that hold values, in order, whole and with padding."""
-        pieces: list[bytes] = [b"", b""]
-        at = 20
-        self.head = out[4:12]
-        for start, end, kind in places:
-            pieces.append(out[at:start])
-            if kind == SESSION:
-                self.session_to = len(pieces)
-            elif kind == USER:
-                self.user_to = len(pieces)
-            elif kind == PUBLIC:
-                self.public_to = len(pieces)
-            elif kind == SERVER:
-                self.server_to = len(pieces)
-            else:
-                self.item_to = len(pieces)
-            pieces.append(b"")
-            at = end
-        pieces.append(out[at:])
-        self.pieces = pieces
-        self.octets = 20 + sum(map(len, pieces))
-        text = folded(b"\0".join((*pieces, *self.constants)))
-        last = len(text) - TELLING_OCTETS
-        self.grams = frozenset(text[start : start + TELLING_OCTETS] for start in range(last + 1))
-
-    def may_show(self, item: bytes, hidden: tuple[bytes, ...]) -> bool:
-        """Say whether ``shows`` may hold of what goes out with this item; False only where it does not.
-
-        It looks for less, how an identity begins, and in less: the constant octets, and the item if it has values of
-        its own.  The identities and the Session-Id are made by us, or those that whoever gets the message has used
-        himself.  No identity begins in one AVP and ends in the next: a header, which has NUL octets, lies between.
-        """
-        text = folded(item) if self.has_values else b""
-        first = hidden[0]
-        for identity in hidden:
-            if identity[4:] == first:
-                continue  # the IMPU that is the IMPI with a scheme
-            start = bare_identity(identity)[:TELLING_OCTETS].lower()
-            if len(start) < TELLING_OCTETS or start in self.grams or text.partition(start)[1]:
-                return True
-        return False
-
-    def fill(
-        self, identifiers: bytes, session: bytes, user: bytes, public: bytes, item: bytes, server: bytes = b""
-    ) -> bytes:
-        """Return what goes out, with these AVPs and, in the header, these Hop-by-Hop and End-to-End Identifiers."""
-        octets = self.octets + len(session) + len(user) + len(public) + len(item) + len(server)
-        pieces = self.pieces
-        if octets != self._filled:
-            pieces[0] = _first_word(0x01000000 + octets) + self.head
-            self._filled = octets
-        pieces[1] = identifiers
-        pieces[self.session_to] = session
-        pieces[self.user_to] = user
-        pieces[self.public_to] = public
-        if self.item_to:
-            pieces[self.item_to] = item
-        if self.server_to:
-            pieces[self.server_to] = server
-        return b"".join(pieces)
 
     def names(self, hidden: tuple[bytes, ...], but: tuple[bytes, ...]) -> bool:
         """Say whether the constant octets name the user that the form was learnt from: others may not share it."""
         return shows(b"\0".join(self.constants), hidden, but)
+
+    def is_like(self, other: "Form") -> bool:
+        """Say whether another form takes the very messages that this one takes."""
+        return self.constants == other.constants and self.kind is other.kind and self.maps is other.maps
 
 
 def is_alike(found: list[int]) -> bool:
@@ -173,66 +196,94 @@ def is_alike(found: list[int]) -> bool:
     return all(found[index] == ROUTE_RECORD for index in range(SLOTS, len(found), 2))
 
 
-def form_of(data: bytes, found: list[int], out: bytes, places: list[int], has_server: bool = False) -> Form:
-    """Return the form of a message, and of what went out for it; ``has_server``: with a Server-Name of the user."""
-    spans: list[Hole] = []
-    for slot, kind in AS_ASKED:
-        _, _, following = span_at(out, places[slot])
-        spans.append((places[slot], following, kind))
-    _, _, following = span_at(out, places[SIP_AUTH_DATA_ITEM])
-    spans.append((places[SIP_AUTH_DATA_ITEM], following, OPAQUE))
-    if has_server and places[SERVER_NAME]:
-        _, _, following = span_at(out, places[SERVER_NAME])
-        spans.append((places[SERVER_NAME], following, SERVER))
-    form = form_asked(data, found)
-    form.item_from = found[SIP_AUTH_DATA_ITEM]
-    _, _, form.item_end = span_at(data, form.item_from)
-    form.leave(out, sorted(spans))
-    return form
+def whole(data: bytes, found: list[int], slot: int, value: int) -> Hole:
+    """Return where an AVP lies, with its padding, as the hole of a value."""
+    return found[slot], span_at(data, found[slot])[2], value
 
 
-def form_asked(data: bytes, found: list[int]) -> Form:
-    """Return the form of a message of which nothing is known yet but what comes in."""
-    form = Form(data, holes_of(data, found), found)
-    form.session_from, form.user_from, form.public_from = (found[slot] for slot, _ in AS_ASKED)
-    form.session_end, form.user_end, form.public_end = (span_at(data, found[slot])[2] for slot, _ in AS_ASKED)
-    return form
+def as_asked(data: bytes, found: list[int]) -> list[Hole]:
+    """Return where the AVPs lie that an answer repeats of its request, Session-Id first."""
+    return [whole(data, found, slot, value) for slot, value in AS_ASKED]
 
 
-def holes_of(data: bytes, found: list[int]) -> list[Hole]:
-    """Return where the values are that differ from one message of this kind to the next."""
-    holes: list[Hole] = [(12, 16, HOP_BY_HOP), (16, 20, END_TO_END)]
-    for slot, kind in AS_ASKED:
-        value, end, _ = span_at(data, found[slot])
-        holes.append((value, end, kind))
-    holes += [(start, end, OPAQUE) for start, end in inner_values(data, found[SIP_AUTH_DATA_ITEM])]
-    return sorted(holes)
+def request_form(data: bytes, found: list[int], out: bytes, places: list[int], numbered_octets: int) -> Form:
+    """Return the form of a request, and of what went out for it.
+
+    ``numbered_octets``: the last octets of the Session-Id that went out, where it is ours and a number; with 0 it is
+    the one asked with, and a Server-Name of the user goes with it.
+    """
+    value, end, _ = span_at(data, found[SESSION_ID])
+    holes = [(12, 16, HOP_BY_HOP), (16, 20, END_TO_END), (value, end, OPAQUE), *_pair(data, found)]
+    holes += _inside(data, found)
+    gone = [whole(out, places, SESSION_ID, SESSION), *_pair(out, places)]
+    if numbered_octets:
+        end = span_at(out, places[SESSION_ID])[1]
+        gone[0] = (end - numbered_octets, end, SESSION)
+    elif places[SERVER_NAME]:
+        gone.append(whole(out, places, SERVER_NAME, SERVER))
+    if _inside(data, found):
+        gone.append(whole(out, places, SIP_AUTH_DATA_ITEM, ITEM))
+    return Form(data, sorted(holes), found, Template(out, gone))
+
+
+def answer_form(data: bytes, found: list[int], out: bytes, places: list[int]) -> Form:
+    """Return the form of an answer, and of what went back for it."""
+    value, end, _ = span_at(data, found[SESSION_ID])
+    holes = [(12, 16, NUMBER), (16, 20, END_TO_END), (value, end, OPAQUE), *as_asked(data, found)[1:]]
+    holes += _inside(data, found)
+    gone = [*as_asked(out, places), whole(out, places, SIP_AUTH_DATA_ITEM, ITEM)]
+    return Form(data, sorted(holes), found, Template(out, gone))
+
+
+def answered(template: Template, asked: bytes, found: list[int], item: bytes) -> bytes:
+    """Return an answer to one request, by where its AVPs stand."""
+    session, user = avp_at(asked, found[SESSION_ID]), avp_at(asked, found[USER_NAME])
+    public = avp_at(asked, found[PUBLIC_IDENTITY])
+    octets = sum(map(len, (session, user, public, item)))
+    return template.filled(octets, asked[12:16], asked[16:20], session, user, public, item)
+
+
+def _pair(data: bytes, found: list[int]) -> list[Hole]:
+    """Return where User-Name and Public-Identity lie: one hole, where nothing stands between, or two."""
+    first, second = sorted((found[USER_NAME], found[PUBLIC_IDENTITY]))
+    first_end, second_end = span_at(data, first)[2], span_at(data, second)[2]
+    if first_end == second:
+        return [(first, second_end, FIRST)]
+    return [(first, first_end, FIRST), (second, second_end, SECOND)]
+
+
+def is_split(data: bytes, found: list[int]) -> bool:
+    """Say whether something stands between User-Name and Public-Identity."""
+    return len(_pair(data, found)) > 1
+
+
+def _inside(data: bytes, found: list[int]) -> list[Hole]:
+    return [(start, end, OPAQUE) for start, end in inner_values(data, found[SIP_AUTH_DATA_ITEM])]
 
 
 class Forms:
-    """The forms that were learnt, by peer and length; few of each, and few new ones in a tick."""
+    """The forms that were learnt, by peer and length; few of each, and few new ones of a peer in a tick."""
 
     def __init__(self) -> None:
         self._by_peer: dict[str, dict[int, list[Form]]] = {}
-        self._budget = LEARNT_A_TICK_MAX
+        self._learnt: dict[str, int] = {}
 
     def of_peer(self, peer: str) -> dict[int, list[Form]]:
         """Return the forms of a peer by length."""
         return self._by_peer.get(peer, _NONE)
 
-    def may_learn(self) -> bool:
-        """Say whether one more form may be made."""
-        self._budget -= 1
-        return self._budget >= 0
+    def may_learn(self, peer: str) -> bool:
+        """Say whether one more form may be made of what comes from a peer."""
+        learnt = self._learnt[peer] = self._learnt.get(peer, 0) + 1
+        return learnt <= LEARNT_A_TICK_MAX
 
     def add(self, peer: str, data: bytes, form: Form) -> None:
         """Keep a form; of too many the oldest goes."""
         by_length = self._by_peer.setdefault(peer, {})
         if len(data) not in by_length and len(by_length) >= LENGTHS_MAX:
             del by_length[next(iter(by_length))]
-        forms = by_length.setdefault(len(data), [])
-        forms.insert(0, form)
-        del forms[FORMS_MAX:]
+        others = [other for other in by_length.get(len(data), ()) if not form.is_like(other)]
+        by_length[len(data)] = [form, *others[: FORMS_MAX - 1]]
 
     def clear(self) -> None:
         """Forget all: what they rest on has changed."""
@@ -240,7 +291,8 @@ class Forms:
 
     def sweep(self) -> None:
         """Begin a new tick."""
-        self._budget = LEARNT_A_TICK_MAX
+        self._learnt.clear()
 
 
 _NONE: Final[dict[int, list[Form]]] = {}
+_NO_KIND: Final = Kind(Route.PARTNER, "", False, False)

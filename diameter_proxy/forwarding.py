@@ -12,7 +12,7 @@ import structlog
 from diameter_proxy.answers import Answers
 from diameter_proxy.diameter.result_codes import ResultCode
 from diameter_proxy.diameter.wire import REQUEST, RETRANSMITTED
-from diameter_proxy.hot_path import Counters, DeadlineQueue, Duplicates, Pending, PendingRequests
+from diameter_proxy.hot_path import Batch, Counters, DeadlineQueue, Duplicates, Pending, PendingRequests
 from diameter_proxy.node.errors import NodeError, PeerCongested
 from diameter_proxy.node.limited_log import LimitedLog
 from diameter_proxy.routing import NAMES, Refusal
@@ -47,7 +47,7 @@ class Forwarder:
 
     def __init__(self, settings: Settings, wire: Wire, counters: Counters, clock: Callable[[], float]) -> None:
         self.pending: Final = PendingRequests(settings.pending_max)
-        self.duplicates: Final = Duplicates(settings.duplicates_max, settings.duplicates_s)
+        self.duplicates: Final = Duplicates(self.pending, settings.duplicates_max, settings.duplicates_s)
         self._attempt_s = settings.attempt_s
         self._wire: Final = wire
         self.hide: Callable[[str, bytes], bytes] | None = None
@@ -55,7 +55,7 @@ class Forwarder:
         self.counters: Final = counters
         self._clock: Final = clock
         self._answers: Final = Answers(settings.origin_host, settings.origin_realm)
-        self.deadlines: Final[DeadlineQueue[Pending]] = DeadlineQueue()
+        self.deadlines: Final[DeadlineQueue[Pending | Batch]] = DeadlineQueue()
         self._log: Final = structlog.get_logger()
         self.tracer: Final = Tracer(clock)
         self.limited_log: Final = LimitedLog(clock, settings.log_lines_per_s)
@@ -80,19 +80,22 @@ class Forwarder:
 
     def sweep(self, now_s: float) -> None:
         """Look at what is due: an attempt without answer goes to the alternate, a deadline ends in 3002."""
-        for pending in self.deadlines.sweep(now_s):
-            if pending.is_done:
-                continue
-            if now_s >= pending.deadline_s:
-                self.counters.expired += 1
-                described = self.described(pending)
-                self.limited_log.warning("request.expired", **described, waited_s=now_s - pending.started_s)
-                self.give_up(pending)
-            else:
-                self.forward(pending, retransmitted=True)
+        for due in self.deadlines.sweep(now_s):
+            for pending in self.pending.left_of(due) if isinstance(due, Batch) else (due,):
+                if not pending.is_done:
+                    self._is_due(pending, now_s)
         self.pending.pace(now_s, _IN_TIME * self._attempt_s)
         self.duplicates.forget_old(now_s)
         self.limited_log.sweep(now_s)
+
+    def _is_due(self, pending: Pending, now_s: float) -> None:
+        if now_s < pending.deadline_s:
+            self.forward(pending, retransmitted=True)
+            return
+        self.counters.expired += 1
+        described = self.described(pending)
+        self.limited_log.warning("request.expired", **described, waited_s=now_s - pending.started_s)
+        self.give_up(pending)
 
     def start(self, pending: Pending) -> None:
         if self.pending.is_full:

@@ -21,9 +21,12 @@ if TYPE_CHECKING:
     from diameter_proxy.duplicates import *  # noqa: F403
     from diameter_proxy.express import *  # noqa: F403
     from diameter_proxy.express_lane import *  # noqa: F403
+    from diameter_proxy.form_learning import *  # noqa: F403
     from diameter_proxy.forms import *  # noqa: F403
     from diameter_proxy.outlets import *  # noqa: F403
     from diameter_proxy.pending import *  # noqa: F403
+    from diameter_proxy.ready_sets import *  # noqa: F403
+    from diameter_proxy.session_ids import *  # noqa: F403
     from diameter_proxy.splice import *  # noqa: F403
 
 

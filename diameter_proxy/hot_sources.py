@@ -12,11 +12,14 @@ MODULES: Final = (
     "splice",
     "express",
     "forms",
+    "ready_sets",
+    "session_ids",
     "pending",
     "duplicates",
     "deadlines",
     "counters",
     "outlets",
+    "form_learning",
     "express_lane",
 )
 

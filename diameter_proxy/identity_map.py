@@ -13,12 +13,14 @@ from urllib.parse import unquote_to_bytes
 
 NEGATIVE_S: Final = 1.0
 NEGATIVES_MAX: Final = 10_000
+CHANGED_MAX: Final = 10_000
 
 Identities = tuple[bytes, ...]
 """A set: the IMPI first, then the IMPUs in their order."""
 
 
 BINDING: Final = 0
+IS_PRIMARY: Final = 2
 ENABLED: Final = 4
 NOT_AFTER_S: Final = 5
 IDENTITIES: Final = 6
@@ -76,6 +78,8 @@ class IdentityMap:
     version: int = 0
     changes: int = 0
     """How often anything was put in or taken out."""
+    _changed: list[LentSet] | None = field(default_factory=list)
+    """What was taken out or exchanged since ``changed_since_asked``; None for too much of it."""
     began: int = 0
     """The version at which the reading of everything began that this map comes from."""
     bindings: dict[str, LentSet] = field(default_factory=dict)
@@ -103,6 +107,9 @@ class IdentityMap:
         else:
             table = self.lent_to_users
         for identity in change.identities:
+            other = table.get(identity)
+            if other is not None:  # of a binding that is to be deleted, of which we have not heard yet
+                self._note(other)
             table[identity] = change
         if self._negatives:
             for identity in change.identities:
@@ -131,9 +138,22 @@ class IdentityMap:
                      "_at_home", "_refreshed_s"):  # fmt: skip
             setattr(self, name, getattr(other, name))
         self._negatives.clear()
+        self._changed = None
         return old
 
+    def changed_since_asked(self) -> list[LentSet] | None:
+        """Return what was taken out or exchanged since this was asked last, or None: it may be everything."""
+        changed, self._changed = self._changed, []
+        return changed
+
+    def _note(self, known: LentSet) -> None:
+        if self._changed is not None:
+            self._changed.append(known)
+            if len(self._changed) > CHANGED_MAX:
+                self._changed = None
+
     def _take_out(self, known: LentSet) -> None:
+        self._note(known)
         table = self.lent_to_systems[known.other_mc_system] if known.is_primary else self.lent_to_users
         for identity in known.identities:
             if table.get(identity) is known:

@@ -10,27 +10,7 @@ from diameter_proxy.counters import Counters
 from diameter_proxy.diameter.wire import REQUEST
 from diameter_proxy.express import ExpressWire
 from diameter_proxy.node.errors import NodeError
-from diameter_proxy.pending import Pending, PendingRequests, Queue
-
-
-class Outlet:
-    """A peer, and what the messages of one read come to for it.
-
-    Attributes:
-        read: the number of the read in which it was last asked whether it is open.
-        is_ready: whether requests may be sent.
-        queue: what waits for its answers; none before it was first asked whether it is open.
-        hop_by_hop: the identifier of the next request.
-        messages: what goes out after the read.
-    """
-
-    def __init__(self, peer: str) -> None:
-        self.peer = peer
-        self.read = 0
-        self.is_ready = False
-        self.queue = Queue(0)
-        self.hop_by_hop = 0
-        self.messages: list[bytes] = []
+from diameter_proxy.pending import NO_QUEUE, Outlet, Pending, PendingRequests
 
 
 class Outlets:
@@ -46,12 +26,14 @@ class Outlets:
         self._go_on: Final = go_on
         self._by_peer: Final[dict[str, Outlet]] = {}
         self._written: list[Outlet] = []
-        self._reads = 0
+        self._asked: list[Outlet] = []
+        self.reads = 0
+        """How many reads have begun."""
         self._messages = 0
 
     def begin(self, messages: int) -> None:
         """Begin a read of so many messages."""
-        self._reads += 1
+        self.reads += 1
         self._messages = messages
 
     def of(self, peer: str) -> Outlet:
@@ -65,15 +47,20 @@ class Outlets:
         """Return the first that can take a request, with numbers enough for all the messages of this read."""
         for candidate in candidates:
             outlet = self.of(candidate)
-            if outlet.read != self._reads:
+            if outlet.read != self.reads:
                 self._look(outlet)
-            if outlet.is_ready and len(outlet.queue.waiting) < outlet.queue.room:
+            if outlet.left > 0:
                 return outlet
         return None
 
     def is_any_ready(self, candidates: tuple[str, ...]) -> bool:
         """Say whether any peer may be sent requests, had it room for them."""
         return any(map(self._wire.is_ready, candidates))
+
+    def write(self, outlet: Outlet) -> None:
+        """Have what is put into ``messages`` go out after this read."""
+        if not outlet.messages:
+            self._written.append(outlet)
 
     def add(self, outlet: Outlet, octets: bytes) -> None:
         """Have a message go out after this read."""
@@ -82,10 +69,15 @@ class Outlets:
         outlet.messages.append(octets)
 
     def flush(self) -> None:
-        """Give the node what goes to each peer, at once."""
+        """Give the node what goes to each peer, at once; what waits for a peer that goes is held by nobody here."""
+        for outlet in self._asked:
+            outlet.queue = NO_QUEUE
+        self._asked.clear()
         written, self._written = self._written, []
         for outlet in written:
             messages, outlet.messages = outlet.messages, []
+            if not messages:
+                continue
             try:
                 self._wire.send_all(outlet.peer, messages)
             except NodeError:
@@ -96,10 +88,12 @@ class Outlets:
         self._by_peer.clear()
 
     def _look(self, outlet: Outlet) -> None:
-        outlet.read = self._reads
-        outlet.queue = self._pending.queue_of(outlet.peer)
-        outlet.is_ready = self._wire.is_ready(outlet.peer)
-        if outlet.is_ready:
+        outlet.read = self.reads
+        self._asked.append(outlet)
+        queue = outlet.queue = self._pending.queue_of(outlet.peer)
+        outlet.left = 0
+        if self._wire.is_ready(outlet.peer):
+            outlet.left = min(self._messages, queue.room - len(queue.waiting))
             outlet.hop_by_hop = self._wire.reserve_hop_by_hop(outlet.peer, self._messages)
 
     def _not_taken(self, peer: str, messages: list[bytes]) -> None:

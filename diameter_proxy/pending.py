@@ -8,12 +8,14 @@ nobody is served.  By Little's law what waits is what comes in a second times th
 """
 
 from collections import deque
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Iterator
+from typing import Any, Final
 
 from diameter_proxy.forms import Form
 from diameter_proxy.identity_map import LentSet
-from diameter_proxy.routing import Route
+from diameter_proxy.ready_sets import LENT, sent_avps
+from diameter_proxy.routing import MAR, Route
+from diameter_proxy.splice import value_at
 
 ROOM_MIN: Final = 100
 """So many may always wait for one peer, however slow it is."""
@@ -26,8 +28,6 @@ class Pending:
         source: peer that asked, and ``asked`` the octets as they came from it.
         end_to_end: its End-to-End Identifier.
         found: what ``splice.locate`` says of ``asked``; not to be changed, other requests share it.
-        form: of a request that the express lane has sent, what it fitted; ``map_changes`` is how often the identity map
-            had been changed by then.
         sent: the octets that went out; sent again with T and another Hop-by-Hop to an alternate.
         candidates: peers that may serve it, in order of preference; ``tried`` those that have got it.
         identities: User-Name and Public-Identity that went out, which an MAA must repeat.
@@ -71,13 +71,26 @@ class Pending:
         self.answer_when_late = answer_when_late
         self.tried: tuple[tuple[str, int], ...] = ()
         self.joined: tuple[tuple[str, bytes], ...] = ()
-        self.form: Form | None = None
-        self.map_changes = 0
         self.is_done = False
         self.was_busy = False
         self.is_unique = False
         self.remembered = b""
         self.forget_s = 0.0
+
+
+Record = tuple[Any, ...]
+"""A request that the express lane has sent, by these numbers; a ``Pending`` is made of it when it is not all that went
+before: an answer that is not of the common case, no answer, a duplicate."""
+ASKED: Final = 0
+"""The octets as they came."""
+SENT: Final = 1
+ASKED_HOP_BY_HOP: Final = 2
+ASKED_END_TO_END: Final = 3
+READY: Final = 4
+"""An entry of ``ready_sets``."""
+BATCH: Final = 5
+NUMBER: Final = 6
+"""The Hop-by-Hop Identifier under which it went out."""
 
 
 class Queue:
@@ -89,7 +102,7 @@ class Queue:
     """
 
     def __init__(self, room: int) -> None:
-        self.waiting: dict[int, Pending] = {}
+        self.waiting: dict[int, Pending | Record] = {}
         self.room = room
         self._sent = 0
         self._settled = 0
@@ -105,6 +118,14 @@ class Queue:
         if self.waiting.get(hop_by_hop) is pending:
             del self.waiting[hop_by_hop]
             self._settled += 1
+
+    def count_sent(self, count: int) -> None:
+        """Note that the express lane has put so many into ``waiting``."""
+        self._sent += count
+
+    def count_settled(self, count: int) -> None:
+        """Note that the express lane has taken so many out of ``waiting``."""
+        self._settled += count
 
     def pace(self, now_s: float, within_s: float, room_max: int) -> None:
         """Set the room anew; for a peer that lets requests wait for longer than ``within_s``: what it settles in that.
@@ -128,6 +149,65 @@ class Queue:
         self.room = min(self.room, room_max)
 
 
+NO_QUEUE: Final = Queue(0)
+"""Nobody's."""
+
+
+class Outlet:
+    """A peer, and what the messages of one read come to for it.
+
+    Attributes:
+        read: the number of the read in which it was last asked whether it is open.
+        left: how many requests it may still be sent.
+        queue: what waits for its answers; nobody's before and after the read.
+        hop_by_hop: the identifier of the next request.
+        messages: what goes out after the read.
+    """
+
+    def __init__(self, peer: str) -> None:
+        self.peer = peer
+        self.read = 0
+        self.left = 0
+        self.queue = NO_QUEUE
+        self.hop_by_hop = 0
+        self.messages: list[bytes] = []
+
+
+class Batch:
+    """What all requests have in common that fitted one form in one read and went to one peer.
+
+    Attributes:
+        form: what they fitted.
+        back: who asked.
+        outlet, queue: who was asked, and where they wait.
+        numbers: their Hop-by-Hop Identifiers.
+        left: how many the lane has not seen an answer to.
+        map_changes: how often the identity map had been changed when they were sent.
+        age: that of ``ready_sets`` then.
+    """
+
+    def __init__(
+        self,
+        form: Form,
+        back: Outlet,
+        outlet: Outlet,
+        started_s: float,
+        deadline_s: float,
+        map_changes: int,
+        age: int,
+    ) -> None:
+        self.form = form
+        self.back = back
+        self.outlet = outlet
+        self.queue = outlet.queue
+        self.numbers: list[Any] = []
+        self.left = 0
+        self.started_s = started_s
+        self.deadline_s = deadline_s
+        self.map_changes = map_changes
+        self.age = age
+
+
 class PendingRequests:
     """All pending requests, by the peer and the Hop-by-Hop under which each was sent."""
 
@@ -135,11 +215,18 @@ class PendingRequests:
         self.pending_max = pending_max
         self._by_peer: dict[str, Queue] = {}
         self.count = 0
+        self.on_made: Callable[[Record, Pending], None] | None = None
+        """Hears of each ``Pending`` that takes the place of a record."""
 
     @property
     def is_full(self) -> bool:
         """Whether no more requests may wait."""
         return self.count >= self.pending_max
+
+    @property
+    def left(self) -> int:
+        """How many more requests may wait."""
+        return self.pending_max - self.count
 
     def sent(self, pending: Pending, peer: str, hop_by_hop: int) -> None:
         """Note that the request went to this peer under this Hop-by-Hop."""
@@ -172,7 +259,43 @@ class PendingRequests:
     def find(self, peer: str, hop_by_hop: int) -> Pending | None:
         """Return what waits for this answer, or None: discard it."""
         queue = self._by_peer.get(peer)
-        return None if queue is None else queue.waiting.get(hop_by_hop)
+        known = None if queue is None else queue.waiting.get(hop_by_hop)
+        return None if known is None else self._pending(known)
+
+    def made_of(self, record: Record) -> Pending:
+        """Put a ``Pending`` in the place of a record, and return it."""
+        batch: Batch = record[BATCH]
+        ready, number = record[READY], record[NUMBER]
+        user, public = sent_avps(ready, batch.form.user_first)
+        pending = Pending(
+            batch.back.peer,
+            record[ASKED],
+            batch.form.found,
+            batch.form.kind.route,
+            MAR,
+            record[SENT],
+            batch.form.candidates,
+            batch.started_s,
+            batch.deadline_s,
+            ready[LENT],
+            (value_at(user, 0), value_at(public, 0)),
+        )
+        pending.tried = ((batch.outlet.peer, number),)
+        batch.queue.waiting[number] = pending
+        if self.on_made is not None:
+            self.on_made(record, pending)
+        return pending
+
+    def left_of(self, batch: Batch) -> Iterator[Pending]:
+        """Yield what still waits of a batch."""
+        if not batch.left:
+            return
+        for number in batch.numbers:
+            known = batch.queue.waiting.get(number)
+            if isinstance(known, tuple):
+                yield self.made_of(known)
+            elif known is not None:
+                yield known
 
     def settle(self, pending: Pending) -> None:
         """Take the request out: it has its answer."""
@@ -189,13 +312,23 @@ class PendingRequests:
     def of_peer(self, peer: str) -> list[Pending]:
         """Return what waits for answers of this peer, oldest first."""
         queue = self._by_peer.get(peer)
-        return [] if queue is None else list(queue.waiting.values())
+        return [] if queue is None else [self._pending(known) for known in list(queue.waiting.values())]
 
     def oldest(self, limit: int) -> list[Pending]:
         """Return what has waited longest, each once."""
-        waiting = {id(pending): pending for queue in self._by_peer.values() for pending in queue.waiting.values()}
-        return sorted(waiting.values(), key=lambda pending: pending.started_s)[:limit]
+        waiting = {id(known): known for queue in self._by_peer.values() for known in queue.waiting.values()}
+        return [self._pending(known) for known in sorted(waiting.values(), key=_started_s)[:limit]]
+
+    def _pending(self, known: Pending | Record) -> Pending:
+        return self.made_of(known) if isinstance(known, tuple) else known
 
     def lost(self, peer: str) -> None:
         """Forget a connection's Hop-by-Hop Identifiers: those of the next one are others' (RFC 6733 §3)."""
         self._by_peer.pop(peer, None)
+
+
+def _started_s(known: Pending | Record) -> float:
+    if isinstance(known, tuple):
+        batch: Batch = known[BATCH]
+        return batch.started_s
+    return known.started_s

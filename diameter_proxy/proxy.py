@@ -95,7 +95,7 @@ class Proxy:
             self.server_names,
             used,
             (self.forwarder.refusal_of, self.forwarder.refused_busy),
-            hiding.session_parts,
+            hiding.session_ids,
             clock,
             wall_clock,
             settings,

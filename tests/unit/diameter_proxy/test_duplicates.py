@@ -3,7 +3,7 @@
 import pytest
 
 from diameter_proxy.diameter import dictionary as d
-from diameter_proxy.hot_path import Duplicates, Pending, is_same, locate
+from diameter_proxy.hot_path import Duplicates, Pending, PendingRequests, is_same, locate
 from diameter_proxy.routing import Route
 
 
@@ -48,7 +48,7 @@ def answered(memory, message, now_s=0.0, answer=b"answer"):
 
 
 def test_memory_is_short_and_small(made):
-    memory = Duplicates(entries_max=2, keep_s=10)
+    memory = Duplicates(PendingRequests(100), entries_max=2, keep_s=10)
     messages = [made.mar(end_to_end=number) for number in range(3)]
     for message in messages:
         answered(memory, message)
@@ -62,7 +62,7 @@ def test_memory_is_short_and_small(made):
 
 
 def test_a_pending_one_is_found_until_it_is_settled_and_a_failure_is_not_remembered(made):
-    memory, message = Duplicates(), made.mar()
+    memory, message = Duplicates(PendingRequests(100)), made.mar()
     pending = pending_of(message)
     memory.begin(pending)
     assert memory.find(message, locate(message), 0.0) is pending
@@ -72,7 +72,7 @@ def test_a_pending_one_is_found_until_it_is_settled_and_a_failure_is_not_remembe
 
 
 def test_two_with_the_same_end_to_end_are_kept_apart(made):
-    memory = Duplicates()
+    memory = Duplicates(PendingRequests(100))
     one, other = made.mar(), made.mar(("mig-q@ims.mc2.lab", "sip:mig-q@ims.mc2.lab"))
     first, second = answered(memory, one, answer=b"1"), answered(memory, other, answer=b"2")
     assert memory.find(one, locate(one), 1.0) is first

@@ -286,28 +286,10 @@ def test_a_reload_has_the_next_one_go_the_whole_way(way):
     assert way.taken == 1
 
 
-def test_only_some_are_learnt_in_a_tick(way):
-    for number in range(20):
-        way.exchange(0, number, session="s" * (number + 1))
-    way.exchange(0, 100, session="s" * 20)
-    assert way.taken == 0
-    way.proxy.sweep(way.now_s)
-    way.exchange(0, 101, session="s" * 20)
-    way.exchange(0, 102, session="s" * 20)
-    assert way.taken == 1
-
-
 def test_one_who_is_traced_is_seen_whole(way):
     way.exchange(0, 1)
     way.proxy.tracer.follow("nobody@ims.mc2.lab", 10.0, lambda line: None)
     way.exchange(1, 2)
-    assert way.taken == 0
-
-
-def test_what_names_a_further_identity_is_not_learnt(way):
-    wildcard = encode_avp(634, b"sip:mig-p0@ims.mc2.lab", 10415)
-    for end_to_end, number in ((1, 0), (2, 1)):
-        way.receive(S, way.made.mar(partner(number), wildcard, end_to_end=end_to_end))
     assert way.taken == 0
 
 
@@ -415,19 +397,6 @@ def bare(sent):
     """Return what was sent without its Hop-by-Hop: how many numbers were drawn before is no matter."""
     peer, octets = sent
     return peer, octets[:12] + octets[16:]
-
-
-def test_what_was_left_out_for_one_user_is_learnt_for_none(way):
-    """An AVP with the first one's name is left out of his request; that of the next one goes as it came."""
-    stray = encode_avp(999, b"mig-partner7")
-    mine, theirs = (tuple(text.encode() for text in texts) for texts in LONG)
-    way.proxy.identities.apply(way.made.lent(binding="long", identities=mine, counterpart=theirs))
-    other = ("mig-another7@ims.mc2.lab", "sip:mig-another7@ims.mc2.lab")
-    way.proxy.identities.apply(way.made.lent(binding="other", identities=tuple(text.encode() for text in other)))
-    ((_, out),) = way.receive(S, way.made.mar(LONG[0], stray, end_to_end=1))
-    assert stray not in out
-    ((_, out),) = way.receive(S, way.made.mar(other, stray, end_to_end=2))
-    assert stray in out
 
 
 HSS, HSS_2 = "hss.mc2.lab", "hss-b.mc2.lab"
@@ -592,15 +561,6 @@ def test_databases_that_take_turns_have_no_lane(made, new_wire):
     )
     peers = [way.receive(P, made.mar(lent_set(0), end_to_end=number))[0][0] for number in range(4)]
     assert (way.taken, peers) == (0, [HSS, HSS_2, HSS, HSS_2])
-
-
-def test_behind_an_agent_its_route_record_is_of_the_form(primary_way):
-    record = d.ROUTE_RECORD.encode("agent.mc1.lab")
-    for end_to_end in (1, 2):
-        request = primary_way.made.mar(lent_set(0), record, end_to_end=end_to_end)
-        ((_, out),) = primary_way.receive(P, request)
-        assert (out.count(record), out.endswith(d.ROUTE_RECORD.encode(P))) == (1, True)
-    assert primary_way.taken == 1
 
 
 def make_busy(way):

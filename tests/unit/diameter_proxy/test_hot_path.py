@@ -15,10 +15,13 @@ from diameter_proxy import (
     duplicates,
     express,
     express_lane,
+    form_learning,
     forms,
     hot_path,
     outlets,
     pending,
+    ready_sets,
+    session_ids,
     splice,
 )
 
@@ -29,7 +32,20 @@ def can_compile():
     return subprocess.run([sys.executable, "setup.py", "can_compile"], cwd=ROOT, check=False).returncode == 0
 
 
-PLAIN = [splice, express, forms, pending, duplicates, deadlines, counters, outlets, express_lane]
+PLAIN = [
+    splice,
+    express,
+    forms,
+    ready_sets,
+    session_ids,
+    pending,
+    duplicates,
+    deadlines,
+    counters,
+    outlets,
+    form_learning,
+    express_lane,
+]
 
 
 @pytest.fixture
@@ -74,7 +90,7 @@ def test_the_plain_one_can_be_asked_for(planted):
     assert hot_path.choose("plain") == (PLAIN, "plain Python (asked for)")
 
 
-@pytest.mark.parametrize("number, name", [(0, "locate"), (0, "Unreadable"), (3, "Pending"), (-1, "ExpressLane")])
+@pytest.mark.parametrize("number, name", [(0, "locate"), (0, "Unreadable"), (5, "Pending"), (-1, "ExpressLane")])
 def test_everything_of_the_hot_path_is_reached_through_the_choice(number, name):
     assert getattr(hot_path, name) is getattr(hot_path.modules[number], name)
 
@@ -87,8 +103,12 @@ def test_what_is_compiled_are_extension_modules():
 
 HOT_TESTS = (
     "express_lane",
+    "express_lane_meanwhile",
+    "form_learning",
     "express",
     "forms",
+    "ready_sets",
+    "session_ids",
     "outlets",
     "splice",
     "duplicates",

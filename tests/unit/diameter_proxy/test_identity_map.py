@@ -2,7 +2,7 @@
 
 import pytest
 
-from diameter_proxy.identity_map import NEGATIVES_MAX, IdentityMap, LentSet, canonical
+from diameter_proxy.identity_map import CHANGED_MAX, NEGATIVES_MAX, IdentityMap, LentSet, canonical
 
 PARTNER = (b"mig-p@mc2", b"sip:mig-p@mc2", b"tel:+49", b"sip:mig-q@mc2")
 PRIMARY = (b"mig-h@mc1", b"sip:mig-h@mc1", b"tel:+44", b"sip:mig-i@mc1")
@@ -144,3 +144,30 @@ def test_canonical_lowers_scheme_and_host_and_keeps_the_user_part():
     assert canonical(b"SIP:Al@MC1.Lab") == b"sip:Al@mc1.lab"
     assert canonical(b"Al@MC1.Lab") == b"Al@mc1.lab"
     assert canonical(b"TEL:+49") == b"tel:+49"
+
+
+def test_what_was_taken_out_or_exchanged_is_told_once():
+    identities, first, second = IdentityMap(), lent(), lent(version=2)
+    identities.apply(first)
+    assert identities.changed_since_asked() == [], "what is new takes nothing's place"
+    identities.apply(second)
+    identities.delete("p", 3)
+    assert identities.changed_since_asked() == [first, second]
+    assert identities.changed_since_asked() == []
+
+
+def test_a_set_whose_identities_another_takes_over_is_told_too():
+    identities, first = IdentityMap(), lent()
+    identities.apply(first)
+    identities.apply(lent(binding="q"))
+    assert set(identities.changed_since_asked()) == {first}
+
+
+def test_of_too_much_only_that_it_was_much_is_told():
+    identities = IdentityMap()
+    for version in range(CHANGED_MAX + 2):
+        identities.apply(lent(version=version))
+    assert identities.changed_since_asked() is None
+    identities.replace_by(IdentityMap())
+    assert identities.changed_since_asked() is None
+    assert identities.changed_since_asked() == []

@@ -32,8 +32,7 @@ def test_what_is_for_one_peer_is_one_write_in_order(case):
 def test_the_first_that_is_open_and_has_room_is_taken(case):
     case.wire.closed.add("a")
     assert case.outlets.open_one(("a", "b")).peer == "b"
-    queue = case.pending.queue_of("b")
-    queue.room = 0
+    case.outlets.open_one(("a", "b")).left = 0
     assert case.outlets.open_one(("a", "b")) is None
     assert case.outlets.is_any_ready(("a", "b"))
     assert not case.outlets.is_any_ready(("a",))
@@ -48,6 +47,13 @@ def test_a_peer_is_asked_once_a_read_and_has_numbers_for_all_its_messages(case):
     case.wire.closed.clear()
     case.outlets.begin(5)
     assert case.outlets.open_one(("a",)).hop_by_hop >= first + 2
+
+
+def test_what_a_peer_may_still_be_sent_is_its_room_and_no_more_than_was_read(case):
+    assert case.outlets.open_one(("a",)).left == 2
+    case.pending.queue_of("a").room = 1
+    case.outlets.begin(5)
+    assert case.outlets.open_one(("a",)).left == 1
 
 
 def test_a_connection_that_has_gone_keeps_no_request_and_counts_an_answer(case):

@@ -121,6 +121,44 @@ def test_stream_cut_anywhere_gives_the_same_messages(messages: list[bytes], cuts
 
 
 @SETTINGS
+def message_of(length: int, fill: int) -> bytes:
+    return b"\x01" + length.to_bytes(3, "big") + bytes([fill]) * (length - 4)
+
+
+@given(
+    st.sampled_from([20, 23, 616, 1000]),
+    st.integers(1, 300),
+    st.lists(st.tuples(st.integers(0, 299), st.sampled_from([20, 24, 616, 700])), max_size=3),
+    st.lists(st.integers(1, 20_000), max_size=20),
+)
+def test_many_of_one_length_are_cut_as_one_by_one(
+    length: int, count: int, others: list[tuple[int, int]], cuts: list[int]
+) -> None:
+    """With and without some of another length among them, wherever the transport cut it, whatever kind of octets."""
+    messages = [message_of(length, number & 0xFF) for number in range(count)]
+    for place, other in others:
+        messages.insert(place, message_of(other, 1))
+    stream, buffer, cut = b"".join(messages), FrameBuffer(), list[bytes]()
+    for step in [*cuts, len(stream)]:
+        read, stream = stream[:step], stream[step:]
+        cut += buffer.receive_data(memoryview(bytearray(read)) if step & 1 else read)
+    assert cut == messages
+
+
+@pytest.mark.parametrize("head", [b"\x02\0\0\x14", b"\x01\0\0\x13", b"\x01\x01\0\0"], ids=["version", "short", "long"])
+def test_many_broken_ones_lose_the_framing_at_the_first(head: bytes) -> None:
+    with pytest.raises(FramingLost) as caught:
+        FrameBuffer(limit_octets=65535).receive_data((head + bytes(16)) * 500)
+    assert caught.value.messages == ()
+
+
+def test_a_broken_one_behind_many_loses_the_framing_behind_them() -> None:
+    good = message_of(20, 0)
+    with pytest.raises(FramingLost) as caught:
+        FrameBuffer().receive_data(good * 400 + b"\x07" + bytes(30))
+    assert caught.value.messages == (good,) * 400
+
+
 @given(st.lists(MESSAGES, max_size=3), st.binary(min_size=20, max_size=60), st.integers(1, 30))
 def test_broken_stream_cut_anywhere_ends_alike(messages: list[bytes], garbage: bytes, cut: int) -> None:
     stream = b"".join(messages) + garbage
