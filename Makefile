@@ -15,8 +15,8 @@ RUNTIME := netns
 ROOT   := $(if $(filter 0,$(shell id -u)),env,sudo env PYTHONDONTWRITEBYTECODE=1) \
           PATH=$(CURDIR)/.venv/bin:$(PATH):/usr/sbin:/sbin
 
-SOAK_S    := 1200
-SOAK_RATE := 5000
+SOAK_S    ?= 1200
+SOAK_RATE ?= 5000
 FUZZ_S    ?= 600
 
 .DEFAULT_GOAL := help
