@@ -61,10 +61,6 @@ class Duplicates:
         """Hold other limits from now on."""
         self._entries_max, self._keep_s = entries_max, keep_s
 
-    def __contains__(self, end_to_end: bytes) -> bool:
-        """Say whether any request with this End-to-End Identifier is known."""
-        return end_to_end in self.known
-
     def find(self, data: bytes, found: list[int], now_s: float) -> Pending | None:
         """Return the same request that is under way, or that was answered lately (``remembered``)."""
         self.forget_old(now_s)

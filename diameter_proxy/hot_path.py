@@ -15,7 +15,7 @@ from diameter_proxy.hot_sources import MODULES, digest
 CHOICE: Final = "MC_HOT_PATH"
 PACKAGE: Final = "diameter_proxy"
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # every public name, as the loop at the end puts it here: for mypy alone
     from diameter_proxy.counters import *  # noqa: F403
     from diameter_proxy.deadlines import *  # noqa: F403
     from diameter_proxy.duplicates import *  # noqa: F403

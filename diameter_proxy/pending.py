@@ -221,7 +221,7 @@ class PendingRequests:
     @property
     def is_full(self) -> bool:
         """Whether no more requests may wait."""
-        return self.count >= self.pending_max
+        return self.left <= 0
 
     @property
     def left(self) -> int:

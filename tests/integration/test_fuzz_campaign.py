@@ -13,14 +13,9 @@ from tests.fuzz import campaign, run, targets
 from tests.fuzz.campaign import Step, property_tests, run_side_by_side, steps_of
 from tests.integration.nodes_on_loopback import until
 
-FOR_EVER = "import time\nprint('pid', __import__('os').getpid(), flush=True)\ntime.sleep(3600)"
-MEETS = """
-import pathlib, sys, time
-mine, other = map(pathlib.Path, sys.argv[1:])
-mine.touch()
-while not other.exists():
-    time.sleep(0.005)
-"""
+FOR_EVER = "import os, signal\nprint('pid', os.getpid(), flush=True)\nsignal.pause()"
+MEETS = "import sys\nopen(sys.argv[1], sys.argv[2]).close()"
+"""Ends when another has opened the other end of a pipe."""
 
 
 def python(name: str, code: str, *words: str, limit_s: float = 30.0) -> Step:
@@ -28,9 +23,10 @@ def python(name: str, code: str, *words: str, limit_s: float = 30.0) -> Step:
 
 
 async def test_lanes_go_at_once_and_each_in_its_order(tmp_path: Path) -> None:
-    one, other, done = (str(tmp_path / name) for name in ("one", "other", "done"))
+    pipe, done = str(tmp_path / "pipe"), str(tmp_path / "done")
+    os.mkfifo(pipe)
     endings = await run_side_by_side(
-        [python("one", MEETS, one, other), python("last", f"open({done!r}, 'x')")], [python("other", MEETS, other, one)]
+        [python("one", MEETS, pipe, "r"), python("last", f"open({done!r}, 'x')")], [python("other", MEETS, pipe, "w")]
     )
     assert [(ending.step.target, ending.status) for ending in endings] == [("one", 0), ("last", 0), ("other", 0)]
 

@@ -58,7 +58,7 @@ def test_memory_is_short_and_small(made):
     assert memory.find(last, locate(last), 10.0) is None
     memory.forget_old(10.0)
     assert len(memory) == 0
-    assert last[16:20] not in memory
+    assert last[16:20] not in memory.known
 
 
 def test_a_pending_one_is_found_until_it_is_settled_and_a_failure_is_not_remembered(made):
@@ -68,7 +68,7 @@ def test_a_pending_one_is_found_until_it_is_settled_and_a_failure_is_not_remembe
     assert memory.find(message, locate(message), 0.0) is pending
     memory.settle(pending, None, 0.0)
     assert memory.find(message, locate(message), 0.0) is None
-    assert message[16:20] not in memory
+    assert message[16:20] not in memory.known
 
 
 def test_two_with_the_same_end_to_end_are_kept_apart(made):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from diameter_proxy.diameter import dictionary as d
 from diameter_proxy.diameter.message import Message
-from diameter_proxy.diameter.wire import encode_avp
+from diameter_proxy.diameter.wire import encode_avp, encode_message, walk_avps
 from tests.unit.diameter_proxy.conftest import Made, Wire
 from tests.unit.diameter_proxy.test_express_lane import P2, USERS, P, S, Way, bare, partner, primary
 
@@ -345,8 +345,6 @@ def test_what_stands_between_both_identities_passes_too(ways, user_first):
 
 def reordered(message, user_first, between):
     """Return a request with User-Name and Public-Identity in this order, and an AVP between both."""
-    from diameter_proxy.diameter.wire import encode_message, walk_avps
-
     avps = {span.code: message.octets[span.start : span.next] for span in walk_avps(message.octets)}
     order = [263, 260, 277, 264, 296, 283, *((1, 0, 601) if user_first else (601, 0, 1)), 607, 612, 602]
     avps[0] = between
