@@ -8,7 +8,10 @@ bounded in number and in time.
 from collections import deque
 from typing import Any, Final
 
-from diameter_proxy.pending import ASKED_END_TO_END, Pending, PendingRequests, Record
+from librt.strings import BytesWriter
+
+from diameter_proxy.forms import END_TO_END
+from diameter_proxy.pending import ASKED, Pending, PendingRequests, Record, asked_of, write_back
 from diameter_proxy.routing import MAR, Route
 from diameter_proxy.splice import (
     ORIGIN_HOST,
@@ -36,8 +39,9 @@ def _field(data: bytes, start: int) -> bytes:
 
 
 Answered = tuple[Any, ...]
-"""What was asked, the answer, and until when it is kept: what stays of a request that the express lane has taken."""
-ANSWERED_FIELDS: Final = 3
+"""What stays of a request that the express lane has taken: its record, the form of its answer and the
+SIP-Auth-Data-Item of that, and until when it is kept."""
+ANSWERED_FIELDS: Final = 4
 
 
 class Duplicates:
@@ -159,13 +163,15 @@ class Duplicates:
             return known
         if len(known) > ANSWERED_FIELDS:
             return self._pending.made_of(known)
-        asked: bytes = known[0]
+        record, form, item, forget_s = known
+        asked, answer = asked_of(record), BytesWriter()
+        write_back(answer, record, form, item)
         pending = Pending("", asked, locate(asked), Route.PARTNER, MAR, b"", (), 0.0, 0.0)
-        pending.is_done, pending.remembered, pending.forget_s = True, known[1], known[2]
+        pending.is_done, pending.remembered, pending.forget_s = True, answer.getvalue(), forget_s
         return pending
 
     def _made(self, record: Record, pending: Pending) -> None:
-        end_to_end: bytes = record[ASKED_END_TO_END]
+        end_to_end: bytes = record[ASKED][END_TO_END]
         if self.known.get(end_to_end) is record:
             self.known[end_to_end] = pending
             pending.is_unique = True

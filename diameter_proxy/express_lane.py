@@ -7,12 +7,11 @@ at what became of them.
 """
 
 from collections.abc import Callable
-from struct import Struct
 from typing import Any, Final
 
 from diameter_proxy.counters import Counters
 from diameter_proxy.deadlines import DeadlineQueue
-from diameter_proxy.diameter.wire import REQUEST
+from diameter_proxy.diameter.wire import REQUEST, apart
 from diameter_proxy.duplicates import Duplicates
 from diameter_proxy.express import (
     ExpressWire,
@@ -21,13 +20,11 @@ from diameter_proxy.express import (
     shows,
 )
 from diameter_proxy.form_learning import FormLearning
-from diameter_proxy.forms import Form, Forms, answered
+from diameter_proxy.forms import END_TO_END, HOP_BY_HOP, Form, Forms, Values, answered
 from diameter_proxy.identity_map import BINDING, COUNTERPART, IDENTITIES, IdentityMap, LentSet
 from diameter_proxy.outlets import Outlets
 from diameter_proxy.pending import (
     ASKED,
-    ASKED_END_TO_END,
-    ASKED_HOP_BY_HOP,
     BATCH,
     NO_QUEUE,
     READY,
@@ -37,6 +34,7 @@ from diameter_proxy.pending import (
     PendingRequests,
     Queue,
     Record,
+    write_back,
 )
 from diameter_proxy.ready_sets import (
     ASKED_END,
@@ -64,7 +62,6 @@ from diameter_proxy.settings import Settings
 _TO_HSS: Final = Route.HSS_AS_KNOWN
 _PERCENT: Final = 0x25
 
-_four_octets: Final = Struct(">I").pack
 _parted: Final = bytes.partition
 
 
@@ -135,57 +132,83 @@ class ExpressLane:
         self._changes = 0
         self.taken = 0
 
-    def receive(self, peer: str, messages: list[bytes]) -> list[bytes]:
-        """Pass on what is of the common case among the messages of one read; return the rest."""
+    def receive(self, peer: str, runs: list[bytes]) -> list[bytes]:
+        """Pass on what is of the common case among the messages of one read; return the rest, message by message."""
         requests = self._requests.of_peer(peer)
         answers = self._answers.of_peer(peer)
         if not requests and not answers:
-            return messages
+            return apart(runs)
         self._now_s = self._clock()
         self._forget_s = self._duplicates.until_s(self._now_s)
         if self._identities.is_stale(self._now_s, self._map_age_max_s):
-            return messages
+            return apart(runs)
         self._wall_s = self._wall_clock()
         self._may_have_ended = self._wall_s >= self._ready.until_s
         if self._changes != self._identities.changes:
             self._changes = self._identities.changes
             self._ready.forget(self._identities.changed_since_asked())
         self._left = self._pending.left
-        self._outlets.begin(len(messages))
+        self._outlets.begin(runs)
         queue = self._pending.queue_of(peer) if answers else NO_QUEUE
         self._waiting = queue.waiting
         rest: list[bytes] = []
         try:
-            for data in messages:
-                if data[4] & REQUEST:
-                    for form in requests.get(len(data), _NO_FORMS):
-                        if form.constants_of(data) == form.constants and self._pass_on(peer, form, data):
-                            break
-                    else:
-                        rest.append(data)
-                else:
-                    for form in answers.get(len(data), _NO_FORMS):
-                        if form.constants_of(data) == form.constants and self._return(form, data):
-                            break
-                    else:
-                        rest.append(data)
+            for run in runs:
+                length = run[1] << 16 | run[2] << 8 | run[3]
+                forms = (requests if run[4] & REQUEST else answers).get(length, _NO_FORMS)
+                if len(run) == length:
+                    if not self._is_taken(peer, run, forms):
+                        rest.append(run)
+                elif not self._is_taken_whole(peer, run, length, forms, rest):
+                    for data in apart([run]):
+                        forms = (requests if data[4] & REQUEST else answers).get(length, _NO_FORMS)
+                        if not self._is_taken(peer, data, forms):
+                            rest.append(data)
         finally:
             self._count(queue)
             self._outlets.flush()
         return rest
 
+    def _is_taken_whole(self, peer: str, run: bytes, length: int, forms: list[Form], rest: list[bytes]) -> bool:
+        """Take the messages of a run together, if one form fits them all; ``rest`` gets those with unusual values."""
+        known = None
+        for form in forms:
+            if form.fits_all(run):
+                known = form
+                break
+        if known is None:
+            return False
+        is_request = run[4] & REQUEST != 0
+        at = 0
+        for values in known.rows_of(run):
+            if not (self._pass_on(peer, known, values) if is_request else self._return(known, values)):
+                data = run[at : at + length]
+                if not self._is_taken(peer, data, forms, known):
+                    rest.append(data)
+            at += length
+        return True
+
+    def _is_taken(self, peer: str, data: bytes, forms: list[Form], tried: Form | None = None) -> bool:
+        """Take a message by itself, if it fits a form other than the one that was tried."""
+        for form in forms:
+            if form is not tried and form.fits(data):
+                values = form.values_of(data)
+                if self._pass_on(peer, form, values) if data[4] & REQUEST else self._return(form, values):
+                    return True
+        return False
+
     # --- requests --------------------------------------------------------------------------------------------
 
-    def _pass_on(self, peer: str, form: Form, data: bytes) -> bool:
-        values = form.values_of(data)
-        pair: bytes = values[2]
-        end_to_end: bytes = values[1]
+    def _pass_on(self, peer: str, form: Form, values: Values) -> bool:
+        """Pass on a request that fits, if there is nothing unusual about its values."""
+        end_to_end: bytes = values[END_TO_END]
+        pair: bytes = values[form.first_at]
         kind = form.kind
-        if kind.is_split:
-            pair += values[3]
+        if form.is_split:
+            pair += values[form.second_at]
         ready = kind.ready.get(pair)
         if ready is None:
-            user, public = data[form.user_from : form.user_end], data[form.public_from : form.public_end]
+            user, public = form.both_of(values)
             ready = self._ready.make(kind, user, public, self._as_default, self._wall_s)
             if ready is None:
                 return False
@@ -193,36 +216,44 @@ class ExpressLane:
             return False
         if (self._may_have_ended and self._has_ended(ready)) or end_to_end in self._duplicates.known or self._left <= 0:
             return False
-        item = data[form.item_from : form.item_end] if form.has_values else b""
+        item: bytes = values[form.item_at] if form.has_values else b""
         server = b""
         if kind.route is _TO_HSS:
-            session = data[form.session_from : form.session_end]
-            server = self._server_names.of(ready[IMPIS])
+            session: bytes = values[form.session_at]
+            ours = server = self._server_names.of(ready[IMPIS])
         else:
             sign = pair[ready[ASKED_FROM] : ready[ASKED_END]]
             if _may_show(form, item, sign, ready) and _shows(form, item, ready[LENT], False):
                 return False
-            session = self._session_ids.next_digits(form.session_ids_high)
+            ours = session = self._session_ids.next_digits(form.session_ids_high)
         if not session or bool(server) is not bool(form.out.server):
             return False
         batch = form.batch
         if batch is None or batch.outlet.left <= 0:
             chosen = self._outlets.open_one(form.candidates)
             if chosen is None:
-                return self._refuse(peer, form, data)
+                return self._refuse(peer, form, values)
             batch = self._begun(peer, form, chosen)
         outlet = batch.outlet
         number: Any = outlet.hop_by_hop
         octets: int = ready[OCTETS_SENT]
         octets += len(session) + len(item) + len(server)
-        out = form.out.filled(
-            octets, _four_octets(number), end_to_end, session, ready[FIRST_SENT], ready[SECOND_SENT], item, server
+        form.out.write(
+            outlet.out,
+            octets,
+            outlet.hop_by_hop,
+            end_to_end,
+            session,
+            ready[FIRST_SENT],
+            ready[SECOND_SENT],
+            item,
+            server,
         )
+        outlet.count += 1
         outlet.hop_by_hop = outlet.hop_by_hop + 1 & 0xFFFFFFFF
         outlet.left -= 1
-        outlet.messages.append(out)
         # one object, known as the same in both tables: of a tuple of known length mypyc makes one for each use
-        record: Record = (data, out, values[0], end_to_end, ready, batch, number)
+        record: Record = (values, ready, batch, number, ours)
         outlet.queue.waiting[number] = record
         self._duplicates.known[end_to_end] = record
         batch.numbers.append(number)
@@ -246,11 +277,12 @@ class ExpressLane:
         form.batch = batch
         return batch
 
-    def _refuse(self, peer: str, form: Form, data: bytes) -> bool:
+    def _refuse(self, peer: str, form: Form, values: Values) -> bool:
         """Answer 3004 when all peers that are open have enough to do; else leave it to the whole way to say why not."""
         busy = form.busy
         if busy is None or not self._outlets.is_any_ready(form.candidates):
             return False
+        data = form.octets_of(values)
         self._outlets.add(self._outlets.of(peer), answered(busy, data, form.found, b""))
         self._counters.passed(form.request_key, form.kind.name, 1)
         self._refused(peer, data)
@@ -258,50 +290,45 @@ class ExpressLane:
 
     # --- answers ---------------------------------------------------------------------------------------------
 
-    def _return(self, form: Form, data: bytes) -> bool:
-        values = form.values_of(data)
-        number = values[0]
+    def _return(self, form: Form, values: Values) -> bool:
+        """Give back an answer that fits, if there is nothing unusual about its values."""
+        number = values[HOP_BY_HOP]
         record = self._waiting.get(number)
         if not isinstance(record, tuple):
             return False
         ready: Ready = record[READY]
         batch: Batch = record[BATCH]
-        end_to_end: bytes = record[ASKED_END_TO_END]
+        end_to_end: bytes = record[ASKED][END_TO_END]
+        if values[END_TO_END] != end_to_end:
+            return False
         fitted = batch.form
-        user, public = sent_avps(ready, fitted.user_first)
-        if form.user_first:
-            if values[2] != user or values[3] != public:
+        if form.seen is not fitted:
+            form.see(fitted)
+        first: bytes = ready[FIRST_SENT]
+        if form.repeats_both:
+            if values[form.first_at] != first:
                 return False
-        elif values[3] != user or values[2] != public:
-            return False
-        if values[1] != end_to_end:
-            return False
+        else:
+            user, public = form.both_of(values)
+            sent_user, sent_public = sent_avps(ready, fitted.user_first)
+            if user != sent_user or public != sent_public:
+                return False
         is_untouched = batch.map_changes == self._changes and batch.age == self._ready.age
         if (self._may_have_ended or not is_untouched) and not self._is_current(ready):
             return False
-        item = data[form.item_from : form.item_end]
-        first: bytes = ready[FIRST_SENT]
+        item: bytes = values[form.item_at]
         sign = first[ready[SENT_FROM] : ready[SENT_END]]
         if _may_show(form, item, sign, ready) and _shows(form, item, ready[LENT], True):
             return False
-        asked: bytes = record[ASKED]
-        out = form.out.filled(
-            fitted.asked_octets + len(item),
-            record[ASKED_HOP_BY_HOP],
-            end_to_end,
-            asked[fitted.session_from : fitted.session_end],
-            asked[fitted.user_from : fitted.user_end],
-            asked[fitted.public_from : fitted.public_end],
-            item,
-        )
         del self._waiting[number]
         batch.left -= 1
-        self._duplicates.known[end_to_end] = (asked, out, self._forget_s)
+        self._duplicates.known[end_to_end] = (record, form, item, self._forget_s)
         self._answered.append(end_to_end)
         back = batch.back
-        if not back.messages:
+        if not back.count:
             self._outlets.write(back)
-        back.messages.append(out)
+        write_back(back.out, record, form, item)
+        back.count += 1
         if fitted.kind.route is _TO_HSS:
             self._used(ready[LENT][BINDING])
         if not form.taken:
@@ -393,7 +420,9 @@ def _may_show(form: Form, item: bytes, sign: bytes, ready: Ready) -> bool:
         more: tuple[bytes, ...] = ready[MORE_SIGNS]
         if more and any(other in form.grams or other in text for other in more):
             return True
-    return sign in form.grams or bool(_parted(text, sign)[1]) or (_PERCENT in text and escape_in(text) is not None)
+    if sign in form.grams:
+        return True
+    return bool(text) and (bool(_parted(text, sign)[1]) or (_PERCENT in text and escape_in(text) is not None))
 
 
 def _shows(form: Form, item: bytes, lent: LentSet, is_answer: bool) -> bool:

@@ -7,6 +7,8 @@ twice, or may name the user who sent it in what others share, is not learnt.  Ru
 from collections.abc import Callable
 from typing import Final
 
+from librt.strings import BytesWriter
+
 from diameter_proxy.express import public_identity_avp, user_name_avp
 from diameter_proxy.forms import (
     Form,
@@ -16,7 +18,6 @@ from diameter_proxy.forms import (
     answered,
     as_asked,
     is_alike,
-    is_split,
     request_form,
 )
 from diameter_proxy.pending import Pending
@@ -78,7 +79,7 @@ class FormLearning:
         form = request_form(data, found, out, places, 0 if is_to_hss else DIGITS)
         if not is_to_hss and form.names(lent.identities, lent.counterpart):
             return
-        form.kind = self._ready.kind(pending.route, system, form.user_first, is_split(data, found))
+        form.kind = self._ready.kind(pending.route, system, form.user_first, form.is_split)
         form.maps = not is_to_hss or as_default or not lent.provisioned
         form.candidates = pending.candidates
         form.request_key = (peer, source, MAR)
@@ -94,7 +95,7 @@ class FormLearning:
         places = locate(refusal)
         if not (is_alike(places) and places[SESSION_ID] and places[USER_NAME] and places[PUBLIC_IDENTITY]):
             return None
-        busy = Template(refusal, as_asked(refusal, places))
+        busy = Template(refusal, as_asked(refusal, places), places[USER_NAME] < places[PUBLIC_IDENTITY])
         return busy if answered(busy, data, found, b"") == refusal else None
 
     def answer(self, peer: str, pending: Pending, data: bytes, out: bytes) -> None:
@@ -125,11 +126,14 @@ def _made_again(form: Form, data: bytes, pending: Pending, places: list[int]) ->
         first, second = second, first
     if not form.kind.is_split:
         first, second = first + second, b""
-    session, server = avp_at(data, form.found[SESSION_ID]), b""
-    item = data[form.item_from : form.item_end] if form.has_values else b""
+    values = form.values_of(data)
+    session, server = values[form.session_at], b""
+    item = values[form.item_at] if form.has_values else b""
     if form.kind.route is not _TO_HSS:
         session = value_at(out, places[SESSION_ID])[-DIGITS:]
     elif places[SERVER_NAME]:
         server = avp_at(out, places[SERVER_NAME])
     octets = sum(map(len, (session, first, second, item, server)))
-    return form.out.filled(octets, bytes(4), data[16:20], session, first, second, item, server)
+    made = BytesWriter()
+    form.out.write(made, octets, 0, data[16:20], session, first, second, item, server)
+    return made.getvalue()

@@ -3,9 +3,12 @@
 ``express`` says what a form is for.  Runs as plain Python and compiled; ``hot_path`` says which.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from struct import Struct
 from typing import TYPE_CHECKING, Any, Final
+
+from librt.strings import BytesWriter, read_i32_le, read_i64_le, write_i64_be
+from mypy_extensions import i64
 
 from diameter_proxy.express import TELLING_OCTETS, folded, shows
 from diameter_proxy.ready_sets import Kind
@@ -27,31 +30,40 @@ if TYPE_CHECKING:
     from diameter_proxy.pending import Batch
 
 # What differs from one message to the next.
-HOP_BY_HOP: Final = 0
-END_TO_END: Final = 1
-SESSION: Final = 2
-FIRST: Final = 3
+IDENTIFIERS: Final = 0
+"""Hop-by-Hop and End-to-End."""
+SESSION: Final = 1
+"""The value of Session-Id with its padding, or the last octets of it."""
+FIRST: Final = 2
 """Of User-Name and Public-Identity what comes first, or both, where they lie side by side; ``SECOND`` is the other."""
-SECOND: Final = 4
-ITEM: Final = 5
-SERVER: Final = 6
-NUMBER: Final = 7
-"""The Hop-by-Hop Identifier, as a number."""
-OPAQUE: Final = 8
-"""A value that nobody compares; it passes with its AVP, or not at all."""
+SECOND: Final = 3
+ITEM: Final = 4
+SERVER: Final = 5
+HEAD: Final = 6
+"""The header of Session-Id, of what goes out to whoever may have asked with a Session-Id of any length."""
+INSIDE: Final = 7
+"""A value in the SIP-Auth-Data-Item."""
 
 FORMS_MAX: Final = 4
 """Forms of one length from one peer."""
 LENGTHS_MAX: Final = 64
 LEARNT_A_TICK_MAX: Final = 16
 
-AS_ASKED: Final = ((SESSION_ID, SESSION), (USER_NAME, FIRST), (PUBLIC_IDENTITY, SECOND))
-"""What an answer repeats of its request."""
-
-_first_word: Final = Struct(">I").pack
+_IS_COMPILED: Final = __name__.endswith("_compiled")
+WORD_OCTETS: Final = 8
+LONG_OCTETS: Final = 48
+"""So many octets are compared faster as a piece of its own."""
+_VERSION: Final = 0x01000000
+_header: Final = Struct(">4I4s").pack
+_bounds: Final = Struct("<2i").pack
 
 Hole = tuple[int, int, int]
 """Where a value begins and ends, and which it is."""
+Values = tuple[Any, ...]
+"""What was taken out of a message; see ``Form.values_of``."""
+HOP_BY_HOP: Final = 0
+"""Which of them is that identifier, as a number."""
+END_TO_END: Final = 1
 
 
 class Template:
@@ -60,13 +72,15 @@ class Template:
     Attributes:
         octets: how long all that is constant is, header included.
         constants: the constant octets, header aside.
+        user_first: whether User-Name comes before Public-Identity.
+        is_split: whether something stands between both.
     """
 
-    def __init__(self, out: bytes, holes: list[Hole]) -> None:
+    def __init__(self, out: bytes, holes: list[Hole], user_first: bool = True) -> None:
         """Take what went out once, and where its values stand, in whatever order; the identifiers are always holes."""
-        pieces = [b"", b"", b""]
+        pieces = [b""]
         self.octets = len(out)
-        self.session = self.first = self.second = self.item = self.server = 0
+        self.head = self.session = self.first = self.second = self.item = self.server = 0
         end = 20
         for start, stop, value in sorted(holes):
             pieces.append(out[end:start])
@@ -76,12 +90,16 @@ class Template:
             end = stop
         pieces.append(out[end:])
         self.constants = [piece for piece in pieces if piece]
+        self.user_first = user_first
+        self.is_split = bool(self.second and pieces[self.second - 1])
         self._pieces = pieces
-        self._head = out[4:12]
-        self._filled = 0
+        self._command: i64 = int.from_bytes(out[4:8], "big")
+        self._application: i64 = int.from_bytes(out[8:12], "big")
 
     def _note(self, value: int, piece: int) -> None:
-        if value == SESSION:
+        if value == HEAD:
+            self.head = piece
+        elif value == SESSION:
             self.session = piece
         elif value == FIRST:
             self.first = piece
@@ -92,25 +110,31 @@ class Template:
         elif value == SERVER:
             self.server = piece
 
-    def filled(
+    def write(
         self,
+        out: BytesWriter,
         varying: int,
-        hop_by_hop: bytes,
+        hop_by_hop: int,
         end_to_end: bytes,
         session: bytes,
         first: bytes,
         second: bytes,
         item: bytes = b"",
         server: bytes = b"",
-    ) -> bytes:
-        """Return a message with these values, of which those that stand in it have ``varying`` octets together."""
+        head: bytes = b"",
+    ) -> None:
+        """Write a message with these values, of which those that stand in it have ``varying`` octets together."""
         pieces = self._pieces
-        octets = self.octets + varying
-        if octets != self._filled:
-            pieces[0] = _first_word(0x01000000 + octets) + self._head
-            self._filled = octets
-        pieces[1] = hop_by_hop
-        pieces[2] = end_to_end
+        if _IS_COMPILED:
+            octets: i64 = _VERSION + self.octets + varying
+            number: i64 = hop_by_hop
+            write_i64_be(out, octets << 32 | self._command)
+            write_i64_be(out, self._application << 32 | number)
+            pieces[0] = end_to_end
+        else:
+            pieces[0] = _header(
+                _VERSION + self.octets + varying, self._command, self._application, hop_by_hop, end_to_end
+            )
         pieces[self.session] = session
         pieces[self.first] = first
         if self.second:
@@ -119,59 +143,75 @@ class Template:
             pieces[self.item] = item
         if self.server:
             pieces[self.server] = server
-        return b"".join(pieces)
+        if self.head:
+            pieces[self.head] = head
+        if _IS_COMPILED:
+            for piece in pieces:
+                out.write(piece)
+        else:
+            out.write(b"".join(pieces))
 
 
 class Form:
     """A message with holes, and what goes out in its place.
 
     Attributes:
-        constants_of: cuts the constant octets out of a message of this length; raises nothing.
-        constants: what they must be.
-        values_of: cuts the values out of a message, in the order in which they stand: of a request Hop-by-Hop,
-            End-to-End, and User-Name and Public-Identity as one value or two; of an answer Hop-by-Hop, a number,
-            End-to-End, and both AVPs.
+        constants: the constant octets, hole by hole.
+        values_of: takes the values out of a message: its Hop-by-Hop Identifier as a number, its End-to-End Identifier,
+            and others in the order in which they stand; ``rows_of`` those of each message of a run.
+        session_at, item_at: which of them these are: of a request Session-Id, and SIP-Auth-Data-Item if there are
+            values in it; of an answer the latter.
+        first_at, second_at: which are User-Name and Public-Identity, as one or as two.
+        first_octets: how long the first of both is.
         user_first: whether User-Name comes before Public-Identity.
+        is_split: whether something stands between both.
         found: what ``splice.locate`` says of such a message; not to be changed.
-        session_from, session_end: where its Session-Id AVP lies; ``user_``, ``public_`` and ``item_`` the others.
+        session_head: the header of its Session-Id AVP.
         has_values: whether something in the SIP-Auth-Data-Item differs from one message to the next.
         out: what goes out.
         asked_octets: of a request, how long its Session-Id, User-Name and Public-Identity AVPs are together.
         text: the constant octets, in and out, as identities are looked for in them, and ``grams`` every run of
             ``TELLING_OCTETS`` of it.
-        first_octets: how long the first of User-Name and Public-Identity is.
         kind: of a request, what it has in common with others whose users are ready in one table.
         maps: of a request, whether other identities go out than came in.
         session_ids_high: of a request, the high number of our Session-Ids that stands in what goes out.
         busy: of a request, the answer that refuses it because its destination is busy.
         batch: of a request, those of the present read that have gone.
         taken: of an answer, how many are not counted yet.
+        seen: of an answer, the form of the requests that were last answered with it.
+        repeats_both, gives_both: whether, to those, both identities come in, and go out, side by side and in the order
+            in which they went out, and came in.
     """
 
-    def __init__(self, data: bytes, holes: list[Hole], found: list[int], out: Template) -> None:
-        """Take a message, its holes in order, where its AVPs lie, and what goes out."""
-        constants, values, end = ">", ">", 0
-        for start, stop, value in holes:
-            constants += f"{start - end}s{stop - start}x"
-            values += f"{start - end}x" + (
-                "I" if value == NUMBER else f"{stop - start}{'x' if value == OPAQUE else 's'}"
-            )
-            end = stop
-        self.constants_of: Callable[[bytes], tuple[bytes, ...]] = Struct(f"{constants}{len(data) - end}s").unpack
-        self.values_of: Callable[[bytes], tuple[Any, ...]] = Struct(f"{values}{len(data) - end}x").unpack
-        self.constants = self.constants_of(data)
+    def __init__(self, data: bytes, found: list[int], values: list[Hole], out: Template) -> None:
+        """Take a message, where its AVPs lie, what is taken out of it, and what goes out."""
         self.found = found
-        self.session_from, self.session_end, _ = whole(data, found, SESSION_ID, SESSION)
-        self.user_from, self.user_end, _ = whole(data, found, USER_NAME, FIRST)
-        self.public_from, self.public_end, _ = whole(data, found, PUBLIC_IDENTITY, SECOND)
-        self.user_first = self.user_from < self.public_from
-        self.first_octets = self.user_end - self.user_from if self.user_first else self.public_end - self.public_from
-        self.item_from, self.item_end, _ = whole(data, found, SIP_AUTH_DATA_ITEM, ITEM)
-        self.has_values = bool(inner_values(data, self.item_from))
+        self._values = sorted(values)
+        both = _pair(data, found)
+        self.is_split = len(both) > 1
+        inside = [(start, end, INSIDE) for start, end in inner_values(data, found[SIP_AUTH_DATA_ITEM])]
+        self.has_values = bool(inside)
+        self._compare(data, sorted([(12, 20, IDENTIFIERS), session_hole(data, found), *both, *inside]))
+        cut, at = ">12xI4s", 20
+        for start, end, _ in self._values:
+            cut += f"{start - at}x{end - start}s"
+            at = end
+        taken = Struct(f"{cut}{len(data) - at}x")
+        self.values_of: Callable[[bytes], Values] = taken.unpack
+        self.rows_of: Callable[[bytes], Iterable[Values]] = taken.iter_unpack
+        which = [IDENTIFIERS, IDENTIFIERS, *(value for _, _, value in self._values)]
+        self.session_at, self.first_at, self.second_at, self.item_at = (
+            which.index(value) if value in which else 0 for value in (SESSION, FIRST, SECOND, ITEM)
+        )
+        user, public = avp_at(data, found[USER_NAME]), avp_at(data, found[PUBLIC_IDENTITY])
+        self.user_first = found[USER_NAME] < found[PUBLIC_IDENTITY]
+        self.first_octets = len(user) if self.user_first else len(public)
+        session = avp_at(data, found[SESSION_ID])
+        self.session_head = data[found[SESSION_ID] : session_hole(data, found)[0]]
+        self.asked_octets = len(session) + len(user) + len(public)
         self.out = out
         text = self.text = folded(b"\0".join([*self.constants, *out.constants]))
         self.grams = frozenset(text[at : at + TELLING_OCTETS] for at in range(len(text) - TELLING_OCTETS + 1))
-        self.asked_octets = sum(len(avp_at(data, found[slot])) for slot, _ in AS_ASKED)
         self.kind = _NO_KIND
         self.maps = True
         self.candidates: tuple[str, ...] = ()
@@ -181,6 +221,95 @@ class Form:
         self.busy: Template | None = None
         self.batch: Batch | None = None
         self.taken = 0
+        self.seen: Form | None = None
+        self.repeats_both = self.gives_both = False
+
+    def _compare(self, data: bytes, holes: list[Hole]) -> None:
+        """Note what is compared: in plain Python pieces, in compiled code words of eight, and pieces only of more."""
+        cut, model, end = ">", b"", 0
+        self._words = b""
+        self._from: list[int] = []
+        self._end: list[int] = []
+        self._long: list[bytes] = []
+        for start, stop, _ in [*holes, (len(data), len(data), INSIDE)]:
+            cut += f"{start - end}s{stop - start}x"
+            model += data[end:start] + bytes(stop - start)
+            if start - end < LONG_OCTETS:
+                self._words += _bounds(end, start)
+            else:
+                self._from.append(end)
+                self._end.append(start)
+                self._long.append(data[end:start])
+            end = stop
+        constants = Struct(cut)
+        self._constants_of: Callable[[bytes], tuple[bytes, ...]] = constants.unpack
+        self._all_constants_of: Callable[[bytes], Iterable[tuple[bytes, ...]]] = constants.iter_unpack
+        self.constants = self._constants_of(data)
+        self._model = model
+
+    def fits(self, data: bytes) -> bool:
+        """Say whether a message of this length has the constant octets."""
+        return self._is_equal(data, 0) if _IS_COMPILED else self._constants_of(data) == self.constants
+
+    def fits_all(self, run: bytes) -> bool:
+        """Say whether all messages of a run do, which are of this length."""
+        octets = len(self._model)
+        if _IS_COMPILED:
+            return all(self._is_equal(run, at) for at in range(0, len(run), octets))
+        if not self.fits(run[:octets]):
+            return False
+        constants = list(self._all_constants_of(run))
+        return constants.count(self.constants) == len(constants)
+
+    def _is_equal(self, run: bytes, at: int) -> bool:
+        for index, piece in enumerate(self._long):
+            if run[at + self._from[index] : at + self._end[index]] != piece:
+                return False
+        words, model = self._words, self._model
+        begin: i64 = at
+        many: i64 = len(words)
+        word: i64 = 0
+        while word < many:
+            here: i64 = i64(read_i32_le(words, word))
+            end: i64 = i64(read_i32_le(words, word + 4))
+            last: i64 = end - WORD_OCTETS
+            if last >= here:  # the last word laps over the one before
+                while here < last:
+                    if read_i64_le(run, begin + here) != read_i64_le(model, here):
+                        return False
+                    here += WORD_OCTETS
+                if read_i64_le(run, begin + last) != read_i64_le(model, last):
+                    return False
+            else:
+                while here < end:
+                    if run[begin + here] != model[here]:
+                        return False
+                    here += 1
+            word += 8
+        return True
+
+    def octets_of(self, values: Values) -> bytes:
+        """Return the message of which these values were taken; of a request, of which that is all that differs."""
+        pieces, at = [self._model[:12], values[HOP_BY_HOP].to_bytes(4, "big"), values[END_TO_END]], 20
+        for (start, end, _), value in zip(self._values, values[2:], strict=True):
+            pieces += [self._model[at:start], value]
+            at = end
+        return b"".join([*pieces, self._model[at:]])
+
+    def both_of(self, values: Values) -> tuple[bytes, bytes]:
+        """Return the User-Name and the Public-Identity AVP."""
+        first: bytes = values[self.first_at]
+        if self.is_split:
+            second: bytes = values[self.second_at]
+        else:
+            first, second = first[: self.first_octets], first[self.first_octets :]
+        return (first, second) if self.user_first else (second, first)
+
+    def see(self, fitted: "Form") -> None:
+        """Look at the form of requests that are answered with this one."""
+        self.seen = fitted
+        self.repeats_both = not fitted.is_split and fitted.user_first is self.user_first and not self.is_split
+        self.gives_both = not fitted.is_split and fitted.user_first is self.out.user_first and not self.out.is_split
 
     def names(self, hidden: tuple[bytes, ...], but: tuple[bytes, ...]) -> bool:
         """Say whether the constant octets name the user that the form was learnt from: others may not share it."""
@@ -202,8 +331,12 @@ def whole(data: bytes, found: list[int], slot: int, value: int) -> Hole:
 
 
 def as_asked(data: bytes, found: list[int]) -> list[Hole]:
-    """Return where the AVPs lie that an answer repeats of its request, Session-Id first."""
-    return [whole(data, found, slot, value) for slot, value in AS_ASKED]
+    """Return where the AVPs lie that an answer repeats of its request."""
+    start, end, _ = whole(data, found, SESSION_ID, SESSION)
+    value = span_at(data, start)[0]
+    first, second = sorted((found[USER_NAME], found[PUBLIC_IDENTITY]))
+    both = [(first, span_at(data, first)[2], FIRST), (second, span_at(data, second)[2], SECOND)]
+    return [(start, value, HEAD), (value, end, SESSION), *both]
 
 
 def request_form(data: bytes, found: list[int], out: bytes, places: list[int], numbered_octets: int) -> Form:
@@ -212,35 +345,42 @@ def request_form(data: bytes, found: list[int], out: bytes, places: list[int], n
     ``numbered_octets``: the last octets of the Session-Id that went out, where it is ours and a number; with 0 it is
     the one asked with, and a Server-Name of the user goes with it.
     """
-    value, end, _ = span_at(data, found[SESSION_ID])
-    holes = [(12, 16, HOP_BY_HOP), (16, 20, END_TO_END), (value, end, OPAQUE), *_pair(data, found)]
-    holes += _inside(data, found)
-    gone = [whole(out, places, SESSION_ID, SESSION), *_pair(out, places)]
+    values, gone = [session_hole(data, found), *_pair(data, found)], [session_hole(out, places), *_pair(out, places)]
     if numbered_octets:
         end = span_at(out, places[SESSION_ID])[1]
         gone[0] = (end - numbered_octets, end, SESSION)
     elif places[SERVER_NAME]:
         gone.append(whole(out, places, SERVER_NAME, SERVER))
-    if _inside(data, found):
+    if inner_values(data, found[SIP_AUTH_DATA_ITEM]):
+        values.append(whole(data, found, SIP_AUTH_DATA_ITEM, ITEM))
         gone.append(whole(out, places, SIP_AUTH_DATA_ITEM, ITEM))
-    return Form(data, sorted(holes), found, Template(out, gone))
+    return Form(data, found, values, Template(out, gone))
 
 
 def answer_form(data: bytes, found: list[int], out: bytes, places: list[int]) -> Form:
     """Return the form of an answer, and of what went back for it."""
-    value, end, _ = span_at(data, found[SESSION_ID])
-    holes = [(12, 16, NUMBER), (16, 20, END_TO_END), (value, end, OPAQUE), *as_asked(data, found)[1:]]
-    holes += _inside(data, found)
+    values = [*_pair(data, found), whole(data, found, SIP_AUTH_DATA_ITEM, ITEM)]
     gone = [*as_asked(out, places), whole(out, places, SIP_AUTH_DATA_ITEM, ITEM)]
-    return Form(data, sorted(holes), found, Template(out, gone))
+    return Form(data, found, values, Template(out, gone, places[USER_NAME] < places[PUBLIC_IDENTITY]))
 
 
 def answered(template: Template, asked: bytes, found: list[int], item: bytes) -> bytes:
     """Return an answer to one request, by where its AVPs stand."""
-    session, user = avp_at(asked, found[SESSION_ID]), avp_at(asked, found[USER_NAME])
-    public = avp_at(asked, found[PUBLIC_IDENTITY])
-    octets = sum(map(len, (session, user, public, item)))
-    return template.filled(octets, asked[12:16], asked[16:20], session, user, public, item)
+    start, end, _ = whole(asked, found, SESSION_ID, SESSION)
+    value = span_at(asked, start)[0]
+    user, public = avp_at(asked, found[USER_NAME]), avp_at(asked, found[PUBLIC_IDENTITY])
+    first, second = (user, public) if template.user_first else (public, user)
+    octets = end - start + len(user) + len(public) + len(item)
+    number = int.from_bytes(asked[12:16], "big")
+    out = BytesWriter()
+    template.write(out, octets, number, asked[16:20], asked[value:end], first, second, item, b"", asked[start:value])
+    return out.getvalue()
+
+
+def session_hole(data: bytes, found: list[int]) -> Hole:
+    """Return where the value of Session-Id lies, with its padding."""
+    value, _, end = span_at(data, found[SESSION_ID])
+    return value, end, SESSION
 
 
 def _pair(data: bytes, found: list[int]) -> list[Hole]:
@@ -250,15 +390,6 @@ def _pair(data: bytes, found: list[int]) -> list[Hole]:
     if first_end == second:
         return [(first, second_end, FIRST)]
     return [(first, first_end, FIRST), (second, second_end, SECOND)]
-
-
-def is_split(data: bytes, found: list[int]) -> bool:
-    """Say whether something stands between User-Name and Public-Identity."""
-    return len(_pair(data, found)) > 1
-
-
-def _inside(data: bytes, found: list[int]) -> list[Hole]:
-    return [(start, end, OPAQUE) for start, end in inner_values(data, found[SIP_AUTH_DATA_ITEM])]
 
 
 class Forms:

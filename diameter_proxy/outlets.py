@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from diameter_proxy.counters import Counters
-from diameter_proxy.diameter.wire import REQUEST
+from diameter_proxy.diameter.wire import HEADER_OCTETS, REQUEST, messages_in
 from diameter_proxy.express import ExpressWire
 from diameter_proxy.node.errors import NodeError
 from diameter_proxy.pending import NO_QUEUE, Outlet, Pending, PendingRequests
@@ -29,12 +29,12 @@ class Outlets:
         self._asked: list[Outlet] = []
         self.reads = 0
         """How many reads have begun."""
-        self._messages = 0
+        self._runs: list[bytes] = []
 
-    def begin(self, messages: int) -> None:
-        """Begin a read of so many messages."""
+    def begin(self, runs: list[bytes]) -> None:
+        """Begin a read."""
         self.reads += 1
-        self._messages = messages
+        self._runs = runs
 
     def of(self, peer: str) -> Outlet:
         """Return the outlet of a peer."""
@@ -58,15 +58,15 @@ class Outlets:
         return any(map(self._wire.is_ready, candidates))
 
     def write(self, outlet: Outlet) -> None:
-        """Have what is put into ``messages`` go out after this read."""
-        if not outlet.messages:
+        """Have what is put into ``out`` go out after this read."""
+        if not outlet.count:
             self._written.append(outlet)
 
     def add(self, outlet: Outlet, octets: bytes) -> None:
         """Have a message go out after this read."""
-        if not outlet.messages:
-            self._written.append(outlet)
-        outlet.messages.append(octets)
+        self.write(outlet)
+        outlet.out.write(octets)
+        outlet.count += 1
 
     def flush(self) -> None:
         """Give the node what goes to each peer, at once; what waits for a peer that goes is held by nobody here."""
@@ -75,13 +75,15 @@ class Outlets:
         self._asked.clear()
         written, self._written = self._written, []
         for outlet in written:
-            messages, outlet.messages = outlet.messages, []
-            if not messages:
+            octets, count = outlet.out.getvalue(), outlet.count
+            outlet.out.truncate(0)
+            outlet.count = 0
+            if not count:
                 continue
             try:
-                self._wire.send_all(outlet.peer, messages)
+                self._wire.send_all(outlet.peer, octets, count)
             except NodeError:
-                self._not_taken(outlet.peer, messages)
+                self._not_taken(outlet.peer, octets)
 
     def clear(self) -> None:
         """Forget peers that may be no more."""
@@ -93,15 +95,19 @@ class Outlets:
         queue = outlet.queue = self._pending.queue_of(outlet.peer)
         outlet.left = 0
         if self._wire.is_ready(outlet.peer):
-            outlet.left = min(self._messages, queue.room - len(queue.waiting))
-            outlet.hop_by_hop = self._wire.reserve_hop_by_hop(outlet.peer, self._messages)
+            messages = messages_in(self._runs)
+            outlet.left = min(messages, queue.room - len(queue.waiting))
+            outlet.hop_by_hop = self._wire.reserve_hop_by_hop(outlet.peer, messages)
 
-    def _not_taken(self, peer: str, messages: list[bytes]) -> None:
+    def _not_taken(self, peer: str, octets: bytes) -> None:
         """Its connection is gone since we looked: each request goes on at once, an answer has nobody to go to."""
-        for octets in messages:
-            if not octets[4] & REQUEST:
+        at = 0
+        while at < len(octets):
+            header = octets[at : at + HEADER_OCTETS]
+            at += int.from_bytes(header[1:4], "big")
+            if not header[4] & REQUEST:
                 self._counters.answers_undeliverable += 1
                 continue
-            pending = self._pending.find(peer, int.from_bytes(octets[12:16], "big"))
+            pending = self._pending.find(peer, int.from_bytes(header[12:16], "big"))
             if pending is not None:
                 self._go_on(pending)

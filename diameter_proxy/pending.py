@@ -11,9 +11,11 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from diameter_proxy.forms import Form
+from librt.strings import BytesWriter
+
+from diameter_proxy.forms import END_TO_END, HOP_BY_HOP, Form, Values
 from diameter_proxy.identity_map import LentSet
-from diameter_proxy.ready_sets import LENT, sent_avps
+from diameter_proxy.ready_sets import FIRST_SENT, LENT, OCTETS_SENT, SECOND_SENT, sent_avps
 from diameter_proxy.routing import MAR, Route
 from diameter_proxy.splice import value_at
 
@@ -82,15 +84,62 @@ Record = tuple[Any, ...]
 """A request that the express lane has sent, by these numbers; a ``Pending`` is made of it when it is not all that went
 before: an answer that is not of the common case, no answer, a duplicate."""
 ASKED: Final = 0
-"""The octets as they came."""
-SENT: Final = 1
-ASKED_HOP_BY_HOP: Final = 2
-ASKED_END_TO_END: Final = 3
-READY: Final = 4
+"""The values of what came in."""
+READY: Final = 1
 """An entry of ``ready_sets``."""
-BATCH: Final = 5
-NUMBER: Final = 6
+BATCH: Final = 2
+NUMBER: Final = 3
 """The Hop-by-Hop Identifier under which it went out."""
+OURS: Final = 4
+"""What else went out: the number of a Session-Id of ours, or a Server-Name AVP, or nothing."""
+
+
+def asked_of(record: Record) -> bytes:
+    """Return a request as it came."""
+    batch: Batch = record[BATCH]
+    return batch.form.octets_of(record[ASKED])
+
+
+def sent_of(record: Record) -> bytes:
+    """Return a request as it went out."""
+    batch: Batch = record[BATCH]
+    form, ready, asked, ours = batch.form, record[READY], record[ASKED], record[OURS]
+    session, server = (asked[form.session_at], ours) if form.kind.route is Route.HSS_AS_KNOWN else (ours, b"")
+    item = asked[form.item_at] if form.has_values else b""
+    octets = ready[OCTETS_SENT] + len(session) + len(item) + len(server)
+    out = BytesWriter()
+    form.out.write(
+        out, octets, record[NUMBER], asked[END_TO_END], session, ready[FIRST_SENT], ready[SECOND_SENT], item, server
+    )
+    return out.getvalue()
+
+
+def write_back(out: BytesWriter, record: Record, form: Form, item: bytes) -> None:
+    """Write the answer to a request, of this form, with this SIP-Auth-Data-Item."""
+    batch: Batch = record[BATCH]
+    fitted = batch.form
+    asked: Values = record[ASKED]
+    if form.seen is not fitted:
+        form.see(fitted)
+    if form.gives_both:
+        first: bytes = asked[fitted.first_at]
+        second = b""
+    else:
+        user, public = fitted.both_of(asked)
+        first, second = (user, public) if form.out.user_first else (public, user)
+    octets = fitted.asked_octets + len(item)
+    form.out.write(
+        out,
+        octets,
+        asked[HOP_BY_HOP],
+        asked[END_TO_END],
+        asked[fitted.session_at],
+        first,
+        second,
+        item,
+        b"",
+        fitted.session_head,
+    )
 
 
 class Queue:
@@ -161,7 +210,7 @@ class Outlet:
         left: how many requests it may still be sent.
         queue: what waits for its answers; nobody's before and after the read.
         hop_by_hop: the identifier of the next request.
-        messages: what goes out after the read.
+        out: what goes out after the read, and ``count`` how many messages that is.
     """
 
     def __init__(self, peer: str) -> None:
@@ -170,7 +219,8 @@ class Outlet:
         self.left = 0
         self.queue = NO_QUEUE
         self.hop_by_hop = 0
-        self.messages: list[bytes] = []
+        self.out = BytesWriter()
+        self.count = 0
 
 
 class Batch:
@@ -269,11 +319,11 @@ class PendingRequests:
         user, public = sent_avps(ready, batch.form.user_first)
         pending = Pending(
             batch.back.peer,
-            record[ASKED],
+            asked_of(record),
             batch.form.found,
             batch.form.kind.route,
             MAR,
-            record[SENT],
+            sent_of(record),
             batch.form.candidates,
             batch.started_s,
             batch.deadline_s,

@@ -14,6 +14,7 @@ from diameter_proxy import validation
 from diameter_proxy.answer_path import AnswerPath, as_answer_to, experimental_code
 from diameter_proxy.diameter import dictionary as d
 from diameter_proxy.diameter.result_codes import ExperimentalResultCode, ResultCode
+from diameter_proxy.diameter.wire import apart
 from diameter_proxy.forwarding import FAULT, TOO_MANY, UNDELIVERED, Forwarder, Wire
 from diameter_proxy.hidden_names import hidden_names
 from diameter_proxy.hot_path import (
@@ -154,11 +155,14 @@ class Proxy:
 
     # --- what the node tells us ------------------------------------------------------------------------------
 
-    def receive(self, peer: str, messages: list[bytes]) -> list[bytes]:
-        """Pass on what the express lane takes of the messages of one read of an open peer; return the rest."""
+    def receive(self, peer: str, runs: list[bytes]) -> list[bytes]:
+        """Pass on what the express lane takes of the messages of one read of an open peer; return the rest.
+
+        A run is one message or several of equal length, side by side.
+        """
         if self.tracer.is_active or self.is_draining or self.names.are_hidden:  # which the lane neither sees nor does
-            return messages
-        return self.lane.receive(peer, messages)
+            return apart(runs)
+        return self.lane.receive(peer, runs)
 
     def receive_request(self, peer: str, data: bytes) -> None:
         """Handle a request of an open peer."""

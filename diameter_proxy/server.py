@@ -230,8 +230,8 @@ class ProxyServer:
         """Each "address:port" that is really bound."""
         return self.node.listen
 
-    def _on_messages(self, peer: str, messages: list[bytes]) -> list[bytes]:
-        return self.proxy.receive(peer, messages)
+    def _on_messages(self, peer: str, runs: list[bytes]) -> list[bytes]:
+        return self.proxy.receive(peer, runs)
 
     def _on_request(self, peer: str, octets: bytes) -> None:
         self.proxy.receive_request(peer, octets)

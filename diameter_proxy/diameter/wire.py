@@ -156,6 +156,26 @@ def with_flags(data: bytes, flags: int) -> bytes:
     return data[:4] + flags.to_bytes(1, "big") + data[5:]
 
 
+def messages_in(runs: list[bytes]) -> int:
+    """Return how many messages there are in runs."""
+    count = 0
+    for run in runs:
+        count += len(run) // (run[1] << 16 | run[2] << 8 | run[3])
+    return count
+
+
+def apart(runs: list[bytes]) -> list[bytes]:
+    """Return the messages of runs, each by itself."""
+    messages: list[bytes] = []
+    for run in runs:
+        length = int.from_bytes(run[1:4], "big")
+        if length == len(run):
+            messages.append(run)
+        else:
+            messages += [run[at : at + length] for at in range(0, len(run), length)]
+    return messages
+
+
 class FrameBuffer:
     """Cuts a stream of octets into messages, wherever the transport happened to cut it."""
 
@@ -167,8 +187,16 @@ class FrameBuffer:
     def receive_data(self, data: bytes | memoryview) -> list[bytes]:
         """Add octets from the transport; return the messages they complete, in order.
 
-        A length that is no multiple of four still frames its message: whoever reads that one answers 5015.
-        After FramingLost the buffer is of no further use.
+        Raises:
+            FramingLost: as ``receive_runs``.
+        """
+        return apart(self.receive_runs(data))
+
+    def receive_runs(self, data: bytes | memoryview) -> list[bytes]:
+        """Add octets from the transport; return the messages they complete, in order, in runs.
+
+        A run is one message or several of equal length, side by side.  A length that is no multiple of four still
+        frames its message: whoever reads that one answers 5015.  After FramingLost the buffer is of no further use.
 
         Raises:
             FramingLost: the next header is not Diameter, or is over ``limit_octets``.
@@ -177,7 +205,10 @@ class FrameBuffer:
         if self._pending:
             data = self._completed(messages, data)
         if len(data) >= MANY_OCTETS:
-            data = data[self._cut_alike(messages, data) :]
+            end = self._alike(data)
+            if end:
+                messages.append(bytes(data[:end]))
+                data = data[end:]
         self._cut(messages, bytes(data))
         return messages
 
@@ -196,21 +227,15 @@ class FrameBuffer:
         self._wanted_octets = HEADER_OCTETS
         return data
 
-    def _cut_alike(self, messages: list[bytes], data: bytes | memoryview) -> int:
-        """Cut messages at the front that are all equally long, if all are; return where they end.
-
-        It takes a fourth of the time of one by one, and octets are copied once.
-        """
+    def _alike(self, data: bytes | memoryview) -> int:
+        """Return where messages end that are all equally long, if all at the front are; else 0."""
         head = bytes(data[:4])
         length = int.from_bytes(head, "big") & 0xFFFFFF
         if head[0] != VERSION or not HEADER_OCTETS <= length <= self._limit_octets:
             return 0
         count = len(data) // length
         end = count * length
-        if any(bytes(data[at:end:length]) != head[at : at + 1] * count for at in range(4)):
-            return 0
-        messages += [message for (message,) in Struct(f"{length}s").iter_unpack(data[:end])]
-        return end
+        return end if all(bytes(data[at:end:length]) == head[at : at + 1] * count for at in range(4)) else 0
 
     def _cut(self, messages: list[bytes], data: bytes) -> None:
         """Cut messages one by one; what is left waits for the rest of it."""
@@ -228,12 +253,12 @@ class FrameBuffer:
         self._pending += data[start:]
 
     def _lost(self, messages: list[bytes], header: bytes) -> FramingLost:
-        version, length = header[0], int.from_bytes(header[1:4], "big")
+        version, length, whole = header[0], int.from_bytes(header[1:4], "big"), tuple(apart(messages))
         if version != VERSION:
             reason = f"version {version}, wanted {VERSION}"
-            return FramingLost(reason, messages=tuple(messages), header=header, code=ResultCode.UNSUPPORTED_VERSION)
+            return FramingLost(reason, messages=whole, header=header, code=ResultCode.UNSUPPORTED_VERSION)
         reason = f"length field {length}, wanted {HEADER_OCTETS} to {self._limit_octets}"
-        return FramingLost(reason, messages=tuple(messages), header=header)
+        return FramingLost(reason, messages=whole, header=header)
 
 
 def _invalid_length(header: bytes, reason: str) -> PermanentFailure:

@@ -16,7 +16,7 @@ from diameter_proxy.diameter.errors import (
 )
 from diameter_proxy.diameter.message import Message
 from diameter_proxy.diameter.result_codes import ResultCode
-from diameter_proxy.diameter.wire import REQUEST
+from diameter_proxy.diameter.wire import REQUEST, apart
 from diameter_proxy.node.base_messages import check_bits
 from diameter_proxy.node.base_protocol import BaseProtocol
 from diameter_proxy.node.config import PeerConfig
@@ -84,8 +84,9 @@ class Admission:
             if now >= due:
                 self._refuse(connection, "no CER in time")
 
-    def receive(self, connection: Connection, messages: list[bytes]) -> None:
+    def receive(self, connection: Connection, runs: list[bytes]) -> None:
         """Take the first message, which must be a CER, and hand the connection to its peer's link."""
+        messages = apart(runs)
         try:
             check_bits(messages[0])
             cer = Message.decode(messages[0])

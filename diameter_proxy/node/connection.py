@@ -22,7 +22,7 @@ class ConnectionOwner(Protocol):
     """Who decides what a connection's messages mean."""
 
     def connection_made(self, connection: "Connection") -> None: ...
-    def receive(self, connection: "Connection", messages: list[bytes]) -> None: ...
+    def receive(self, connection: "Connection", runs: list[bytes]) -> None: ...
     def framing_lost(self, connection: "Connection", loss: FramingLost) -> None: ...
     def connection_lost(self, connection: "Connection", reason: str) -> None: ...
 
@@ -217,11 +217,11 @@ class Connection(asyncio.BufferedProtocol):
     def _receive(self, data: bytes | memoryview) -> None:
         loss = None
         try:
-            messages = self._frames.receive_data(data)
+            runs = self._frames.receive_runs(data)
         except FramingLost as exc:
-            loss, messages = exc, list(exc.messages)
-        if messages:
-            self.owner.receive(self, messages)
+            loss, runs = exc, list(exc.messages)
+        if runs:
+            self.owner.receive(self, runs)
         if loss is not None and not self.is_closed:
             self.owner.framing_lost(self, loss)
 

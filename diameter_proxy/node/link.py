@@ -28,7 +28,7 @@ from diameter_proxy.diameter.peer import (
 )
 from diameter_proxy.diameter.values import DisconnectCause
 from diameter_proxy.diameter.watchdog import Watchdog, WatchdogAction, WatchdogActions, WatchdogState
-from diameter_proxy.diameter.wire import ERROR, REQUEST
+from diameter_proxy.diameter.wire import ERROR, REQUEST, apart, messages_in
 from diameter_proxy.node.availability import Availability
 from diameter_proxy.node.base_messages import BaseMessages
 from diameter_proxy.node.config import NodeConfig, PeerConfig
@@ -187,19 +187,19 @@ class Link:
     def connection_made(self, connection: Connection) -> None:
         """Do nothing: ``connected`` and ``offer`` are how transports come here."""
 
-    def receive(self, connection: Connection, messages: list[bytes]) -> None:
+    def receive(self, connection: Connection, runs: list[bytes]) -> None:
         """Handle the messages of one read."""
         if connection is not self.connection:
-            self._before_open(connection, messages)
+            self._before_open(connection, apart(runs))
             return
-        self.received_count += len(messages)
+        self.received_count += messages_in(runs)
         actions = self._watchdog.received_other(self._program.now())
         if actions:
             self._watch(actions)
         host = self.peer.host
         pending = connection.pending
         program = self._program
-        for octets in program.on_messages(host, messages):
+        for octets in program.on_messages(host, runs):
             if octets[8:12] == _BASE_APPLICATION or len(octets) & 3:
                 self._base_messages.receive(connection, octets)
                 if connection.is_closed:

@@ -17,7 +17,7 @@ from diameter_proxy.diameter.errors import DiameterError
 from diameter_proxy.diameter.result_codes import ResultCode
 from diameter_proxy.diameter.transactions import EndToEnd
 from diameter_proxy.diameter.values import DisconnectCause
-from diameter_proxy.diameter.wire import REQUEST, with_hop_by_hop
+from diameter_proxy.diameter.wire import REQUEST, apart, with_hop_by_hop
 from diameter_proxy.node.admission import Admission
 from diameter_proxy.node.base_protocol import BaseProtocol
 from diameter_proxy.node.config import NodeConfig, PeerConfig
@@ -51,7 +51,7 @@ class Node:
         on_answer: OnMessage | None = None,
         on_messages: OnMessages | None = None,
     ) -> None:
-        """Take whom to tell; ``on_messages`` sees all messages of a read first and returns those that it leaves."""
+        """Take whom to tell; ``on_messages`` sees all runs of a read first and returns messages that it leaves."""
         self.config = config
         self._on_request = on_request
         self._on_peer = on_peer
@@ -209,8 +209,10 @@ class Node:
         """
         return self._connected(peer).hop_by_hop.reserve(count)
 
-    def send_all(self, peer: str, messages: list[bytes]) -> None:
-        """Send messages as they are, as long as there is a connection; whether requests may be, ``is_ready`` says.
+    def send_all(self, peer: str, octets: bytes, count: int) -> None:
+        """Send so many messages, side by side, as long as there is a connection.
+
+        Whether requests may be sent, ``is_ready`` says.
 
         Raises:
             PeerNotOpen: there is none.
@@ -218,8 +220,8 @@ class Node:
         link = self._by_name.get(peer)
         if link is None or link.connection is None:
             raise PeerNotOpen(peer)
-        link.sent_count += len(messages)
-        link.connection.write(b"".join(messages))
+        link.sent_count += count
+        link.connection.write(octets)
 
     def send(self, peer: str, octets: bytes) -> None:
         """Send a message as it is; requests only to an open peer, answers as long as there is a connection.
@@ -281,13 +283,14 @@ class Node:
         """Take note that a link has no transport any more."""
         self._closed.set()
 
-    def on_messages(self, peer: str, messages: list[bytes]) -> list[bytes]:
+    def on_messages(self, peer: str, runs: list[bytes]) -> list[bytes]:
         """Show the messages of one read to the program; return those that it leaves to be handled one by one."""
         if self._on_messages is None:
-            return messages
+            return apart(runs)
         try:
-            return self._on_messages(peer, messages)
+            return self._on_messages(peer, runs)
         except Exception:  # noqa: BLE001 - one of the four boundaries in ARCHITECTURE.md
+            messages = apart(runs)
             self._log.exception("read.failed", peer=peer, messages=len(messages))
             return messages
 

@@ -39,6 +39,8 @@ RELAYS: Final = (
 TLS_LEVELS: Final = ("64", "1,000/s")
 """What is measured with TLS toward the HSS."""
 USERS: Final = 100_000
+VISIT_S: Final = 30e-6
+"""So long, for each user, is a relay loaded before the first level: what it makes for a user of its own it has made."""
 HERE: Final = Path(__file__).resolve().parent
 
 OURS: Final = ("ours, plain", "ours, compiled")
@@ -89,6 +91,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--users", type=int, default=USERS, help="users in the identity map")
     parser.add_argument("--only", type=_words, default=RELAYS, help=",".join(RELAYS))
     parser.add_argument("--levels", type=_words, default=tuple(level.name for level in LEVELS), metavar="NAME;NAME")
+    parser.add_argument("--new-users", action="store_true", help="measure users who come by for the first time")
     arguments = parser.parse_args()
     if arguments.quick:
         arguments.rounds, arguments.seconds = 1, 2.0
@@ -144,6 +147,8 @@ def _measure(arguments: argparse.Namespace, folder: Path, relays: list[Relay], c
     for number in range(arguments.rounds):
         for relay in relays:
             with bench.running(relay) as processes:
+                if not arguments.new_users:
+                    bench.measure(relay, processes, Level("visit", outstanding=1024), VISIT_S * arguments.users, 0.0)
                 for level in levels if not relay.secured else [one for one in levels if one.name in TLS_LEVELS]:
                     sample = bench.measure(relay, processes, level, arguments.seconds, min(1.0, arguments.seconds / 4))
                     samples[relay.name, level.name].append(sample)

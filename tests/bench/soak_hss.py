@@ -4,6 +4,7 @@ import asyncio
 import sys
 from typing import Final
 
+from diameter_proxy.diameter.wire import apart
 from diameter_proxy.node.config import ListenerConfig, NodeConfig, PeerConfig
 from diameter_proxy.node.node import Node
 from tests.bench.cx_templates import HSS_REALM, NUMBER, PRIMARY, maa
@@ -33,8 +34,9 @@ async def serve(host: str, port: int, peer: str) -> None:
     """Answer ``peer`` until the process is killed."""
     answers = Answers()
 
-    def on_messages(name: str, messages: list[bytes]) -> list[bytes]:
-        node.send_all(name, [answers.to(message) for message in messages if message[4] & REQUEST])
+    def on_messages(name: str, runs: list[bytes]) -> list[bytes]:
+        given = [answers.to(message) for message in apart(runs) if message[4] & REQUEST]
+        node.send_all(name, b"".join(given), len(given))
         return []
 
     config = NodeConfig(host, HSS_REALM, (ListenerConfig("127.0.0.1", port),), (PeerConfig(peer, HSS_REALM),))

@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from typing import Final
 
+from diameter_proxy.diameter.wire import apart
 from diameter_proxy.node.config import NodeConfig, PeerConfig
 from diameter_proxy.node.errors import NodeError
 from diameter_proxy.node.node import Node
@@ -75,10 +76,10 @@ class Load:
             made.append(self._head + hop_by_hop.to_bytes(4, "big") + end_to_end + body)
             self._waiting[hop_by_hop] = (b"mig-%b@" % user, end_to_end + session, now)
         self.sent += count
-        self.node.send_all(self._proxy, made)
+        self.node.send_all(self._proxy, b"".join(made), count)
 
-    def _on_messages(self, name: str, messages: list[bytes]) -> list[bytes]:
-        now = time.monotonic()
+    def _on_messages(self, name: str, runs: list[bytes]) -> list[bytes]:
+        now, messages = time.monotonic(), apart(runs)
         if messages[0][8:12] == bytes(4):
             return messages  # the base protocol's
         for answer in messages:

@@ -187,7 +187,9 @@ class Wires:
     def send(self, name: str, octets: bytes) -> None:
         self.sent.append((name, octets))
 
-    def send_all(self, name: str, messages: list[bytes]) -> None:
+    def send_all(self, name: str, octets: bytes, count: int) -> None:
+        messages = FrameBuffer().receive_data(octets)
+        assert len(messages) == count
         self.sent += [(name, message) for message in messages]
 
     def next_end_to_end(self) -> int:

@@ -161,7 +161,7 @@ async def test_answers_that_nobody_asked_for_are_dropped_by_the_thousand(site, t
     await site.start()
     peer = await site.raw()
     bogus = site.hss.success(Message.decode(peer.lir()))
-    site.hss.node.send_all(PROXY, [bogus] * 2000)
+    site.hss.node.send_all(PROXY, bogus * 2000, 2000)
     await tools.until(lambda: site.proxy.proxy.counters.answers_discarded == 2000)
     await site.serves()
 

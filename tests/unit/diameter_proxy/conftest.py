@@ -24,6 +24,7 @@ class Wire:
         self.closed = set()
         self.congested = set()
         self.paused = []
+        self.count = 0
         self._number = 100
 
     def send(self, peer, octets):
@@ -46,8 +47,9 @@ class Wire:
         self._number += count
         return first
 
-    def send_all(self, peer, messages):
-        self.send(peer, b"".join(messages))
+    def send_all(self, peer, octets, count):
+        self.send(peer, octets)
+        self.count += count
 
     def is_ready(self, peer):
         return peer not in self.closed | self.congested

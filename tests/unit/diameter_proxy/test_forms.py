@@ -1,27 +1,32 @@
 """A form is a message with holes: what goes in is compared, what goes out is put together."""
 
 import pytest
+from librt.strings import BytesWriter
 
 from diameter_proxy.diameter import dictionary as d
 from diameter_proxy.diameter.commands import MAR, UAR
 from diameter_proxy.diameter.message import Message, encode_request
 from diameter_proxy.diameter.wire import encode_avp
-from diameter_proxy.forms import FIRST, ITEM, SECOND, SERVER, SESSION
+from diameter_proxy.forms import FIRST, HEAD, ITEM, SECOND, SERVER, SESSION
 from diameter_proxy.hot_path import (
     FORMS_MAX,
     LEARNT_A_TICK_MAX,
     LENGTHS_MAX,
+    PUBLIC_IDENTITY,
+    SESSION_ID,
     SIP_AUTH_DATA_ITEM,
     TELLING_OCTETS,
+    USER_NAME,
     Forms,
     Template,
     answer_form,
-    as_asked,
+    answered,
     avp_at,
+    inner_values,
     is_alike,
-    is_split,
     locate,
     request_form,
+    span_at,
 )
 
 DIGITS = 10
@@ -37,15 +42,23 @@ def made_request(made, **changes):
     return data, request_form(data, locate(data), out, locate(out), DIGITS)
 
 
+def written(template, octets, number, *values, **more):
+    out = BytesWriter()
+    template.write(out, octets, number, *values, **more)
+    return out.getvalue()
+
+
 def test_a_message_falls_into_constants_and_values(made):
     data, form = made_request(made)
     other = made.mar(("mig-q@ims.mc2.lab", "sip:mig-q@ims.mc2.lab"), end_to_end=77, session="scscf.mc2.lab;3;4")
+    assert form.fits(other) and form.fits(data) and form.fits_all(data + other)
     values = form.values_of(other)
-    assert form.constants_of(other) == form.constants == form.constants_of(data)
     public, user = d.PUBLIC_IDENTITY.encode("sip:mig-q@ims.mc2.lab"), d.USER_NAME.encode("mig-q@ims.mc2.lab")
-    assert values == (other[12:16], (77).to_bytes(4, "big"), public + user)
+    assert values == (5, (77).to_bytes(4, "big"), b"scscf.mc2.lab;3;4\0\0\0", public + user)
     assert not form.user_first
-    assert (other[form.user_from : form.user_end], other[form.public_from : form.public_end]) == (user, public)
+    assert form.both_of(values) == (user, public)
+    assert list(form.rows_of(other + data)) == [values, form.values_of(data)]
+    assert form.octets_of(values) == other
 
 
 def test_what_stands_between_both_identities_is_constant(made):
@@ -59,31 +72,51 @@ def test_what_stands_between_both_identities_is_constant(made):
     data, out = message(made.partner, "scscf;1;2"), message(made.primary, OURS)
     form = request_form(data, locate(data), out, locate(out), DIGITS)
     user, public = d.USER_NAME.encode(made.partner[0]), d.PUBLIC_IDENTITY.encode(made.partner[1])
-    assert is_split(data, locate(data)) and form.user_first
-    assert form.values_of(data)[2:] == (user, public)
+    assert form.is_split and form.user_first
+    assert form.both_of(form.values_of(data)) == (user, public)
+    assert form.octets_of(form.values_of(data)) == data
     users, publics = d.USER_NAME.encode("somebody@x"), d.PUBLIC_IDENTITY.encode("sip:somebody@x")
     octets = DIGITS + len(users) + len(publics) + len(RESYNC)
     expected = message(("somebody@x", "sip:somebody@x"), OURS)
-    assert form.out.filled(octets, out[12:16], out[16:20], OURS[-DIGITS:].encode(), users, publics, RESYNC) == expected
+    digits = OURS[-DIGITS:].encode()
+    number = int.from_bytes(out[12:16], "big")
+    assert written(form.out, octets, number, out[16:20], digits, users, publics, RESYNC) == expected
 
 
 @pytest.mark.parametrize(
     "changes", [{"number": 2}, {"realm": "ims.mc3.lab"}, {"command": UAR}], ids=["number", "realm", "command"]
 )
 def test_another_constant_does_not_fit(made, changes):
-    _, form = made_request(made)
-    assert form.constants_of(made.mar(**changes)) != form.constants
+    data, form = made_request(made)
+    other = made.mar(**changes)
+    assert len(other) == len(data)
+    assert not form.fits(other)
+    assert not form.fits_all(data * 3 + other)
+    assert form.fits_all(data * 4)
+
+
+def test_each_octet_is_a_value_or_compared(made):
+    data, form = made_request(made, item=RESYNC)
+    found = locate(data)
+    spans = [(12, 20), span_at(data, found[SESSION_ID])[::2], *inner_values(data, found[SIP_AUTH_DATA_ITEM])]
+    spans += [(found[slot], span_at(data, found[slot])[2]) for slot in (USER_NAME, PUBLIC_IDENTITY)]
+    varying = {at for start, end in spans for at in range(start, end)}
+    for at in range(len(data)):
+        other = data[:at] + bytes((data[at] ^ 1 << at % 8,)) + data[at + 1 :]
+        assert form.fits(other) is (at in varying), at
+        assert form.fits_all(data + other + data) is (at in varying), at
+        assert at not in varying or form.octets_of(form.values_of(other)) == other, at
 
 
 def test_what_goes_out_has_the_new_values_and_its_own_length(made):
     _, form = made_request(made)
     user, public = d.USER_NAME.encode("somebody-else@x"), d.PUBLIC_IDENTITY.encode("sip:somebody-else@x")
-    for session in (b"1000000002", b"2000000003"):
+    for number, session in ((0, b"1000000002"), (0xFFFFFFFF, b"2000000003")):
         octets = DIGITS + len(user) + len(public)
-        out = form.out.filled(octets, b"hop!", b"e2e!", session, public + user, b"")
+        out = written(form.out, octets, number, b"e2e!", session, public + user, b"")
         decoded = Message.decode(out)
         assert int.from_bytes(out[1:4], "big") == len(out)
-        assert out[12:20] == b"hop!e2e!"
+        assert out[12:20] == number.to_bytes(4, "big") + b"e2e!"
         assert decoded.get(d.SESSION_ID) == OURS[:-DIGITS] + session.decode()
         assert (decoded.get(d.USER_NAME), decoded.get(d.PUBLIC_IDENTITY)) == ("somebody-else@x", "sip:somebody-else@x")
 
@@ -92,9 +125,16 @@ def test_a_vector_of_the_request_goes_out_with_it(made):
     data, form = made_request(made, item=RESYNC)
     assert form.has_values and not made_request(made)[1].has_values
     other = made.mar(item=RESYNC.replace(bytes(30), b"a" * 30))
-    assert form.constants_of(other) == form.constants
-    assert other[form.item_from : form.item_end] == avp_at(other, locate(other)[SIP_AUTH_DATA_ITEM])
-    assert data[form.item_from : form.item_end] == RESYNC
+    assert form.fits(other)
+    assert form.values_of(other)[form.item_at] == avp_at(other, locate(other)[SIP_AUTH_DATA_ITEM])
+    assert form.octets_of(form.values_of(other)) == other
+    assert form.values_of(data)[form.item_at] == RESYNC
+
+
+def test_no_value_stays_in_a_form(made):
+    data, form = made_request(made, item=RESYNC.replace(bytes(30), b"k" * 30))
+    assert form.octets_of(form.values_of(data)) == data
+    assert b"k" * 30 not in form._model and b"mig-" not in form._model
 
 
 def test_an_answer_keeps_its_item_and_gets_what_was_asked(made):
@@ -104,24 +144,25 @@ def test_an_answer_keeps_its_item_and_gets_what_was_asked(made):
     form = answer_form(data, locate(data), out, locate(out))
     values = form.values_of(data)
     assert values[:2] == (int.from_bytes(data[12:16], "big"), data[16:20])
-    assert form.user_first
-    assert values[2:] == (d.USER_NAME.encode(made.primary[0]), d.PUBLIC_IDENTITY.encode(made.primary[1]))
-    avps = [asked[start:end] for start, end, _ in as_asked(asked, locate(asked))]
-    item = data[form.item_from : form.item_end]
-    octets = sum(map(len, [*avps, item]))
-    assert form.out.filled(octets, asked[12:16], asked[16:20], *avps, item) == out
+    assert form.user_first and form.out.user_first
+    assert form.both_of(values) == (d.USER_NAME.encode(made.primary[0]), d.PUBLIC_IDENTITY.encode(made.primary[1]))
+    item = values[form.item_at]
+    assert item == avp_at(data, locate(data)[SIP_AUTH_DATA_ITEM])
+    assert answered(form.out, asked, locate(asked), item) == out
 
 
 def test_a_value_that_is_left_out_the_next_time_is_not_there_again():
-    out = b"\x01\0\0\x24\xc0\0\x01\x2f\x01\0\0\0" + bytes(8) + b"aaSSbbUUPPccIIVV"
-    places = [(22, 24, SESSION), (26, 28, FIRST), (28, 30, SECOND), (32, 34, ITEM), (34, 36, SERVER)]
+    out = b"\x01\0\0\x26\xc0\0\x01\x2f\x01\0\0\0" + bytes(8) + b"aaHHSSbbUUPPccIIVV"
+    places = [(22, 24, HEAD), (24, 26, SESSION), (28, 30, FIRST), (30, 32, SECOND), (34, 36, ITEM), (36, 38, SERVER)]
     template = Template(out, places)
-    identifiers = (b"hop!", b"e2e!")
-    with_server = template.filled(10, *identifiers, b"S", b"U", b"P", b"I", b"SERVER")
-    without = template.filled(4, *identifiers, b"S", b"U", b"P", b"I")
-    assert with_server.endswith(b"ccISERVER") and without.endswith(b"ccI")
+    with_server = written(template, 11, 7, b"e2e!", b"S", b"U", b"P", b"I", b"SERVER", b"H")
+    without = written(template, 4, 7, b"e2e!", b"S", b"U", b"P", b"I")
+    assert with_server.endswith(b"aaHSbbUPccISERVER") and without.endswith(b"aaSbbUPccI")
+    assert int.from_bytes(with_server[1:4], "big") == len(with_server)
     assert int.from_bytes(without[1:4], "big") == len(without)
+    assert without[12:20] == b"\0\0\0\x07e2e!"
     assert template.constants == [b"aa", b"bb", b"cc"]
+    assert not template.is_split
 
 
 def test_all_runs_of_constant_octets_are_known_in_lower_case(made):

@@ -15,7 +15,7 @@ ANSWER = bytes.fromhex("010000144000012f010000000000000700000009")
 def case(new_wire):
     wire, pending, counters, gone_on = new_wire(), PendingRequests(1000), Counters(), []
     outlets = Outlets(wire, pending, counters, gone_on.append)
-    outlets.begin(2)
+    outlets.begin([REQUEST * 2])
     return SimpleNamespace(wire=wire, pending=pending, counters=counters, gone_on=gone_on, outlets=outlets)
 
 
@@ -42,17 +42,17 @@ def test_a_peer_is_asked_once_a_read_and_has_numbers_for_all_its_messages(case):
     first = case.outlets.open_one(("a",)).hop_by_hop
     case.wire.closed.add("a")
     assert case.outlets.open_one(("a",)).hop_by_hop == first
-    case.outlets.begin(5)
+    case.outlets.begin([REQUEST * 4, ANSWER])
     assert case.outlets.open_one(("a",)) is None
     case.wire.closed.clear()
-    case.outlets.begin(5)
+    case.outlets.begin([REQUEST * 4, ANSWER])
     assert case.outlets.open_one(("a",)).hop_by_hop >= first + 2
 
 
 def test_what_a_peer_may_still_be_sent_is_its_room_and_no_more_than_was_read(case):
     assert case.outlets.open_one(("a",)).left == 2
     case.pending.queue_of("a").room = 1
-    case.outlets.begin(5)
+    case.outlets.begin([REQUEST * 4, ANSWER])
     assert case.outlets.open_one(("a",)).left == 1
 
 

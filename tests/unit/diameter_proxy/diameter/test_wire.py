@@ -145,6 +145,18 @@ def test_many_of_one_length_are_cut_as_one_by_one(
     assert cut == messages
 
 
+def test_what_is_equally_long_comes_as_one_run() -> None:
+    """What comes before or after, or is longer, comes by itself."""
+    many, other, last = [message_of(616, n) for n in range(9)], message_of(700, 1), message_of(20, 2)
+    buffer = FrameBuffer()
+    assert buffer.receive_runs(memoryview(b"".join(many) + many[0][:100])) == [b"".join(many)]
+    assert buffer.receive_runs(many[0][100:] + b"".join(many)) == [many[0], b"".join(many)]
+    runs = buffer.receive_runs(b"".join(many) + other + last)
+    assert wire.apart(runs) == [*many, other, last]
+    assert wire.messages_in(runs) == 11
+    assert wire.messages_in([b"".join(many), last]) == 10
+
+
 @pytest.mark.parametrize("head", [b"\x02\0\0\x14", b"\x01\0\0\x13", b"\x01\x01\0\0"], ids=["version", "short", "long"])
 def test_many_broken_ones_lose_the_framing_at_the_first(head: bytes) -> None:
     with pytest.raises(FramingLost) as caught:

@@ -8,7 +8,7 @@ import pytest
 
 from diameter_proxy.diameter.capabilities import decode_capabilities
 from diameter_proxy.diameter.message import Message
-from diameter_proxy.diameter.wire import encode_message
+from diameter_proxy.diameter.wire import apart, encode_message
 from diameter_proxy.node.config import NodeConfig, PeerConfig
 from diameter_proxy.node.limited_log import LimitedLog
 from diameter_proxy.node.link import Link
@@ -29,8 +29,8 @@ class Program:
     def on_peer(self, event: Any) -> None:
         self.heard.append(event.kind.value)
 
-    def on_messages(self, peer: str, messages: list[bytes]) -> list[bytes]:
-        return [octets for octets in messages if not self.takes(octets)]
+    def on_messages(self, peer: str, runs: list[bytes]) -> list[bytes]:
+        return [octets for octets in apart(runs) if not self.takes(octets)]
 
     def on_request(self, peer: str, octets: bytes) -> None:
         self.heard.append("request")

@@ -21,18 +21,18 @@ def test_nobody_is_open_and_nothing_is_sent_to_nobody(config: NodeConfig) -> Non
     with pytest.raises(PeerNotOpen):
         node.reserve_hop_by_hop("hss.mc1.lab", 2)
     with pytest.raises(PeerNotOpen):
-        node.send_all("hss.mc1.lab", [encode_message(0x80, 303, 0, 0, 0, ())])
+        node.send_all("hss.mc1.lab", encode_message(0x80, 303, 0, 0, 0, ()), 1)
     assert not node.is_ready("hss.mc1.lab")
     node.pause_source("a", "b")
 
 
 def test_a_fault_of_who_sees_a_read_first_costs_no_message(config: NodeConfig) -> None:
-    def fail(peer: str, messages: list[bytes]) -> list[bytes]:
+    def fail(peer: str, runs: list[bytes]) -> list[bytes]:
         raise ValueError("a fault")
 
-    messages = [encode_message(0xC0, 303, 0, 0, 0, ())]
-    assert Node(config, ignore, ignore, on_messages=fail).on_messages("hss.mc1.lab", messages) == messages
-    assert Node(config, ignore, ignore).on_messages("hss.mc1.lab", messages) == messages
+    message = encode_message(0xC0, 303, 0, 0, 0, ())
+    for node in (Node(config, ignore, ignore, on_messages=fail), Node(config, ignore, ignore)):
+        assert node.on_messages("hss.mc1.lab", [message, message * 2]) == [message] * 3
 
 
 def test_end_to_end_identifiers_are_new_each_time(config: NodeConfig) -> None:
