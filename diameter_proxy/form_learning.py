@@ -11,6 +11,7 @@ from librt.strings import BytesWriter
 
 from diameter_proxy.express import public_identity_avp, user_name_avp
 from diameter_proxy.forms import (
+    LEARNT_OCTETS_MAX,
     Form,
     Forms,
     Template,
@@ -67,6 +68,8 @@ class FormLearning:
     def request(self, peer: str, pending: Pending, system: str, source: str, as_default: bool) -> None:
         """Look at a request of a migrated user that has gone the whole way."""
         data, found, lent = pending.asked, pending.found, pending.lent
+        if max(len(data), len(pending.sent)) > LEARNT_OCTETS_MAX:
+            return
         if lent is None or not is_alike(found) or any(found[slot] for slot in _NOT_LEARNT):
             return
         if not self._requests.may_learn(peer):
@@ -100,6 +103,8 @@ class FormLearning:
 
     def answer(self, peer: str, pending: Pending, data: bytes, out: bytes) -> None:
         """Look at a MAA with a vector that has gone the whole way back."""
+        if max(len(data), len(out)) > LEARNT_OCTETS_MAX:
+            return
         if pending.found[PROXY_INFO] or pending.lent is None or not self._answers.may_learn(peer):
             return
         found, places = locate(data), locate(out)

@@ -48,6 +48,8 @@ FORMS_MAX: Final = 4
 """Forms of one length from one peer."""
 LENGTHS_MAX: Final = 64
 LEARNT_A_TICK_MAX: Final = 16
+LEARNT_OCTETS_MAX: Final = 2048
+"""Nothing is learnt of a longer message: a form of it would take time and memory, and a MAR or MAA has some 600."""
 
 _IS_COMPILED: Final = __name__.endswith("_compiled")
 WORD_OCTETS: Final = 8
@@ -73,7 +75,7 @@ class Template:
         octets: how long all that is constant is, header included.
         constants: the constant octets, header aside.
         user_first: whether User-Name comes before Public-Identity.
-        is_split: whether something stands between both.
+        is_split: whether something stands between both, constant or not.
     """
 
     def __init__(self, out: bytes, holes: list[Hole], user_first: bool = True) -> None:
@@ -91,7 +93,7 @@ class Template:
         pieces.append(out[end:])
         self.constants = [piece for piece in pieces if piece]
         self.user_first = user_first
-        self.is_split = bool(self.second and pieces[self.second - 1])
+        self.is_split = self.second != 0 and (self.second != self.first + 2 or pieces[self.second - 1] != b"")
         self._pieces = pieces
         self._command: i64 = int.from_bytes(out[4:8], "big")
         self._application: i64 = int.from_bytes(out[8:12], "big")
@@ -172,6 +174,7 @@ class Form:
         asked_octets: of a request, how long its Session-Id, User-Name and Public-Identity AVPs are together.
         text: the constant octets, in and out, as identities are looked for in them, and ``grams`` every run of
             ``TELLING_OCTETS`` of it.
+        has_digits: whether one of those is digits alone.
         kind: of a request, what it has in common with others whose users are ready in one table.
         maps: of a request, whether other identities go out than came in.
         session_ids_high: of a request, the high number of our Session-Ids that stands in what goes out.
@@ -179,8 +182,8 @@ class Form:
         batch: of a request, those of the present read that have gone.
         taken: of an answer, how many are not counted yet.
         seen: of an answer, the form of the requests that were last answered with it.
-        repeats_both, gives_both: whether, to those, both identities come in, and go out, side by side and in the order
-            in which they went out, and came in.
+        repeats_both, repeats_swapped: whether both identities come back side by side, and in which order.
+        gives_both, gives_swapped: whether they go back so.
     """
 
     def __init__(self, data: bytes, found: list[int], values: list[Hole], out: Template) -> None:
@@ -212,6 +215,7 @@ class Form:
         self.out = out
         text = self.text = folded(b"\0".join([*self.constants, *out.constants]))
         self.grams = frozenset(text[at : at + TELLING_OCTETS] for at in range(len(text) - TELLING_OCTETS + 1))
+        self.has_digits = any(gram.isdigit() for gram in self.grams)
         self.kind = _NO_KIND
         self.maps = True
         self.candidates: tuple[str, ...] = ()
@@ -222,7 +226,7 @@ class Form:
         self.batch: Batch | None = None
         self.taken = 0
         self.seen: Form | None = None
-        self.repeats_both = self.gives_both = False
+        self.repeats_both = self.repeats_swapped = self.gives_both = self.gives_swapped = False
 
     def _compare(self, data: bytes, holes: list[Hole]) -> None:
         """Note what is compared: in plain Python pieces, in compiled code words of eight, and pieces only of more."""
@@ -296,6 +300,13 @@ class Form:
             at = end
         return b"".join([*pieces, self._model[at:]])
 
+    def pair_of(self, values: Values) -> bytes:
+        """Return the User-Name and the Public-Identity AVP, side by side in the order in which they stand."""
+        first: bytes = values[self.first_at]
+        if self.is_split:
+            first += values[self.second_at]
+        return first
+
     def both_of(self, values: Values) -> tuple[bytes, bytes]:
         """Return the User-Name and the Public-Identity AVP."""
         first: bytes = values[self.first_at]
@@ -308,8 +319,12 @@ class Form:
     def see(self, fitted: "Form") -> None:
         """Look at the form of requests that are answered with this one."""
         self.seen = fitted
-        self.repeats_both = not fitted.is_split and fitted.user_first is self.user_first and not self.is_split
-        self.gives_both = not fitted.is_split and fitted.user_first is self.out.user_first and not self.out.is_split
+        is_whole = not fitted.is_split and not self.is_split
+        self.repeats_both = is_whole and fitted.user_first is self.user_first
+        self.repeats_swapped = is_whole and fitted.user_first is not self.user_first
+        is_whole = not fitted.is_split and not self.out.is_split
+        self.gives_both = is_whole and fitted.user_first is self.out.user_first
+        self.gives_swapped = is_whole and fitted.user_first is not self.out.user_first
 
     def names(self, hidden: tuple[bytes, ...], but: tuple[bytes, ...]) -> bool:
         """Say whether the constant octets name the user that the form was learnt from: others may not share it."""
@@ -370,6 +385,8 @@ def answered(template: Template, asked: bytes, found: list[int], item: bytes) ->
     value = span_at(asked, start)[0]
     user, public = avp_at(asked, found[USER_NAME]), avp_at(asked, found[PUBLIC_IDENTITY])
     first, second = (user, public) if template.user_first else (public, user)
+    if not template.is_split:
+        first, second = first + second, b""
     octets = end - start + len(user) + len(public) + len(item)
     number = int.from_bytes(asked[12:16], "big")
     out = BytesWriter()

@@ -29,7 +29,7 @@ class Outlets:
         self._asked: list[Outlet] = []
         self.reads = 0
         """How many reads have begun."""
-        self._runs: list[bytes] = []
+        self._runs = _NOTHING
 
     def begin(self, runs: list[bytes]) -> None:
         """Begin a read."""
@@ -73,17 +73,16 @@ class Outlets:
         for outlet in self._asked:
             outlet.queue = NO_QUEUE
         self._asked.clear()
-        written, self._written = self._written, []
-        for outlet in written:
-            octets, count = outlet.out.getvalue(), outlet.count
-            outlet.out.truncate(0)
-            outlet.count = 0
+        self._runs = _NOTHING
+        written = [(outlet.peer, *outlet.take()) for outlet in self._written]
+        self._written.clear()
+        for peer, octets, count in written:
             if not count:
                 continue
             try:
-                self._wire.send_all(outlet.peer, octets, count)
+                self._wire.send_all(peer, octets, count)
             except NodeError:
-                self._not_taken(outlet.peer, octets)
+                self._not_taken(peer, octets)
 
     def clear(self) -> None:
         """Forget peers that may be no more."""
@@ -111,3 +110,6 @@ class Outlets:
             pending = self._pending.find(peer, int.from_bytes(header[12:16], "big"))
             if pending is not None:
                 self._go_on(pending)
+
+
+_NOTHING: Final[list[bytes]] = []

@@ -19,6 +19,8 @@ from diameter_proxy.ready_sets import FIRST_SENT, LENT, OCTETS_SENT, SECOND_SENT
 from diameter_proxy.routing import MAR, Route
 from diameter_proxy.splice import value_at
 
+KEPT_OCTETS_MAX: Final = 1 << 18
+"""Room that is kept for what goes to a peer after the next read; that much is read at once."""
 ROOM_MIN: Final = 100
 """So many may always wait for one peer, however slow it is."""
 
@@ -121,10 +123,11 @@ def write_back(out: BytesWriter, record: Record, form: Form, item: bytes) -> Non
     asked: Values = record[ASKED]
     if form.seen is not fitted:
         form.see(fitted)
-    if form.gives_both:
-        first: bytes = asked[fitted.first_at]
-        second = b""
-    else:
+    first: bytes = asked[fitted.first_at]
+    second = b""
+    if form.gives_swapped:
+        first, second = first[fitted.first_octets :], first[: fitted.first_octets]
+    elif not form.gives_both:
         user, public = fitted.both_of(asked)
         first, second = (user, public) if form.out.user_first else (public, user)
     octets = fitted.asked_octets + len(item)
@@ -221,6 +224,16 @@ class Outlet:
         self.hop_by_hop = 0
         self.out = BytesWriter()
         self.count = 0
+
+    def take(self) -> tuple[bytes, int]:
+        """Take the octets that are to go out, and return them with the count of messages."""
+        taken = self.out.getvalue(), self.count
+        if len(taken[0]) <= KEPT_OCTETS_MAX:
+            self.out.truncate(0)
+        else:  # which would keep its room for good
+            self.out = BytesWriter()
+        self.count = 0
+        return taken
 
 
 class Batch:

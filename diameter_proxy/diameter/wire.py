@@ -205,10 +205,10 @@ class FrameBuffer:
         if self._pending:
             data = self._completed(messages, data)
         if len(data) >= MANY_OCTETS:
-            end = self._alike(data)
-            if end:
-                messages.append(bytes(data[:end]))
-                data = data[end:]
+            run = self._run(data)
+            if run:
+                messages.append(run)
+                data = data[len(run) :]
         self._cut(messages, bytes(data))
         return messages
 
@@ -227,15 +227,15 @@ class FrameBuffer:
         self._wanted_octets = HEADER_OCTETS
         return data
 
-    def _alike(self, data: bytes | memoryview) -> int:
-        """Return where messages end that are all equally long, if all at the front are; else 0."""
+    def _run(self, data: bytes | memoryview) -> bytes:
+        """Return all messages, if they are equally long, but for one at the end that is not whole; else nothing."""
         head = bytes(data[:4])
         length = int.from_bytes(head, "big") & 0xFFFFFF
         if head[0] != VERSION or not HEADER_OCTETS <= length <= self._limit_octets:
-            return 0
+            return b""
         count = len(data) // length
-        end = count * length
-        return end if all(bytes(data[at:end:length]) == head[at : at + 1] * count for at in range(4)) else 0
+        run = bytes(data[: count * length])
+        return run if all(run[at::length] == head[at : at + 1] * count for at in range(4)) else b""
 
     def _cut(self, messages: list[bytes], data: bytes) -> None:
         """Cut messages one by one; what is left waits for the rest of it."""

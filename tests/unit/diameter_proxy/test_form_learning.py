@@ -4,7 +4,8 @@ import pytest
 
 from diameter_proxy.diameter import dictionary as d
 from diameter_proxy.diameter.message import Message
-from diameter_proxy.diameter.wire import encode_avp, walk_avps
+from diameter_proxy.diameter.wire import encode_avp, encode_message, walk_avps
+from diameter_proxy.hot_path import LEARNT_OCTETS_MAX
 from tests.unit.diameter_proxy.test_express_lane import LONG, P, PrimaryWay, S, Way, lent_set, partner, primary
 
 
@@ -109,3 +110,51 @@ def without_user_name(message):
     avp = next(message[span.start : span.next] for span in walk_avps(message) if span.code == 1)
     octets = message.replace(avp, b"")
     return octets[:1] + len(octets).to_bytes(3, "big") + octets[4:]
+
+
+def moved(message, *codes):
+    """Return a message with these AVPs behind all others, in this order."""
+    avps = {span.code: message[span.start : span.next] for span in walk_avps(message)}
+    rest = [octets for code, octets in avps.items() if code not in codes]
+    body = b"".join([*rest, *(avps[code] for code in codes)])
+    return message[:1] + (20 + len(body)).to_bytes(3, "big") + message[4:20] + body
+
+
+ORDERS = [(1, 601), (601, 1), (601, 612, 1), (1, 612, 601), (601, 263, 1), (1, 607, 612, 601), (612, 601, 1), (263,)]
+
+
+@pytest.mark.parametrize("asked_order", [(601, 1), (1, 601), (1, 607, 601)])
+@pytest.mark.parametrize("order", ORDERS)
+def test_whatever_stands_between_both_identities_goes_back_in_its_order(made, new_wire, asked_order, order):
+    backs = []
+    for has_lane in (True, False):
+        way = Way(made, new_wire(), has_lane=has_lane)
+        for number in range(3):
+            request = moved(made.mar(partner(number), end_to_end=number), *asked_order)
+            ((_, out),) = way.receive(S, request)
+            answer = made.maa(Message.decode(out), primary(number))
+            ((_, back),) = way.receive(P, moved(answer, *order))
+        ((_, again),) = way.receive(S, request)
+        backs.append((back, again))
+        assert way.taken == (2 if has_lane else 0)
+    assert backs[0] == backs[1]
+
+
+def test_a_long_message_is_not_learnt(way):
+    """A form of it would take time and memory, for whoever sends long ones on purpose."""
+    for end_to_end in range(3):
+        long = encode_avp(99_999, bytes(LEARNT_OCTETS_MAX), 10415, 0)
+        way.receive(S, way.made.mar(partner(1), long, end_to_end=end_to_end))
+    assert way.taken == 0
+    assert len(way.wire.sent) == 3
+
+
+@pytest.mark.parametrize("count", [510, 511, 512])
+def test_a_request_of_as_many_avps_as_may_be_is_answered_once(way, count):
+    """What goes out has more of them; that is nobody's fault."""
+    mar = way.made.mar(partner(1), end_to_end=1)
+    known = [mar[span.start : span.next] for span in walk_avps(mar) if span.code not in (607, 602)]
+    avps = [*known, *[encode_avp(99_999, b"", 10415, 0)] * (count - len(known))]
+    sent = way.receive(S, encode_message(mar[4], 303, 16777216, 5, 1, avps))
+    assert [(peer, octets[4] & 0x80) for peer, octets in sent] == [(P, 0x80)]
+    assert way.proxy.counters.faults == 0

@@ -77,3 +77,30 @@ def test_who_only_gets_answers_is_nobody_whose_answers_are_waited_for(case):
     case.outlets.add(case.outlets.of("cscf"), ANSWER)
     case.outlets.flush()
     assert case.pending.rooms() == {}
+
+
+def test_a_fault_while_sending_leaves_the_other_peers_as_they_were(case):
+    def fail(peer, octets, count):
+        raise RuntimeError("a fault")
+
+    given, case.wire.send_all = case.wire.send_all, fail
+    for peer in ("a", "b"):
+        case.outlets.add(case.outlets.of(peer), ANSWER)
+    with pytest.raises(RuntimeError):
+        case.outlets.flush()
+    case.wire.send_all = given
+    case.outlets.add(case.outlets.of("b"), REQUEST)
+    case.outlets.flush()
+    assert case.wire.sent == [("b", REQUEST)]
+
+
+def test_room_for_a_large_write_is_given_back(case):
+    outlet = case.outlets.of("a")
+    case.outlets.add(outlet, ANSWER)
+    case.outlets.flush()
+    kept = outlet.out
+    case.outlets.add(outlet, ANSWER * 20_000)
+    case.outlets.flush()
+    assert outlet.out is not kept
+    assert len(outlet.out) == 0
+    assert [len(octets) for _, octets in case.wire.sent] == [20, 400_000]

@@ -120,11 +120,11 @@ def test_stream_cut_anywhere_gives_the_same_messages(messages: list[bytes], cuts
     assert received == messages
 
 
-@SETTINGS
 def message_of(length: int, fill: int) -> bytes:
     return b"\x01" + length.to_bytes(3, "big") + bytes([fill]) * (length - 4)
 
 
+@SETTINGS
 @given(
     st.sampled_from([20, 23, 616, 1000]),
     st.integers(1, 300),
@@ -171,6 +171,7 @@ def test_a_broken_one_behind_many_loses_the_framing_behind_them() -> None:
     assert caught.value.messages == (good,) * 400
 
 
+@SETTINGS
 @given(st.lists(MESSAGES, max_size=3), st.binary(min_size=20, max_size=60), st.integers(1, 30))
 def test_broken_stream_cut_anywhere_ends_alike(messages: list[bytes], garbage: bytes, cut: int) -> None:
     stream = b"".join(messages) + garbage
