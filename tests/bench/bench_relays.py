@@ -40,7 +40,7 @@ TLS_LEVELS: Final = ("64", "1,000/s")
 """What is measured with TLS toward the HSS."""
 USERS: Final = 100_000
 VISIT_S: Final = 30e-6
-"""So long, for each user, is a relay loaded before the first level: what it makes for a user of its own it has made."""
+"""So long, for each user, is ours loaded before the first level: what it keeps of each user it has made by then."""
 HERE: Final = Path(__file__).resolve().parent
 
 OURS: Final = ("ours, plain", "ours, compiled")
@@ -147,7 +147,7 @@ def _measure(arguments: argparse.Namespace, folder: Path, relays: list[Relay], c
     for number in range(arguments.rounds):
         for relay in relays:
             with bench.running(relay) as processes:
-                if not arguments.new_users:
+                if relay.maps and not arguments.new_users:
                     bench.measure(relay, processes, Level("visit", outstanding=1024), VISIT_S * arguments.users, 0.0)
                 for level in levels if not relay.secured else [one for one in levels if one.name in TLS_LEVELS]:
                     sample = bench.measure(relay, processes, level, arguments.seconds, min(1.0, arguments.seconds / 4))
