@@ -74,15 +74,21 @@ class Outlets:
             outlet.queue = NO_QUEUE
         self._asked.clear()
         self._runs = _NOTHING
-        written = [(outlet.peer, *outlet.take()) for outlet in self._written]
-        self._written.clear()
-        for peer, octets, count in written:
-            if not count:
-                continue
-            try:
-                self._wire.send_all(peer, octets, count)
-            except NodeError:
-                self._not_taken(peer, octets)
+        written, self._written = self._written, []
+        try:
+            for outlet in written:
+                count = outlet.count
+                if not count:
+                    continue
+                octets = outlet.take()
+                try:
+                    self._wire.send_all(outlet.peer, octets, count)
+                except NodeError:
+                    self._not_taken(outlet.peer, octets)
+        finally:  # whatever happens, what is behind it stays in nobody's way
+            for outlet in written:
+                if outlet.count:
+                    outlet.take()
 
     def clear(self) -> None:
         """Forget peers that may be no more."""

@@ -225,10 +225,10 @@ class Outlet:
         self.out = BytesWriter()
         self.count = 0
 
-    def take(self) -> tuple[bytes, int]:
-        """Take the octets that are to go out, and return them with the count of messages."""
-        taken = self.out.getvalue(), self.count
-        if len(taken[0]) <= KEPT_OCTETS_MAX:
+    def take(self) -> bytes:
+        """Return the octets that are to go out, and have none left."""
+        taken = self.out.getvalue()
+        if len(taken) <= KEPT_OCTETS_MAX:
             self.out.truncate(0)
         else:  # which would keep its room for good
             self.out = BytesWriter()
