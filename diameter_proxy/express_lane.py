@@ -16,12 +16,10 @@ from diameter_proxy.duplicates import Duplicates
 from diameter_proxy.express import (
     ExpressWire,
     ServerNameSource,
-    escape_in,
-    shows,
 )
 from diameter_proxy.form_learning import FormLearning
 from diameter_proxy.forms import END_TO_END, HOP_BY_HOP, Form, Forms, Values, answered
-from diameter_proxy.identity_map import BINDING, COUNTERPART, IDENTITIES, IdentityMap, LentSet
+from diameter_proxy.identity_map import BINDING, IdentityMap, LentSet
 from diameter_proxy.outlets import Outlets
 from diameter_proxy.pending import (
     ASKED,
@@ -46,7 +44,6 @@ from diameter_proxy.ready_sets import (
     IMPIS,
     LENT,
     MAPS,
-    MORE_SIGNS,
     OCTETS_SENT,
     SECOND_SENT,
     SENT_END,
@@ -61,9 +58,6 @@ from diameter_proxy.session_ids import SessionIds
 from diameter_proxy.settings import Settings
 
 _TO_HSS: Final = Route.HSS_AS_KNOWN
-_PERCENT: Final = 0x25
-
-_parted: Final = bytes.partition
 
 
 class ExpressLane:
@@ -248,7 +242,7 @@ class ExpressLane:
         else:
             if item or form.has_digits or ready[HAS_CASE]:
                 sign = pair[ready[ASKED_FROM] : ready[ASKED_END]]
-                if _may_show(form, item, sign, ready) and _shows(form, item, ready[LENT], False):
+                if form.may_show(item, sign, ready) and form.shows(item, ready[LENT], False):
                     return False
             ours = session = self._session_ids.next_digits(form.session_ids_high)
         if not session or bool(server) is not bool(form.out.server):
@@ -347,7 +341,7 @@ class ExpressLane:
             return False
         item: bytes = values[form.item_at]
         sign = first[ready[SENT_FROM] : ready[SENT_END]]
-        if _may_show(form, item, sign, ready) and _shows(form, item, ready[LENT], True):
+        if form.may_show(item, sign, ready) and form.shows(item, ready[LENT], True):
             return False
         del self._waiting[number]
         batch.left -= 1
@@ -435,29 +429,6 @@ class ExpressLane:
         self._requests.sweep()
         self._answers.sweep()
         self._ready.let_go_of_ended(self._clock(), self._wall_clock())
-
-
-def _may_show(form: Form, item: bytes, sign: bytes, ready: Ready) -> bool:
-    """Say whether an identity that must not be seen may stand in what goes out; False only where none does.
-
-    In what is constant, or in the SIP-Auth-Data-Item: all else is ours, or what whoever gets it knows.  No identity
-    begins in one AVP and ends in the next: a header, which has NUL octets, lies between.
-    """
-    text = item
-    if ready[HAS_CASE]:
-        text, sign = item.lower(), sign.lower()
-        more: tuple[bytes, ...] = ready[MORE_SIGNS]
-        if more and any(other in form.grams or other in text for other in more):
-            return True
-    if (form.has_digits or ready[HAS_CASE]) and sign in form.grams:
-        return True
-    return bool(text) and (bool(_parted(text, sign)[1]) or (_PERCENT in text and escape_in(text) is not None))
-
-
-def _shows(form: Form, item: bytes, lent: LentSet, is_answer: bool) -> bool:
-    """Say whether one does: of a request those that came in, of an answer those that had gone out."""
-    hidden, but = (lent[COUNTERPART], lent[IDENTITIES]) if is_answer else (lent[IDENTITIES], lent[COUNTERPART])
-    return shows(b"\0".join((form.text, item)), hidden, but)
 
 
 _NO_FORMS: Final[list[Form]] = []

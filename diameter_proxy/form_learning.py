@@ -14,7 +14,6 @@ from diameter_proxy.forms import (
     LEARNT_OCTETS_MAX,
     Form,
     Forms,
-    Template,
     answer_form,
     answered,
     as_asked,
@@ -41,6 +40,7 @@ from diameter_proxy.splice import (
     locate,
     value_at,
 )
+from diameter_proxy.templates import Template
 
 _NOT_LEARNT: Final = (WILDCARDED_PUBLIC_IDENTITY, WILDCARDED_IMPU, ASSOCIATED_IDENTITIES, PROXY_INFO)
 """Identities whose owner is asked for too, and what an answer has to repeat: not of the common case."""

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable
 from struct import Struct
 from typing import TYPE_CHECKING, Any, Final
 
-from librt.strings import BytesWriter, read_i32_le, read_i64_le, write_i64_be
+from librt.strings import BytesWriter, read_i32_le, read_i64_le
 from mypy_extensions import i64
 
-from diameter_proxy.express import TELLING_OCTETS, folded, shows
-from diameter_proxy.ready_sets import Kind
+from diameter_proxy.express import TELLING_OCTETS, escape_in, folded, shows
+from diameter_proxy.identity_map import COUNTERPART, IDENTITIES, LentSet
+from diameter_proxy.ready_sets import HAS_CASE, MORE_SIGNS, Kind, Ready
 from diameter_proxy.routing import Route
 from diameter_proxy.splice import (
     PUBLIC_IDENTITY,
@@ -25,24 +26,21 @@ from diameter_proxy.splice import (
     inner_values,
     span_at,
 )
+from diameter_proxy.templates import (
+    FIRST,
+    HEAD,
+    IDENTIFIERS,
+    INSIDE,
+    ITEM,
+    SECOND,
+    SERVER,
+    SESSION,
+    Hole,
+    Template,
+)
 
 if TYPE_CHECKING:
     from diameter_proxy.pending import Batch
-
-# What differs from one message to the next.
-IDENTIFIERS: Final = 0
-"""Hop-by-Hop and End-to-End."""
-SESSION: Final = 1
-"""The value of Session-Id with its padding, or the last octets of it."""
-FIRST: Final = 2
-"""Of User-Name and Public-Identity what comes first, or both, where they lie side by side; ``SECOND`` is the other."""
-SECOND: Final = 3
-ITEM: Final = 4
-SERVER: Final = 5
-HEAD: Final = 6
-"""The header of Session-Id, of what goes out to whoever may have asked with a Session-Id of any length."""
-INSIDE: Final = 7
-"""A value in the SIP-Auth-Data-Item."""
 
 FORMS_MAX: Final = 4
 """Forms of one length from one peer."""
@@ -53,105 +51,17 @@ LEARNT_OCTETS_MAX: Final = 2048
 
 _IS_COMPILED: Final = __name__.endswith("_compiled")
 WORD_OCTETS: Final = 8
+_PERCENT: Final = 0x25
+_parted: Final = bytes.partition
 LONG_OCTETS: Final = 48
 """So many octets are compared faster as a piece of its own."""
-_VERSION: Final = 0x01000000
-_header: Final = Struct(">4I4s").pack
 _bounds: Final = Struct("<2i").pack
 
-Hole = tuple[int, int, int]
-"""Where a value begins and ends, and which it is."""
 Values = tuple[Any, ...]
 """What was taken out of a message; see ``Form.values_of``."""
 HOP_BY_HOP: Final = 0
 """Which of them is that identifier, as a number."""
 END_TO_END: Final = 1
-
-
-class Template:
-    """What goes out, with holes.
-
-    Attributes:
-        octets: how long all that is constant is, header included.
-        constants: the constant octets, header aside.
-        user_first: whether User-Name comes before Public-Identity.
-        is_split: whether something stands between both, constant or not.
-    """
-
-    def __init__(self, out: bytes, holes: list[Hole], user_first: bool = True) -> None:
-        """Take what went out once, and where its values stand, in whatever order; the identifiers are always holes."""
-        pieces = [b""]
-        self.octets = len(out)
-        self.head = self.session = self.first = self.second = self.item = self.server = 0
-        end = 20
-        for start, stop, value in sorted(holes):
-            pieces.append(out[end:start])
-            self._note(value, len(pieces))
-            pieces.append(b"")
-            self.octets -= stop - start
-            end = stop
-        pieces.append(out[end:])
-        self.constants = [piece for piece in pieces if piece]
-        self.user_first = user_first
-        self.is_split = self.second != 0 and (self.second != self.first + 2 or pieces[self.second - 1] != b"")
-        self._pieces = pieces
-        self._command: i64 = int.from_bytes(out[4:8], "big")
-        self._application: i64 = int.from_bytes(out[8:12], "big")
-
-    def _note(self, value: int, piece: int) -> None:
-        if value == HEAD:
-            self.head = piece
-        elif value == SESSION:
-            self.session = piece
-        elif value == FIRST:
-            self.first = piece
-        elif value == SECOND:
-            self.second = piece
-        elif value == ITEM:
-            self.item = piece
-        elif value == SERVER:
-            self.server = piece
-
-    def write(
-        self,
-        out: BytesWriter,
-        varying: int,
-        hop_by_hop: int,
-        end_to_end: bytes,
-        session: bytes,
-        first: bytes,
-        second: bytes,
-        item: bytes = b"",
-        server: bytes = b"",
-        head: bytes = b"",
-    ) -> None:
-        """Write a message with these values, of which those that stand in it have ``varying`` octets together."""
-        pieces = self._pieces
-        if _IS_COMPILED:
-            octets: i64 = _VERSION + self.octets + varying
-            number: i64 = hop_by_hop
-            write_i64_be(out, octets << 32 | self._command)
-            write_i64_be(out, self._application << 32 | number)
-            pieces[0] = end_to_end
-        else:
-            pieces[0] = _header(
-                _VERSION + self.octets + varying, self._command, self._application, hop_by_hop, end_to_end
-            )
-        pieces[self.session] = session
-        pieces[self.first] = first
-        if self.second:
-            pieces[self.second] = second
-        if self.item:
-            pieces[self.item] = item
-        if self.server:
-            pieces[self.server] = server
-        if self.head:
-            pieces[self.head] = head
-        if _IS_COMPILED:
-            for piece in pieces:
-                out.write(piece)
-        else:
-            out.write(b"".join(pieces))
 
 
 class Form:
@@ -329,6 +239,27 @@ class Form:
     def names(self, hidden: tuple[bytes, ...], but: tuple[bytes, ...]) -> bool:
         """Say whether the constant octets name the user that the form was learnt from: others may not share it."""
         return shows(b"\0".join(self.constants), hidden, but)
+
+    def may_show(self, item: bytes, sign: bytes, ready: Ready) -> bool:
+        """Say whether an identity that must not be seen may stand in what goes out; False only where none does.
+
+        In what is constant, or in the SIP-Auth-Data-Item: all else is ours, or what whoever gets it knows.  No identity
+        begins in one AVP and ends in the next: a header, which has NUL octets, lies between.
+        """
+        text = item
+        if ready[HAS_CASE]:
+            text, sign = item.lower(), sign.lower()
+            more: tuple[bytes, ...] = ready[MORE_SIGNS]
+            if more and any(other in self.grams or other in text for other in more):
+                return True
+        if (self.has_digits or ready[HAS_CASE]) and sign in self.grams:
+            return True
+        return bool(text) and (bool(_parted(text, sign)[1]) or (_PERCENT in text and escape_in(text) is not None))
+
+    def shows(self, item: bytes, lent: LentSet, is_answer: bool) -> bool:
+        """Say whether one does: of a request those that came in, of an answer those that had gone out."""
+        hidden, but = (lent[COUNTERPART], lent[IDENTITIES]) if is_answer else (lent[IDENTITIES], lent[COUNTERPART])
+        return shows(b"\0".join((self.text, item)), hidden, but)
 
     def is_like(self, other: "Form") -> bool:
         """Say whether another form takes the very messages that this one takes."""

@@ -11,6 +11,7 @@ from typing import Final
 MODULES: Final = (
     "splice",
     "express",
+    "templates",
     "forms",
     "ready_sets",
     "session_ids",

@@ -7,7 +7,6 @@ from diameter_proxy.diameter import dictionary as d
 from diameter_proxy.diameter.commands import MAR, UAR
 from diameter_proxy.diameter.message import Message, encode_request
 from diameter_proxy.diameter.wire import encode_avp
-from diameter_proxy.forms import FIRST, HEAD, ITEM, SECOND, SERVER, SESSION
 from diameter_proxy.hot_path import (
     FORMS_MAX,
     LEARNT_A_TICK_MAX,
@@ -18,7 +17,6 @@ from diameter_proxy.hot_path import (
     TELLING_OCTETS,
     USER_NAME,
     Forms,
-    Template,
     answer_form,
     answered,
     avp_at,
@@ -149,20 +147,6 @@ def test_an_answer_keeps_its_item_and_gets_what_was_asked(made):
     item = values[form.item_at]
     assert item == avp_at(data, locate(data)[SIP_AUTH_DATA_ITEM])
     assert answered(form.out, asked, locate(asked), item) == out
-
-
-def test_a_value_that_is_left_out_the_next_time_is_not_there_again():
-    out = b"\x01\0\0\x26\xc0\0\x01\x2f\x01\0\0\0" + bytes(8) + b"aaHHSSbbUUPPccIIVV"
-    places = [(22, 24, HEAD), (24, 26, SESSION), (28, 30, FIRST), (30, 32, SECOND), (34, 36, ITEM), (36, 38, SERVER)]
-    template = Template(out, places)
-    with_server = written(template, 11, 7, b"e2e!", b"S", b"U", b"P", b"I", b"SERVER", b"H")
-    without = written(template, 4, 7, b"e2e!", b"S", b"U", b"P", b"I")
-    assert with_server.endswith(b"aaHSbbUPccISERVER") and without.endswith(b"aaSbbUPccI")
-    assert int.from_bytes(with_server[1:4], "big") == len(with_server)
-    assert int.from_bytes(without[1:4], "big") == len(without)
-    assert without[12:20] == b"\0\0\0\x07e2e!"
-    assert template.constants == [b"aa", b"bb", b"cc"]
-    assert not template.is_split
 
 
 def test_all_runs_of_constant_octets_are_known_in_lower_case(made):

@@ -23,6 +23,7 @@ from diameter_proxy import (
     ready_sets,
     session_ids,
     splice,
+    templates,
 )
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -35,6 +36,7 @@ def can_compile():
 PLAIN = [
     splice,
     express,
+    templates,
     forms,
     ready_sets,
     session_ids,
@@ -90,7 +92,7 @@ def test_the_plain_one_can_be_asked_for(planted):
     assert hot_path.choose("plain") == (PLAIN, "plain Python (asked for)")
 
 
-@pytest.mark.parametrize("number, name", [(0, "locate"), (0, "Unreadable"), (5, "Pending"), (-1, "ExpressLane")])
+@pytest.mark.parametrize("number, name", [(0, "locate"), (0, "Unreadable"), (6, "Pending"), (-1, "ExpressLane")])
 def test_everything_of_the_hot_path_is_reached_through_the_choice(number, name):
     assert getattr(hot_path, name) is getattr(hot_path.modules[number], name)
 
@@ -108,6 +110,7 @@ HOT_TESTS = (
     "form_learning",
     "express",
     "forms",
+    "templates",
     "ready_sets",
     "session_ids",
     "outlets",
