@@ -46,35 +46,24 @@ class Template:
         """Take what went out once, and where its values stand, in whatever order; the identifiers are always holes."""
         pieces = [b""]
         self.octets = len(out)
-        self.head = self.session = self.first = self.second = self.item = self.server = 0
+        places: dict[int, int] = {}
         end = 20
         for start, stop, value in sorted(holes):
             pieces.append(out[end:start])
-            self._note(value, len(pieces))
+            places[value] = len(pieces)
             pieces.append(b"")
             self.octets -= stop - start
             end = stop
         pieces.append(out[end:])
         self.constants = [piece for piece in pieces if piece]
+        self.head, self.session = places.get(HEAD, 0), places.get(SESSION, 0)
+        self.first, self.second = places.get(FIRST, 0), places.get(SECOND, 0)
+        self.item, self.server = places.get(ITEM, 0), places.get(SERVER, 0)
         self.user_first = user_first
         self.is_split = self.second != 0 and (self.second != self.first + 2 or pieces[self.second - 1] != b"")
         self._pieces = pieces
         self._command: i64 = int.from_bytes(out[4:8], "big")
         self._application: i64 = int.from_bytes(out[8:12], "big")
-
-    def _note(self, value: int, piece: int) -> None:
-        if value == HEAD:
-            self.head = piece
-        elif value == SESSION:
-            self.session = piece
-        elif value == FIRST:
-            self.first = piece
-        elif value == SECOND:
-            self.second = piece
-        elif value == ITEM:
-            self.item = piece
-        elif value == SERVER:
-            self.server = piece
 
     def write(
         self,
