@@ -6,12 +6,12 @@ bounded in number and in time.
 """
 
 from collections import deque
-from typing import Any, Final
-
-from librt.strings import BytesWriter
+from collections.abc import Iterator
+from typing import Final
 
 from diameter_proxy.forms import END_TO_END
-from diameter_proxy.pending import ASKED, Pending, PendingRequests, Record, asked_of, write_back
+from diameter_proxy.pending import ASKED, Pending, PendingRequests, Record
+from diameter_proxy.remembered import Remembered
 from diameter_proxy.routing import MAR, Route
 from diameter_proxy.splice import (
     ORIGIN_HOST,
@@ -38,12 +38,6 @@ def _field(data: bytes, start: int) -> bytes:
     return avp_at(data, start) if start else b""
 
 
-Answered = tuple[Any, ...]
-"""What stays of a request that the express lane has taken: its record, the form of its answer and the
-SIP-Auth-Data-Item of that, and until when it is kept."""
-ANSWERED_FIELDS: Final = 4
-
-
 class Duplicates:
     """What is pending and what was answered lately, by End-to-End Identifier."""
 
@@ -52,12 +46,12 @@ class Duplicates:
         self._pending: Final = pending
         self._entries_max = entries_max
         self._keep_s = keep_s
-        self.known: Final[dict[bytes, Pending | Record | Answered]] = {}
+        self.known: Final[dict[bytes, Pending | Record | Remembered]] = {}
         """The first of each; the express lane puts its own in, where there is none, and leaves to us to take it out."""
         self._more: dict[bytes, list[Pending]] = {}
         """Further ones with an End-to-End Identifier that is known already: a rare thing."""
-        self._answered: deque[Pending | tuple[float, list[bytes]]] = deque()
-        """The oldest first; of what the lane has taken all End-to-End Identifiers of a read, and until when."""
+        self._answered: deque[Pending | Remembered] = deque()
+        """The oldest first."""
         self._count = 0
         pending.on_made = self._made
 
@@ -72,7 +66,7 @@ class Duplicates:
         first = self.known.get(end_to_end)
         if first is None:
             return None
-        for pending in [self._as_pending(first), *self._more.get(end_to_end, [])]:
+        for pending in [*self._as_pending(first, end_to_end), *self._more.get(end_to_end, [])]:
             if (not pending.is_done or now_s < pending.forget_s) and is_same(data, found, pending):
                 return pending
         return None
@@ -99,21 +93,22 @@ class Duplicates:
         """Return until when an answer is remembered that comes now."""
         return now_s + self._keep_s
 
-    def remember(self, end_to_ends: list[bytes], until_s: float) -> None:
+    def remember(self, remembered: Remembered) -> None:
         """Note when to let go of answers that the express lane has put into ``known``.
 
         Those of one read go together: where there are too many, a few less may be left than ``entries_max``.
         """
-        self._answered.append((until_s, end_to_ends))
-        self._count += len(end_to_ends)
-        self._keep_few()
+        self._answered.append(remembered)
+        self._count += len(remembered.end_to_ends)
+        if self._count > self._entries_max:
+            self._keep_few()
 
     def forget_old(self, now_s: float) -> None:
         """Let go of answers whose time is up; they stand in the order in which they end."""
         answered = self._answered
         while answered:
             oldest = answered[0]
-            if (oldest[0] if isinstance(oldest, tuple) else oldest.forget_s) > now_s:
+            if (oldest.until_s if isinstance(oldest, Remembered) else oldest.forget_s) > now_s:
                 return
             self._forget_oldest()
 
@@ -126,11 +121,11 @@ class Duplicates:
 
     def _forget_oldest(self) -> None:
         oldest = self._answered.popleft()
-        if not isinstance(oldest, tuple):
+        if not isinstance(oldest, Remembered):
             self._count -= 1
             self._forget(oldest)
             return
-        end_to_ends = oldest[1]
+        end_to_ends = oldest.end_to_ends
         self._count -= len(end_to_ends)
         known = self.known
         for end_to_end in end_to_ends:
@@ -157,18 +152,17 @@ class Duplicates:
             if others:
                 self._more[end_to_end] = others
 
-    def _as_pending(self, known: Pending | Record | Answered) -> Pending:
-        """Return what is known as the whole way knows it."""
-        if not isinstance(known, tuple):
-            return known
-        if len(known) > ANSWERED_FIELDS:
-            return self._pending.made_of(known)
-        record, form, item, forget_s = known
-        asked, answer = asked_of(record), BytesWriter()
-        write_back(answer, record, form, item)
-        pending = Pending("", asked, locate(asked), Route.PARTNER, MAR, b"", (), 0.0, 0.0)
-        pending.is_done, pending.remembered, pending.forget_s = True, answer.getvalue(), forget_s
-        return pending
+    def _as_pending(self, known: Pending | Record | Remembered, end_to_end: bytes) -> Iterator[Pending]:
+        """Yield what is known as the whole way knows it."""
+        if isinstance(known, Pending):
+            yield known
+        elif isinstance(known, tuple):
+            yield self._pending.made_of(known)
+        else:
+            for asked, answer in known.found(end_to_end):
+                pending = Pending("", asked, locate(asked), Route.PARTNER, MAR, b"", (), 0.0, 0.0)
+                pending.is_done, pending.remembered, pending.forget_s = True, answer, known.until_s
+                yield pending
 
     def _made(self, record: Record, pending: Pending) -> None:
         end_to_end: bytes = record[ASKED][END_TO_END]

@@ -53,6 +53,7 @@ from diameter_proxy.ready_sets import (
     ReadySets,
     sent_avps,
 )
+from diameter_proxy.remembered import Remembered
 from diameter_proxy.routing import Route
 from diameter_proxy.session_ids import SessionIds
 from diameter_proxy.settings import Settings
@@ -112,8 +113,8 @@ class ExpressLane:
         """What this read has sent."""
         self._fitted: list[Form] = []
         """What the answers of this read fitted."""
-        self._answered: list[bytes] = []
-        """The End-to-End Identifiers of the answers of this read."""
+        self._remembered: list[Remembered] = []
+        """The answers of this read."""
         self._waited_s = 0.0
         self._waited = 0
         self._left = 0
@@ -121,8 +122,8 @@ class ExpressLane:
         self._may_have_ended = False
         """Whether the time of any entry of ``ready_sets`` may be up."""
         self._now_s = 0.0
-        self._forget_s: Any = 0.0
-        """Until when an answer of this read is remembered; an object, for all of them hold it."""
+        self._forget_s = 0.0
+        """Until when an answer of this read is remembered."""
         self._wall_s = 0.0
         self._changes = 0
         self.taken = 0
@@ -345,11 +346,18 @@ class ExpressLane:
             return False
         del self._waiting[number]
         batch.left -= 1
-        self._duplicates.known[end_to_end] = (record, form, item, self._forget_s)
-        self._answered.append(end_to_end)
+        if not batch.left:  # else they would be held until its deadline
+            batch.numbers = []
         back = batch.back
         if not back.count:
             self._outlets.write(back)
+        remembered = fitted.remembered
+        if remembered is None:
+            remembered = self._remember(fitted, back)
+        remembered.end_to_ends.append(end_to_end)
+        if fitted.has_values:
+            remembered.items[end_to_end] = record[ASKED][fitted.item_at]
+        self._duplicates.known[end_to_end] = remembered
         write_back(back.out, record, form, item)
         back.count += 1
         if fitted.kind.route is _TO_HSS:
@@ -362,6 +370,13 @@ class ExpressLane:
             self._waited_s = batch.started_s
         self._waited += 1
         return True
+
+    def _remember(self, fitted: Form, back: Outlet) -> Remembered:
+        """Begin what this read brings for requests of this form, and so for this peer."""
+        remembered = fitted.remembered = Remembered(fitted, self._forget_s)
+        back.remembered.append(remembered)
+        self._remembered.append(remembered)
+        return remembered
 
     def _is_current(self, ready: Ready) -> bool:
         """Say whether a binding still stands as it was, and may be used."""
@@ -380,13 +395,16 @@ class ExpressLane:
             self.taken += count
             batch.form.batch = None
         self._batches = []
-        if not self._answered:
+        if not self._remembered:
             return
-        count = len(self._answered)
+        count = 0
+        for remembered in self._remembered:
+            remembered.form.remembered = None
+            count += len(remembered.end_to_ends)
+            self._duplicates.remember(remembered)
+        self._remembered.clear()
         queue.count_settled(count)
         self._pending.count -= count
-        self._duplicates.remember(self._answered, self._forget_s)
-        self._answered = []
         for form in self._fitted:
             self._counters.returned(form.answer_key, form.taken)
             form.taken = 0

@@ -41,6 +41,7 @@ from diameter_proxy.templates import (
 
 if TYPE_CHECKING:
     from diameter_proxy.pending import Batch
+    from diameter_proxy.remembered import Remembered
 
 FORMS_MAX: Final = 4
 """Forms of one length from one peer."""
@@ -90,6 +91,7 @@ class Form:
         session_ids_high: of a request, the high number of our Session-Ids that stands in what goes out.
         busy: of a request, the answer that refuses it because its destination is busy.
         batch: of a request, those of the present read that have gone.
+        remembered: of a request, those that have been answered in the present read.
         taken: of an answer, how many are not counted yet.
         seen: of an answer, the form of the requests that were last answered with it.
         repeats_both, repeats_swapped: whether both identities come back side by side, and in which order.
@@ -134,6 +136,7 @@ class Form:
         self.answer_key = ("", 0, 0)
         self.busy: Template | None = None
         self.batch: Batch | None = None
+        self.remembered: Remembered | None = None
         self.taken = 0
         self.seen: Form | None = None
         self.repeats_both = self.repeats_swapped = self.gives_both = self.gives_swapped = False
@@ -209,6 +212,22 @@ class Form:
             pieces += [self._model[at:start], value]
             at = end
         return b"".join([*pieces, self._model[at:]])
+
+    def values_with(
+        self, hop_by_hop: int, end_to_end: bytes, session: bytes, user: bytes, public: bytes, item: bytes
+    ) -> Values:
+        """Return values as they are taken out of a request with these."""
+        values: list[Any] = [hop_by_hop, end_to_end, *([b""] * len(self._values))]
+        values[self.session_at] = session
+        first, second = (user, public) if self.user_first else (public, user)
+        if self.is_split:
+            values[self.second_at] = second
+        else:
+            first += second
+        values[self.first_at] = first
+        if self.has_values:
+            values[self.item_at] = item
+        return tuple(values)
 
     def pair_of(self, values: Values) -> bytes:
         """Return the User-Name and the Public-Identity AVP, side by side in the order in which they stand."""

@@ -15,6 +15,7 @@ MODULES: Final = (
     "forms",
     "ready_sets",
     "session_ids",
+    "remembered",
     "pending",
     "duplicates",
     "deadlines",

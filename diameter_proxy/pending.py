@@ -16,6 +16,7 @@ from librt.strings import BytesWriter
 from diameter_proxy.forms import END_TO_END, HOP_BY_HOP, Form, Values
 from diameter_proxy.identity_map import LentSet
 from diameter_proxy.ready_sets import FIRST_SENT, LENT, OCTETS_SENT, SECOND_SENT, sent_avps
+from diameter_proxy.remembered import Remembered
 from diameter_proxy.routing import MAR, Route
 from diameter_proxy.splice import value_at
 
@@ -214,6 +215,7 @@ class Outlet:
         queue: what waits for its answers; nobody's before and after the read.
         hop_by_hop: the identifier of the next request.
         out: what goes out after the read, and ``count`` how many messages that is.
+        remembered: who keeps it.
     """
 
     def __init__(self, peer: str) -> None:
@@ -224,6 +226,7 @@ class Outlet:
         self.hop_by_hop = 0
         self.out = BytesWriter()
         self.count = 0
+        self.remembered: list[Remembered] = []
 
     def take(self) -> bytes:
         """Return the octets that are to go out, and have none left."""
@@ -233,6 +236,9 @@ class Outlet:
         else:  # which would keep its room for good
             self.out = BytesWriter()
         self.count = 0
+        for remembered in self.remembered:
+            remembered.octets = taken
+        self.remembered.clear()
         return taken
 
 
@@ -243,7 +249,7 @@ class Batch:
         form: what they fitted.
         back: who asked.
         outlet, queue: who was asked, and where they wait.
-        numbers: their Hop-by-Hop Identifiers.
+        numbers: their Hop-by-Hop Identifiers; none any more once all are answered.
         left: how many the lane has not seen an answer to.
         map_changes: how often the identity map had been changed when they were sent.
         age: that of ``ready_sets`` then.

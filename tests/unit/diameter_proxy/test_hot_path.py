@@ -21,6 +21,7 @@ from diameter_proxy import (
     outlets,
     pending,
     ready_sets,
+    remembered,
     session_ids,
     splice,
     templates,
@@ -40,6 +41,7 @@ PLAIN = [
     forms,
     ready_sets,
     session_ids,
+    remembered,
     pending,
     duplicates,
     deadlines,
@@ -92,7 +94,7 @@ def test_the_plain_one_can_be_asked_for(planted):
     assert hot_path.choose("plain") == (PLAIN, "plain Python (asked for)")
 
 
-@pytest.mark.parametrize("number, name", [(0, "locate"), (0, "Unreadable"), (6, "Pending"), (-1, "ExpressLane")])
+@pytest.mark.parametrize("number, name", [(0, "locate"), (0, "Unreadable"), (7, "Pending"), (-1, "ExpressLane")])
 def test_everything_of_the_hot_path_is_reached_through_the_choice(number, name):
     assert getattr(hot_path, name) is getattr(hot_path.modules[number], name)
 
@@ -116,6 +118,7 @@ HOT_TESTS = (
     "outlets",
     "splice",
     "duplicates",
+    "remembered",
     "pending",
     "deadlines",
     "counters",
