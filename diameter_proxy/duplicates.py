@@ -45,7 +45,7 @@ class Duplicates:
         """Take where records of the express lane wait."""
         self._pending: Final = pending
         self._entries_max = entries_max
-        self._keep_s = keep_s
+        self.keep_s = keep_s
         self.known: Final[dict[bytes, Pending | Record | Remembered]] = {}
         """The first of each; the express lane puts its own in, where there is none, and leaves to us to take it out."""
         self._more: dict[bytes, list[Pending]] = {}
@@ -57,7 +57,7 @@ class Duplicates:
 
     def limit(self, entries_max: int, keep_s: float) -> None:
         """Hold other limits from now on."""
-        self._entries_max, self._keep_s = entries_max, keep_s
+        self._entries_max, self.keep_s = entries_max, keep_s
 
     def find(self, data: bytes, found: list[int], now_s: float) -> Pending | None:
         """Return the same request that is under way, or that was answered lately (``remembered``)."""
@@ -83,15 +83,11 @@ class Duplicates:
             self._forget(pending)
             return
         pending.remembered = answer
-        pending.forget_s = now_s + self._keep_s
+        pending.forget_s = now_s + self.keep_s
         pending.sent = b""
         self._answered.append(pending)
         self._count += 1
         self._keep_few()
-
-    def until_s(self, now_s: float) -> float:
-        """Return until when an answer is remembered that comes now."""
-        return now_s + self._keep_s
 
     def remember(self, remembered: Remembered) -> None:
         """Note when to let go of answers that the express lane has put into ``known``.

@@ -122,20 +122,17 @@ class ExpressLane:
         self._may_have_ended = False
         """Whether the time of any entry of ``ready_sets`` may be up."""
         self._now_s = 0.0
-        self._forget_s = 0.0
-        """Until when an answer of this read is remembered."""
         self._wall_s = 0.0
         self._changes = 0
         self.taken = 0
 
     def receive(self, peer: str, runs: list[bytes]) -> list[bytes]:
         """Pass on what is of the common case among the messages of one read; return the rest, message by message."""
-        requests = self._requests.of_peer(peer)
-        answers = self._answers.of_peer(peer)
+        requests = self._requests.by_peer.get(peer, _NONE_OF_ANY_LENGTH)
+        answers = self._answers.by_peer.get(peer, _NONE_OF_ANY_LENGTH)
         if not requests and not answers:
             return apart(runs)
         self._now_s = self._clock()
-        self._forget_s = self._duplicates.until_s(self._now_s)
         if self._identities.is_stale(self._now_s, self._map_age_max_s):
             return apart(runs)
         self._wall_s = self._wall_clock()
@@ -143,10 +140,13 @@ class ExpressLane:
         if self._changes != self._identities.changes:
             self._changes = self._identities.changes
             self._ready.forget(self._identities.changed_since_asked())
-        self._left = self._pending.left
-        self._outlets.begin(runs)
-        queue = self._pending.queue_of(peer) if answers else NO_QUEUE
-        self._waiting = queue.waiting
+        queue = NO_QUEUE
+        if requests:
+            self._left = self._pending.pending_max - self._pending.count
+            self._outlets.begin(runs)
+        if answers:
+            queue = self._pending.by_peer.get(peer, NO_QUEUE)
+            self._waiting = queue.waiting
         rest: list[bytes] = []
         try:
             for run in runs:
@@ -161,7 +161,10 @@ class ExpressLane:
                         if not self._is_taken(peer, data, forms):
                             rest.append(data)
         finally:
-            self._count(queue)
+            if self._batches:
+                self._count_requests()
+            if self._remembered:
+                self._count_answers(queue)
             self._outlets.flush()
         return rest
 
@@ -250,7 +253,7 @@ class ExpressLane:
             return False
         batch = form.batch
         if batch is None or batch.outlet.left <= 0:
-            chosen = self._outlets.open_one(form.candidates)
+            chosen = self._outlets.open_one(form.outlets or self._all_of(form))
             if chosen is None:
                 return self._refuse(peer, form, values)
             batch = self._begun(peer, form, chosen)
@@ -284,11 +287,18 @@ class ExpressLane:
         until_s: float = ready[UNTIL_S]
         return self._wall_s >= until_s
 
+    def _all_of(self, form: Form) -> list[Outlet]:
+        form.outlets = [self._outlets.of(candidate) for candidate in form.candidates]
+        return form.outlets
+
     def _begun(self, peer: str, form: Form, outlet: Outlet) -> Batch:
         """Begin what goes from this peer, of this form, to that one; it has its deadlines."""
         now_s = self._now_s
         budget_s = self._hss_s if form.kind.route is _TO_HSS else self._partner_s
-        batch = Batch(form, self._outlets.of(peer), outlet, now_s, now_s + budget_s, self._changes, self._ready.age)
+        back = form.back
+        if back is None:
+            back = form.back = self._outlets.of(peer)
+        batch = Batch(form, back, outlet, now_s, now_s + budget_s, self._changes, self._ready.age)
         if len(form.candidates) > 1 and self._attempt_s < budget_s:
             self._deadlines.add(now_s + self._attempt_s, batch)
         self._deadlines.add(batch.deadline_s, batch)
@@ -366,14 +376,15 @@ class ExpressLane:
             self._fitted.append(form)
         form.taken += 1
         if batch.started_s != self._waited_s:
-            self._count_waited()
+            if self._waited:
+                self._count_waited()
             self._waited_s = batch.started_s
         self._waited += 1
         return True
 
     def _remember(self, fitted: Form, back: Outlet) -> Remembered:
         """Begin what this read brings for requests of this form, and so for this peer."""
-        remembered = fitted.remembered = Remembered(fitted, self._forget_s)
+        remembered = fitted.remembered = Remembered(fitted, self._now_s + self._duplicates.keep_s)
         back.remembered.append(remembered)
         self._remembered.append(remembered)
         return remembered
@@ -385,8 +396,8 @@ class ExpressLane:
 
     # --- counting --------------------------------------------------------------------------------------------
 
-    def _count(self, queue: Queue) -> None:
-        """Count what this read has brought."""
+    def _count_requests(self) -> None:
+        """Count the requests of this read."""
         for batch in self._batches:
             count = batch.left = len(batch.numbers)
             batch.queue.count_sent(count)
@@ -394,9 +405,10 @@ class ExpressLane:
             self._counters.passed(batch.form.request_key, batch.form.kind.name, count)
             self.taken += count
             batch.form.batch = None
-        self._batches = []
-        if not self._remembered:
-            return
+        self._batches.clear()
+
+    def _count_answers(self, queue: Queue) -> None:
+        """Count the answers of this read, all of which wait no more."""
         count = 0
         for remembered in self._remembered:
             remembered.form.remembered = None
@@ -413,9 +425,8 @@ class ExpressLane:
 
     def _count_waited(self) -> None:
         """Count answers to requests that came in one read, and so took the same time."""
-        if self._waited:
-            self._counters.answered(self._now_s - self._waited_s, self._waited)
-            self._waited = 0
+        self._counters.answered(self._now_s - self._waited_s, self._waited)
+        self._waited = 0
 
     # --- learning --------------------------------------------------------------------------------------------
 
@@ -450,3 +461,4 @@ class ExpressLane:
 
 
 _NO_FORMS: Final[list[Form]] = []
+_NONE_OF_ANY_LENGTH: Final[dict[int, list[Form]]] = {}

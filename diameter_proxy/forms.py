@@ -40,7 +40,7 @@ from diameter_proxy.templates import (
 )
 
 if TYPE_CHECKING:
-    from diameter_proxy.pending import Batch
+    from diameter_proxy.pending import Batch, Outlet
     from diameter_proxy.remembered import Remembered
 
 FORMS_MAX: Final = 4
@@ -90,6 +90,7 @@ class Form:
         maps: of a request, whether other identities go out than came in.
         session_ids_high: of a request, the high number of our Session-Ids that stands in what goes out.
         busy: of a request, the answer that refuses it because its destination is busy.
+        back, outlets: of a request, where its answers go, and where it may; none before the first.
         batch: of a request, those of the present read that have gone.
         remembered: of a request, those that have been answered in the present read.
         taken: of an answer, how many are not counted yet.
@@ -135,6 +136,8 @@ class Form:
         self.request_key = ("", "", 0)
         self.answer_key = ("", 0, 0)
         self.busy: Template | None = None
+        self.back: Outlet | None = None
+        self.outlets: list[Outlet] = []
         self.batch: Batch | None = None
         self.remembered: Remembered | None = None
         self.taken = 0
@@ -363,12 +366,9 @@ class Forms:
     """The forms that were learnt, by peer and length; few of each, and few new ones of a peer in a tick."""
 
     def __init__(self) -> None:
-        self._by_peer: dict[str, dict[int, list[Form]]] = {}
+        self.by_peer: dict[str, dict[int, list[Form]]] = {}
+        """The forms of a peer by length."""
         self._learnt: dict[str, int] = {}
-
-    def of_peer(self, peer: str) -> dict[int, list[Form]]:
-        """Return the forms of a peer by length."""
-        return self._by_peer.get(peer, _NONE)
 
     def may_learn(self, peer: str) -> bool:
         """Say whether one more form may be made of what comes from a peer."""
@@ -377,7 +377,7 @@ class Forms:
 
     def add(self, peer: str, data: bytes, form: Form) -> None:
         """Keep a form; of too many the oldest goes."""
-        by_length = self._by_peer.setdefault(peer, {})
+        by_length = self.by_peer.setdefault(peer, {})
         if len(data) not in by_length and len(by_length) >= LENGTHS_MAX:
             del by_length[next(iter(by_length))]
         others = [other for other in by_length.get(len(data), ()) if not form.is_like(other)]
@@ -385,12 +385,11 @@ class Forms:
 
     def clear(self) -> None:
         """Forget all: what they rest on has changed."""
-        self._by_peer.clear()
+        self.by_peer.clear()
 
     def sweep(self) -> None:
         """Begin a new tick."""
         self._learnt.clear()
 
 
-_NONE: Final[dict[int, list[Form]]] = {}
 _NO_KIND: Final = Kind(Route.PARTNER, "", False, False)

@@ -44,6 +44,8 @@ class HiddenNames:
         """Take the domains of the inside; the names of visible peers are of the inside too."""
         rows = neighbours.by_host.values()
         self._peers: Final = frozenset(row.host for row in rows if row.hides_names)
+        self.are_hidden: Final = bool(self._peers)
+        """Whether names are hidden from any peer."""
         self._outside: Final = frozenset(host.encode() for host in (origin_host, *self._peers))
         self._inside: Final = frozenset(
             row.host.encode() for row in rows if not row.hides_names and row.source is not Source.PARTNER
@@ -94,11 +96,6 @@ class HiddenNames:
             NamesNotHidden: it cannot be read, and the peer is one to hide from.
         """
         return self.hidden(octets) if peer in self._peers else octets
-
-    @property
-    def are_hidden(self) -> bool:
-        """Whether names are hidden from any peer."""
-        return bool(self._peers)
 
     def hides_from(self, peer: str) -> bool:
         """Say whether names of the inside are hidden from a peer."""

@@ -43,10 +43,9 @@ class Outlets:
             outlet = self._by_peer[peer] = Outlet(peer)
         return outlet
 
-    def open_one(self, candidates: tuple[str, ...]) -> Outlet | None:
+    def open_one(self, candidates: list[Outlet]) -> Outlet | None:
         """Return the first that can take a request, with numbers enough for all the messages of this read."""
-        for candidate in candidates:
-            outlet = self.of(candidate)
+        for outlet in candidates:
             if outlet.read != self.reads:
                 self._look(outlet)
             if outlet.left > 0:
@@ -98,11 +97,13 @@ class Outlets:
         outlet.read = self.reads
         self._asked.append(outlet)
         queue = outlet.queue = self._pending.queue_of(outlet.peer)
-        outlet.left = 0
-        if self._wire.is_ready(outlet.peer):
-            messages = messages_in(self._runs)
-            outlet.left = min(messages, queue.room - len(queue.waiting))
-            outlet.hop_by_hop = self._wire.reserve_hop_by_hop(outlet.peer, messages)
+        messages = messages_in(self._runs)
+        first = self._wire.reserve_hop_by_hop(outlet.peer, messages)
+        if first is None:
+            outlet.left = 0
+            return
+        outlet.left = min(messages, queue.room - len(queue.waiting))
+        outlet.hop_by_hop = first
 
     def _not_taken(self, peer: str, octets: bytes) -> None:
         """Its connection is gone since we looked: each request goes on at once, an answer has nobody to go to."""

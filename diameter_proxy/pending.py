@@ -282,7 +282,7 @@ class PendingRequests:
 
     def __init__(self, pending_max: int) -> None:
         self.pending_max = pending_max
-        self._by_peer: dict[str, Queue] = {}
+        self.by_peer: dict[str, Queue] = {}
         self.count = 0
         self.on_made: Callable[[Record, Pending], None] | None = None
         """Hears of each ``Pending`` that takes the place of a record."""
@@ -306,28 +306,28 @@ class PendingRequests:
 
     def queue_of(self, peer: str) -> Queue:
         """Return what waits for this peer; another one after ``lost``."""
-        queue = self._by_peer.get(peer)
+        queue = self.by_peer.get(peer)
         if queue is None:
-            queue = self._by_peer[peer] = Queue(self.pending_max)
+            queue = self.by_peer[peer] = Queue(self.pending_max)
         return queue
 
     def has_room(self, peer: str) -> bool:
         """Say whether one more request may wait for this peer."""
-        queue = self._by_peer.get(peer)
+        queue = self.by_peer.get(peer)
         return queue is None or len(queue.waiting) < queue.room
 
     def rooms(self) -> dict[str, tuple[int, int]]:
         """Return for each peer that was asked how many requests wait, and how many may."""
-        return {peer: (len(queue.waiting), queue.room) for peer, queue in self._by_peer.items()}
+        return {peer: (len(queue.waiting), queue.room) for peer, queue in self.by_peer.items()}
 
     def pace(self, now_s: float, within_s: float) -> None:
         """Look at how fast each peer answers; to be called every tick."""
-        for queue in self._by_peer.values():
+        for queue in self.by_peer.values():
             queue.pace(now_s, within_s, self.pending_max)
 
     def find(self, peer: str, hop_by_hop: int) -> Pending | None:
         """Return what waits for this answer, or None: discard it."""
-        queue = self._by_peer.get(peer)
+        queue = self.by_peer.get(peer)
         known = None if queue is None else queue.waiting.get(hop_by_hop)
         return None if known is None else self._pending(known)
 
@@ -374,18 +374,18 @@ class PendingRequests:
         if pending.tried:
             self.count -= 1
         for peer, hop_by_hop in pending.tried:
-            queue = self._by_peer.get(peer)
+            queue = self.by_peer.get(peer)
             if queue is not None:
                 queue.take(hop_by_hop, pending)
 
     def of_peer(self, peer: str) -> list[Pending]:
         """Return what waits for answers of this peer, oldest first."""
-        queue = self._by_peer.get(peer)
+        queue = self.by_peer.get(peer)
         return [] if queue is None else [self._pending(known) for known in list(queue.waiting.values())]
 
     def oldest(self, limit: int) -> list[Pending]:
         """Return what has waited longest, each once."""
-        waiting = {id(known): known for queue in self._by_peer.values() for known in queue.waiting.values()}
+        waiting = {id(known): known for queue in self.by_peer.values() for known in queue.waiting.values()}
         return [self._pending(known) for known in sorted(waiting.values(), key=_started_s)[:limit]]
 
     def _pending(self, known: Pending | Record) -> Pending:
@@ -393,7 +393,7 @@ class PendingRequests:
 
     def lost(self, peer: str) -> None:
         """Forget a connection's Hop-by-Hop Identifiers: those of the next one are others' (RFC 6733 §3)."""
-        self._by_peer.pop(peer, None)
+        self.by_peer.pop(peer, None)
 
 
 def _started_s(known: Pending | Record) -> float:

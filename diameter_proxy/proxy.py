@@ -39,7 +39,6 @@ from diameter_proxy.routing import MAR, NAMES, UAR, Refusal, Route, Source, deci
 from diameter_proxy.server_names import ServerNames
 from diameter_proxy.settings import Settings
 from diameter_proxy.topology_hiding import TopologyHiding
-from diameter_proxy.trace import Tracer
 
 _NO_PAIR: Final = ExperimentalResultCode.ERROR_IDENTITIES_DONT_MATCH
 _JOINED_MAX: Final = 16
@@ -85,6 +84,8 @@ class Proxy:
         hiding = TopologyHiding(settings.origin_host, settings.origin_realm, settings.secret)
         self.migration: Final = Migration(hiding, self.server_names, as_default=settings.hss_as_default)
         self.forwarder: Final = Forwarder(settings, wire, self.counters, clock)
+        self.tracer: Final = self.forwarder.tracer
+        """Who is followed."""
         self._hide(settings, neighbours)
         self.lane: Final = ExpressLane(
             wire,
@@ -120,11 +121,6 @@ class Proxy:
         )
         self.priming: Final = Priming(settings, neighbours, self.forwarder, wire.next_end_to_end, clock)
         self._log: Final = structlog.get_logger()
-
-    @property
-    def tracer(self) -> Tracer:
-        """Who is followed."""
-        return self.forwarder.tracer
 
     @property
     def pending_count(self) -> int:

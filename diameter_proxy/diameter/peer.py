@@ -28,7 +28,10 @@ class State(Enum):
     @property
     def is_open(self) -> bool:
         """R-Open or I-Open: messages may be exchanged."""
-        return self in (State.R_OPEN, State.I_OPEN)
+        return self in OPEN_STATES
+
+
+OPEN_STATES: Final = (State.R_OPEN, State.I_OPEN)
 
 
 class Event(Enum):

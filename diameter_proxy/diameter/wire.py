@@ -29,6 +29,7 @@ MANY_OCTETS: Final = 4096
 """In as much it is worth a look whether all messages are equally long."""
 
 _HEADER: Final = Struct(">5I")
+_VERSION_1: Final = VERSION << 24
 _AVP_HEADER: Final = Struct(">2I")
 _PADDING: Final = (b"", b"\0\0\0", b"\0\0", b"\0")
 
@@ -160,7 +161,7 @@ def messages_in(runs: list[bytes]) -> int:
     """Return how many messages there are in runs."""
     count = 0
     for run in runs:
-        count += len(run) // (run[1] << 16 | run[2] << 8 | run[3])
+        count += len(run) // int.from_bytes(run[1:4], "big")
     return count
 
 
@@ -204,6 +205,11 @@ class FrameBuffer:
         messages: list[bytes] = []
         if self._pending:
             data = self._completed(messages, data)
+        elif len(data) < MANY_OCTETS:
+            data = bytes(data)
+            length = int.from_bytes(data[:4], "big") - _VERSION_1
+            if length == len(data) and HEADER_OCTETS <= length <= self._limit_octets:  # one, and nothing else
+                return [data]
         if len(data) >= MANY_OCTETS:
             run = self._run(data)
             if run:

@@ -36,17 +36,14 @@ class Output:
         """What the loop has still to do in this round; a loop that does not tell has one write a read."""
         self._waiting: list[Connection] = []
         self._scheduled = False
-        self._is_reading = False
+        self.is_reading = False
+        """Whether what is written is held back until ``end_read``."""
         self.room: Final = memoryview(bytearray(READ_OCTETS))
         """Where every connection reads to, for what is read is taken out before anything else happens."""
 
-    def begin_read(self) -> None:
-        """Hold back what is written until ``end_read``."""
-        self._is_reading = True
-
     def end_read(self) -> None:
         """Write now if nothing else is to be done first; else other reads may add to the same writes."""
-        self._is_reading = False
+        self.is_reading = False
         if self._waiting:
             if self._due:
                 self._schedule()
@@ -56,7 +53,7 @@ class Output:
     def add(self, connection: "Connection") -> None:
         """Have this connection flushed: after the read that is being handled, else in the loop's next round."""
         self._waiting.append(connection)
-        if not self._is_reading:
+        if not self.is_reading:
             self._schedule()
 
     def flush(self) -> None:
@@ -145,11 +142,20 @@ class Connection(asyncio.BufferedProtocol):
         """Cut messages, hand them over, then write what came of it."""
         if self.is_closed:
             return
-        self._output.begin_read()
+        output = self._output
+        output.is_reading = True
+        loss = None
         try:
-            self._receive(data)
+            try:
+                runs = self._frames.receive_runs(data)
+            except FramingLost as exc:
+                loss, runs = exc, list(exc.messages)
+            if runs:
+                self.owner.receive(self, runs)
+            if loss is not None and not self.is_closed:
+                self.owner.framing_lost(self, loss)
         finally:
-            self._output.end_read()
+            output.end_read()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the owner, unless it closed this connection itself."""
@@ -213,17 +219,6 @@ class Connection(asyncio.BufferedProtocol):
         self._drained()
         if self._transport is not None:
             self._transport.abort()
-
-    def _receive(self, data: bytes | memoryview) -> None:
-        loss = None
-        try:
-            runs = self._frames.receive_runs(data)
-        except FramingLost as exc:
-            loss, runs = exc, list(exc.messages)
-        if runs:
-            self.owner.receive(self, runs)
-        if loss is not None and not self.is_closed:
-            self.owner.framing_lost(self, loss)
 
     def _drained(self) -> None:
         callbacks, self.on_drained = self.on_drained, []

@@ -18,6 +18,7 @@ from diameter_proxy.diameter.errors import (
 )
 from diameter_proxy.diameter.message import Message
 from diameter_proxy.diameter.peer import (
+    OPEN_STATES,
     Action,
     Event,
     Peer,
@@ -72,6 +73,8 @@ class Link:
         self._transports = Transports(peer.host)
         self._candidate: Candidate | None = None
         self._state_due = inf
+        self._has_heard = False
+        """Whether the peer has sent anything since the last tick."""
         self._reconnection = Reconnection(node, connects=peer.connect)
         self._availability = Availability(peer, program.on_peer, self._reconnection.succeeded)
         self._cause = DisconnectCause.REBOOTING
@@ -86,7 +89,7 @@ class Link:
     @property
     def is_open(self) -> bool:
         """Whether new requests may be sent."""
-        return self._machine.state.is_open and self._watchdog.state is WatchdogState.OKAY
+        return self._watchdog.state is WatchdogState.OKAY and self._machine.state in OPEN_STATES
 
     @property
     def is_closed(self) -> bool:
@@ -145,6 +148,10 @@ class Link:
             self._handle(Event.TIMEOUT)
         if now >= self._held.due:
             self._replace_by_held()
+        if self._has_heard:
+            self._has_heard = False
+            if self._watchdog.state is WatchdogState.OKAY:
+                self._watchdog.received_other(now)
         if now >= self._watchdog.due:
             if self.connection is not None and self.connection.is_paused_for_others:
                 self._watchdog.postpone(now)
@@ -193,9 +200,10 @@ class Link:
             self._before_open(connection, apart(runs))
             return
         self.received_count += messages_in(runs)
-        actions = self._watchdog.received_other(self._program.now())
-        if actions:
-            self._watch(actions)
+        if self._watchdog.state is WatchdogState.OKAY:
+            self._has_heard = True  # SetWatchdog() with the next tick: for each read it would cost more than the read
+        else:
+            self._watch(self._watchdog.received_other(self._program.now()))
         host = self.peer.host
         pending = connection.pending
         program = self._program

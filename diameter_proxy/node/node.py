@@ -201,13 +201,16 @@ class Node:
         """
         return self._connected(peer).hop_by_hop.next()
 
-    def reserve_hop_by_hop(self, peer: str, count: int) -> int:
+    def reserve_hop_by_hop(self, peer: str, count: int) -> int | None:
         """Return the first of as many Hop-by-Hop Identifiers in a row that are new on this peer's connection.
 
-        Raises:
-            PeerNotOpen: there is no connection.
+        None where a request would not be sent at once, as ``is_ready`` says.
         """
-        return self._connected(peer).hop_by_hop.reserve(count)
+        link = self._by_name.get(peer)
+        connection = None if link is None else link.connection
+        if connection is None or connection.is_congested or link is None or not link.is_open:
+            return None
+        return connection.hop_by_hop.reserve(count)
 
     def send_all(self, peer: str, octets: bytes, count: int) -> None:
         """Send so many messages, side by side, as long as there is a connection.

@@ -11,7 +11,6 @@ from typing import Final
 
 from diameter_proxy.diameter.wire import apart
 from diameter_proxy.node.config import NodeConfig, PeerConfig
-from diameter_proxy.node.errors import NodeError
 from diameter_proxy.node.node import Node
 from tests.bench.cx_templates import CLIENT_HOST, CLIENT_REALM, NUMBER, PARTNER, identities, mar
 
@@ -61,9 +60,8 @@ class Load:
         if not count:
             return
         made = []
-        try:
-            first = self.node.reserve_hop_by_hop(self._proxy, count)
-        except NodeError:
+        first = self.node.reserve_hop_by_hop(self._proxy, count)
+        if first is None:
             self.unsent += count
             return
         now = time.monotonic()

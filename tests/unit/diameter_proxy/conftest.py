@@ -43,6 +43,8 @@ class Wire:
         return self._number
 
     def reserve_hop_by_hop(self, peer, count):
+        if not self.is_ready(peer):
+            return None
         first = self._number + 1
         self._number += count
         return first

@@ -167,18 +167,18 @@ def test_forms_are_few_for_each_length_and_the_newest_are_kept(made):
     forms, several = Forms(), [made_request(made, number=number)[1] for number in range(FORMS_MAX + 1)]
     for one in several:
         forms.add("peer", data, one)
-    assert forms.of_peer("peer")[len(data)] == several[:0:-1]
-    assert forms.of_peer("other") == {}
+    assert forms.by_peer["peer"][len(data)] == several[:0:-1]
+    assert list(forms.by_peer) == ["peer"]
     forms.clear()
-    assert forms.of_peer("peer") == {}
+    assert forms.by_peer == {}
 
 
 def test_lengths_are_few(made):
     forms = Forms()
     for length in range(LENGTHS_MAX + 1):
         forms.add("peer", bytes(length), made_request(made)[1])
-    assert len(forms.of_peer("peer")) == LENGTHS_MAX
-    assert 0 not in forms.of_peer("peer")
+    assert len(forms.by_peer["peer"]) == LENGTHS_MAX
+    assert 0 not in forms.by_peer["peer"]
 
 
 def test_a_form_of_the_same_constants_takes_the_place_of_another(made):
@@ -187,7 +187,7 @@ def test_a_form_of_the_same_constants_takes_the_place_of_another(made):
     other.maps = False
     for one in (first, other, newest):
         forms.add("peer", data, one)
-    assert forms.of_peer("peer")[len(data)] == [newest, other]
+    assert forms.by_peer["peer"][len(data)] == [newest, other]
 
 
 def test_few_are_learnt_of_a_peer_in_a_tick():

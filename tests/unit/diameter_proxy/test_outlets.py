@@ -16,7 +16,13 @@ def case(new_wire):
     wire, pending, counters, gone_on = new_wire(), PendingRequests(1000), Counters(), []
     outlets = Outlets(wire, pending, counters, gone_on.append)
     outlets.begin([REQUEST * 2])
-    return SimpleNamespace(wire=wire, pending=pending, counters=counters, gone_on=gone_on, outlets=outlets)
+
+    def open_one(*peers):
+        return outlets.open_one([outlets.of(peer) for peer in peers])
+
+    return SimpleNamespace(
+        wire=wire, pending=pending, counters=counters, gone_on=gone_on, outlets=outlets, open_one=open_one
+    )
 
 
 def test_what_is_for_one_peer_is_one_write_in_order(case):
@@ -31,29 +37,29 @@ def test_what_is_for_one_peer_is_one_write_in_order(case):
 
 def test_the_first_that_is_open_and_has_room_is_taken(case):
     case.wire.closed.add("a")
-    assert case.outlets.open_one(("a", "b")).peer == "b"
-    case.outlets.open_one(("a", "b")).left = 0
-    assert case.outlets.open_one(("a", "b")) is None
+    assert case.open_one("a", "b").peer == "b"
+    case.open_one("a", "b").left = 0
+    assert case.open_one("a", "b") is None
     assert case.outlets.is_any_ready(("a", "b"))
     assert not case.outlets.is_any_ready(("a",))
 
 
 def test_a_peer_is_asked_once_a_read_and_has_numbers_for_all_its_messages(case):
-    first = case.outlets.open_one(("a",)).hop_by_hop
+    first = case.open_one("a").hop_by_hop
     case.wire.closed.add("a")
-    assert case.outlets.open_one(("a",)).hop_by_hop == first
+    assert case.open_one("a").hop_by_hop == first
     case.outlets.begin([REQUEST * 4, ANSWER])
-    assert case.outlets.open_one(("a",)) is None
+    assert case.open_one("a") is None
     case.wire.closed.clear()
     case.outlets.begin([REQUEST * 4, ANSWER])
-    assert case.outlets.open_one(("a",)).hop_by_hop >= first + 2
+    assert case.open_one("a").hop_by_hop >= first + 2
 
 
 def test_what_a_peer_may_still_be_sent_is_its_room_and_no_more_than_was_read(case):
-    assert case.outlets.open_one(("a",)).left == 2
+    assert case.open_one("a").left == 2
     case.pending.queue_of("a").room = 1
     case.outlets.begin([REQUEST * 4, ANSWER])
-    assert case.outlets.open_one(("a",)).left == 1
+    assert case.open_one("a").left == 1
 
 
 def test_a_connection_that_has_gone_keeps_no_request_and_counts_an_answer(case):
