@@ -113,7 +113,7 @@ class ExpressLane:
         """What this read has sent."""
         self._fitted: list[Form] = []
         """What the answers of this read fitted."""
-        self._remembered: list[Remembered] = []
+        self._remembered: Remembered | None = None
         """The answers of this read."""
         self._waited_s = 0.0
         self._waited = 0
@@ -163,8 +163,8 @@ class ExpressLane:
         finally:
             if self._batches:
                 self._count_requests()
-            if self._remembered:
-                self._count_answers(queue)
+            if self._remembered is not None:
+                self._count_answers(self._remembered, queue)
             self._outlets.flush()
         return rest
 
@@ -361,15 +361,17 @@ class ExpressLane:
         back = batch.back
         if not back.count:
             self._outlets.write(back)
-        remembered = fitted.remembered
+        remembered = self._remembered
         if remembered is None:
-            remembered = self._remember(fitted, back)
+            remembered = self._remember()
         remembered.end_to_ends.append(end_to_end)
+        remembered.forms.append(fitted)
         if fitted.has_values:
             remembered.items[end_to_end] = record[ASKED][fitted.item_at]
         self._duplicates.known[end_to_end] = remembered
-        write_back(back.out, record, form, item)
+        write_back(back.out, fitted, record[ASKED], form, item)
         back.count += 1
+        back.has_answers = True
         if fitted.kind.route is _TO_HSS:
             self._used(ready[LENT][BINDING])
         if not form.taken:
@@ -382,11 +384,9 @@ class ExpressLane:
         self._waited += 1
         return True
 
-    def _remember(self, fitted: Form, back: Outlet) -> Remembered:
-        """Begin what this read brings for requests of this form, and so for this peer."""
-        remembered = fitted.remembered = Remembered(fitted, self._now_s + self._duplicates.keep_s)
-        back.remembered.append(remembered)
-        self._remembered.append(remembered)
+    def _remember(self) -> Remembered:
+        """Begin what is remembered of this read."""
+        remembered = self._remembered = self._outlets.remembered = Remembered(self._now_s + self._duplicates.keep_s)
         return remembered
 
     def _is_current(self, ready: Ready) -> bool:
@@ -407,14 +407,11 @@ class ExpressLane:
             batch.form.batch = None
         self._batches.clear()
 
-    def _count_answers(self, queue: Queue) -> None:
-        """Count the answers of this read, all of which wait no more."""
-        count = 0
-        for remembered in self._remembered:
-            remembered.form.remembered = None
-            count += len(remembered.end_to_ends)
-            self._duplicates.remember(remembered)
-        self._remembered.clear()
+    def _count_answers(self, remembered: Remembered, queue: Queue) -> None:
+        """Count the answers of this read; what they answer waits no more."""
+        count = len(remembered.end_to_ends)
+        self._duplicates.remember(remembered)
+        self._remembered = None
         queue.count_settled(count)
         self._pending.count -= count
         for form in self._fitted:

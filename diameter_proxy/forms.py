@@ -41,7 +41,6 @@ from diameter_proxy.templates import (
 
 if TYPE_CHECKING:
     from diameter_proxy.pending import Batch, Outlet
-    from diameter_proxy.remembered import Remembered
 
 FORMS_MAX: Final = 4
 """Forms of one length from one peer."""
@@ -92,7 +91,6 @@ class Form:
         busy: of a request, the answer that refuses it because its destination is busy.
         back, outlets: of a request, where its answers go, and where it may; none before the first.
         batch: of a request, those of the present read that have gone.
-        remembered: of a request, those that have been answered in the present read.
         taken: of an answer, how many are not counted yet.
         seen: of an answer, the form of the requests that were last answered with it.
         repeats_both, repeats_swapped: whether both identities come back side by side, and in which order.
@@ -139,7 +137,6 @@ class Form:
         self.back: Outlet | None = None
         self.outlets: list[Outlet] = []
         self.batch: Batch | None = None
-        self.remembered: Remembered | None = None
         self.taken = 0
         self.seen: Form | None = None
         self.repeats_both = self.repeats_swapped = self.gives_both = self.gives_swapped = False

@@ -11,6 +11,7 @@ from diameter_proxy.diameter.wire import HEADER_OCTETS, REQUEST, messages_in
 from diameter_proxy.express import ExpressWire
 from diameter_proxy.node.errors import NodeError
 from diameter_proxy.pending import NO_QUEUE, Outlet, Pending, PendingRequests
+from diameter_proxy.remembered import Remembered
 
 
 class Outlets:
@@ -30,6 +31,8 @@ class Outlets:
         self.reads = 0
         """How many reads have begun."""
         self._runs = _NOTHING
+        self.remembered: Remembered | None = None
+        """What keeps the answers that go out after this read."""
 
     def begin(self, runs: list[bytes]) -> None:
         """Begin a read."""
@@ -74,12 +77,16 @@ class Outlets:
         self._asked.clear()
         self._runs = _NOTHING
         written, self._written = self._written, []
+        remembered, self.remembered = self.remembered, None
         try:
             for outlet in written:
                 count = outlet.count
                 if not count:
                     continue
+                is_kept = outlet.has_answers
                 octets = outlet.take()
+                if is_kept and remembered is not None:
+                    remembered.written.append(octets)
                 try:
                     self._wire.send_all(outlet.peer, octets, count)
                 except NodeError:

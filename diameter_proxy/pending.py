@@ -16,7 +16,6 @@ from librt.strings import BytesWriter
 from diameter_proxy.forms import END_TO_END, HOP_BY_HOP, Form, Values
 from diameter_proxy.identity_map import LentSet
 from diameter_proxy.ready_sets import FIRST_SENT, LENT, OCTETS_SENT, SECOND_SENT, sent_avps
-from diameter_proxy.remembered import Remembered
 from diameter_proxy.routing import MAR, Route
 from diameter_proxy.splice import value_at
 
@@ -117,13 +116,8 @@ def sent_of(record: Record) -> bytes:
     return out.getvalue()
 
 
-def write_back(out: BytesWriter, record: Record, form: Form, item: bytes) -> None:
-    """Write the answer to a request, of this form, with this SIP-Auth-Data-Item."""
-    batch: Batch = record[BATCH]
-    fitted = batch.form
-    asked: Values = record[ASKED]
-    if form.seen is not fitted:
-        form.see(fitted)
+def write_back(out: BytesWriter, fitted: Form, asked: Values, form: Form, item: bytes) -> None:
+    """Write the answer to a request of the form ``fitted``, of this form, with this SIP-Auth-Data-Item."""
     first: bytes = asked[fitted.first_at]
     second = b""
     if form.gives_swapped:
@@ -215,7 +209,7 @@ class Outlet:
         queue: what waits for its answers; nobody's before and after the read.
         hop_by_hop: the identifier of the next request.
         out: what goes out after the read, and ``count`` how many messages that is.
-        remembered: who keeps it.
+        has_answers: whether an answer is among it that must be remembered.
     """
 
     def __init__(self, peer: str) -> None:
@@ -226,7 +220,7 @@ class Outlet:
         self.hop_by_hop = 0
         self.out = BytesWriter()
         self.count = 0
-        self.remembered: list[Remembered] = []
+        self.has_answers = False
 
     def take(self) -> bytes:
         """Return the octets that are to go out, and have none left."""
@@ -236,9 +230,7 @@ class Outlet:
         else:  # which would keep its room for good
             self.out = BytesWriter()
         self.count = 0
-        for remembered in self.remembered:
-            remembered.octets = taken
-        self.remembered.clear()
+        self.has_answers = False
         return taken
 
 

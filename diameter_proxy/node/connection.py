@@ -34,36 +34,30 @@ class Output:
         self._loop = loop
         self._due: Collection[object] = getattr(loop, "_ready", ())
         """What the loop has still to do in this round; a loop that does not tell has one write a read."""
-        self._waiting: list[Connection] = []
+        self.waiting: list[Connection] = []
+        """Who has something to write."""
         self._scheduled = False
         self.is_reading = False
-        """Whether what is written is held back until ``end_read``."""
+        """Whether what is written is held back until the read has been handled."""
         self.room: Final = memoryview(bytearray(READ_OCTETS))
         """Where every connection reads to, for what is read is taken out before anything else happens."""
 
     def end_read(self) -> None:
-        """Write now if nothing else is to be done first; else other reads may add to the same writes."""
-        self.is_reading = False
-        if self._waiting:
-            if self._due:
-                self._schedule()
-            else:
-                self.flush()
-
-    def add(self, connection: "Connection") -> None:
-        """Have this connection flushed: after the read that is being handled, else in the loop's next round."""
-        self._waiting.append(connection)
-        if not self.is_reading:
-            self._schedule()
+        """Write now what waits if nothing else is to be done first; else other reads may add to the same writes."""
+        if self._due:
+            self.schedule()
+        else:
+            self.flush()
 
     def flush(self) -> None:
         """Write for all that wait."""
         self._scheduled = False
-        waiting, self._waiting = self._waiting, []
+        waiting, self.waiting = self.waiting, []
         for connection in waiting:
             connection.flush()
 
-    def _schedule(self) -> None:
+    def schedule(self) -> None:
+        """Have ``flush`` called in the loop's next round."""
         if not self._scheduled:
             self._scheduled = True
             self._loop.call_soon(self.flush)
@@ -155,7 +149,9 @@ class Connection(asyncio.BufferedProtocol):
             if loss is not None and not self.is_closed:
                 self.owner.framing_lost(self, loss)
         finally:
-            output.end_read()
+            output.is_reading = False
+            if output.waiting:
+                output.end_read()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the owner, unless it closed this connection itself."""
@@ -180,7 +176,10 @@ class Connection(asyncio.BufferedProtocol):
         if self.is_closed:
             return
         if not self._out:
-            self._output.add(self)
+            output = self._output
+            output.waiting.append(self)
+            if not output.is_reading:
+                output.schedule()
         self._out.append(octets)
 
     def flush(self) -> None:
