@@ -216,7 +216,7 @@ class ExpressLane:
             if form is not tried and form.fits(data):
                 values = form.values_of(data)
                 if data[4] & REQUEST:
-                    pair = form.pair_of(values)
+                    pair: bytes = form.pair_of(values) if form.is_split else values[form.first_at]
                     if self._pass_on(peer, form, values, pair, form.kind.ready.get(pair)):
                         return True
                 elif self._return(form, values):
@@ -302,7 +302,8 @@ class ExpressLane:
         if len(form.candidates) > 1 and self._attempt_s < budget_s:
             self._deadlines.add(now_s + self._attempt_s, batch)
         self._deadlines.add(batch.deadline_s, batch)
-        self._outlets.write(outlet)
+        if not outlet.count:
+            self._outlets.written.append(outlet)
         self._batches.append(batch)
         form.batch = batch
         return batch
@@ -360,7 +361,7 @@ class ExpressLane:
             batch.numbers = []
         back = batch.back
         if not back.count:
-            self._outlets.write(back)
+            self._outlets.written.append(back)
         remembered = self._remembered
         if remembered is None:
             remembered = self._remember()
@@ -400,7 +401,7 @@ class ExpressLane:
         """Count the requests of this read."""
         for batch in self._batches:
             count = batch.left = len(batch.numbers)
-            batch.queue.count_sent(count)
+            batch.queue.sent += count
             self._pending.count += count
             self._counters.passed(batch.form.request_key, batch.form.kind.name, count)
             self.taken += count
@@ -412,7 +413,7 @@ class ExpressLane:
         count = len(remembered.end_to_ends)
         self._duplicates.remember(remembered)
         self._remembered = None
-        queue.count_settled(count)
+        queue.settled += count
         self._pending.count -= count
         for form in self._fitted:
             self._counters.returned(form.answer_key, form.taken)

@@ -26,7 +26,8 @@ class Outlets:
         self._counters: Final = counters
         self._go_on: Final = go_on
         self._by_peer: Final[dict[str, Outlet]] = {}
-        self._written: list[Outlet] = []
+        self.written: list[Outlet] = []
+        """Who has something to send after this read; whoever puts the first message into an outlet adds it."""
         self._asked: list[Outlet] = []
         self.reads = 0
         """How many reads have begun."""
@@ -59,14 +60,10 @@ class Outlets:
         """Say whether any peer may be sent requests, had it room for them."""
         return any(map(self._wire.is_ready, candidates))
 
-    def write(self, outlet: Outlet) -> None:
-        """Have what is put into ``out`` go out after this read."""
-        if not outlet.count:
-            self._written.append(outlet)
-
     def add(self, outlet: Outlet, octets: bytes) -> None:
         """Have a message go out after this read."""
-        self.write(outlet)
+        if not outlet.count:
+            self.written.append(outlet)
         outlet.out.write(octets)
         outlet.count += 1
 
@@ -76,7 +73,7 @@ class Outlets:
             outlet.queue = NO_QUEUE
         self._asked.clear()
         self._runs = _NOTHING
-        written, self._written = self._written, []
+        written, self.written = self.written, []
         remembered, self.remembered = self.remembered, None
         try:
             for outlet in written:
@@ -103,7 +100,7 @@ class Outlets:
     def _look(self, outlet: Outlet) -> None:
         outlet.read = self.reads
         self._asked.append(outlet)
-        queue = outlet.queue = self._pending.queue_of(outlet.peer)
+        queue = outlet.queue = self._pending.by_peer.get(outlet.peer) or self._pending.queue_of(outlet.peer)
         messages = messages_in(self._runs)
         first = self._wire.reserve_hop_by_hop(outlet.peer, messages)
         if first is None:

@@ -146,33 +146,26 @@ class Queue:
     Attributes:
         waiting: by Hop-by-Hop, the oldest first.
         room: how many may wait.
+        sent: how many have ever been put into ``waiting``, and ``settled`` how many an answer has taken out of it.
     """
 
     def __init__(self, room: int) -> None:
         self.waiting: dict[int, Pending | Record] = {}
         self.room = room
-        self._sent = 0
-        self._settled = 0
+        self.sent = 0
+        self.settled = 0
         self._before: deque[tuple[float, int, int]] = deque()
 
     def put(self, hop_by_hop: int, pending: Pending) -> None:
         """Note that a request was sent."""
         self.waiting[hop_by_hop] = pending
-        self._sent += 1
+        self.sent += 1
 
     def take(self, hop_by_hop: int, pending: Pending) -> None:
         """Note that a request waits no more."""
         if self.waiting.get(hop_by_hop) is pending:
             del self.waiting[hop_by_hop]
-            self._settled += 1
-
-    def count_sent(self, count: int) -> None:
-        """Note that the express lane has put so many into ``waiting``."""
-        self._sent += count
-
-    def count_settled(self, count: int) -> None:
-        """Note that the express lane has taken so many out of ``waiting``."""
-        self._settled += count
+            self.settled += 1
 
     def pace(self, now_s: float, within_s: float, room_max: int) -> None:
         """Set the room anew; for a peer that lets requests wait for longer than ``within_s``: what it settles in that.
@@ -181,15 +174,15 @@ class Queue:
         while less than half of it is used or answers come in four fifths of the time.
         """
         before = self._before
-        before.append((now_s, self._sent, self._settled))
+        before.append((now_s, self.sent, self.settled))
         while len(before) > 1 and before[1][0] <= now_s - within_s:
             before.popleft()
         since_s, sent, settled = before[0]
         count, passed_s = len(self.waiting), now_s - since_s
         if passed_s < within_s:
             return
-        in_time = int((self._settled - settled) * within_s / passed_s)
-        if count >= ROOM_MIN and count > self._sent - sent:
+        in_time = int((self.settled - settled) * within_s / passed_s)
+        if count >= ROOM_MIN and count > self.sent - sent:
             self.room = max(ROOM_MIN, in_time)
         elif count <= self.room // 2 or in_time * 4 > count * 5:
             self.room += self.room // 4

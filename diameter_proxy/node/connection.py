@@ -46,8 +46,10 @@ class Output:
         """Write now what waits if nothing else is to be done first; else other reads may add to the same writes."""
         if self._due:
             self.schedule()
-        else:
-            self.flush()
+            return
+        waiting, self.waiting = self.waiting, []
+        for connection in waiting:
+            connection.flush()
 
     def flush(self) -> None:
         """Write for all that wait."""
@@ -129,11 +131,7 @@ class Connection(asyncio.BufferedProtocol):
         return self._output.room
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Take what the transport has read."""
-        self.data_received(self._output.room[:nbytes])
-
-    def data_received(self, data: bytes | memoryview) -> None:
-        """Cut messages, hand them over, then write what came of it."""
+        """Cut messages out of what the transport has read, hand them over, then write what came of it."""
         if self.is_closed:
             return
         output = self._output
@@ -141,7 +139,7 @@ class Connection(asyncio.BufferedProtocol):
         loss = None
         try:
             try:
-                runs = self._frames.receive_runs(data)
+                runs = self._frames.receive_runs(output.room[:nbytes])
             except FramingLost as exc:
                 loss, runs = exc, list(exc.messages)
             if runs:

@@ -37,6 +37,7 @@ from diameter_proxy.settings import Settings
 from mmserver.identity import InvalidIdentity, parse_sip_identities
 from mmserver.migration.config import FilterCriterion
 from mmserver.migration.user_data import user_data
+from tests.reading import read
 
 PARTNER: Final = ("mig-partner-set@ims.mc2.lab", "sip:mig-partner-set@ims.mc2.lab")
 PRIMARY: Final = ("mig-primary-set@ims.mc1.lab", "sip:mig-primary-set@ims.mc1.lab")
@@ -142,13 +143,13 @@ async def _talk(octets: bytes) -> None:
     pieces = [octets[1 : 1 + kind // 2], octets[1 + kind // 2 :]]
     for piece in [cer(), *pieces] if kind & 1 else pieces:
         if piece and not transport.is_closed:
-            connection.data_received(piece)
+            read(connection, piece)
             await asyncio.sleep(0)
     assert sum(map(len, transport.written)) <= 4096 + 8 * len(octets), "an answer larger than what was asked"
     connection.connection_lost(None)
     again, fresh = Transport(), node._connection(node._admission)
     fresh.connection_made(again)
-    fresh.data_received(cer())
+    read(fresh, cer())
     await asyncio.sleep(0)
     first = b"".join(again.written)[:4]
     assert first, "a good CER afterwards is not answered"

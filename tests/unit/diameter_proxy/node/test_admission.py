@@ -12,6 +12,7 @@ from diameter_proxy.node.config import NodeConfig, PeerConfig
 from diameter_proxy.node.limited_log import LimitedLog
 from diameter_proxy.node.link import Link
 from diameter_proxy.node.sender import Sender
+from tests.reading import read
 
 
 class Program:
@@ -47,7 +48,7 @@ async def test_known_peer_is_let_in_whatever_the_case_of_its_name(
     admission: Admission, program: Program, connected: Any, cer: Callable[[str], bytes]
 ) -> None:
     connection, transport = connected(admission)
-    connection.data_received(cer("SCSCF.mc1.lab"))
+    read(connection, cer("SCSCF.mc1.lab"))
     assert transport.messages()[0].result() == (0, 2001)
     assert [event.kind.value for event in program.events] == ["open"]
 
@@ -56,7 +57,7 @@ async def test_stranger_hears_3010_with_the_e_bit(
     admission: Admission, connected: Any, cer: Callable[[str], bytes]
 ) -> None:
     connection, transport = connected(admission)
-    connection.data_received(cer("stranger.lab"))
+    read(connection, cer("stranger.lab"))
     answer = transport.messages()[0]
     assert (answer.result(), answer.header.is_error, connection.is_closed) == ((0, 3010), True, True)
 
@@ -80,10 +81,10 @@ async def test_peer_that_names_another_realm_is_a_stranger(
     admission: Admission, connected: Any, cer: Callable[..., bytes]
 ) -> None:
     connection, transport = connected(admission)
-    connection.data_received(cer("scscf.mc1.lab", "ims.mc9.lab"))
+    read(connection, cer("scscf.mc1.lab", "ims.mc9.lab"))
     assert (transport.messages()[0].result(), connection.is_closed) == ((0, 3010), True)
     connection, transport = connected(admission)
-    connection.data_received(cer("scscf.mc1.lab", "IMS.mc1.lab"))
+    read(connection, cer("scscf.mc1.lab", "IMS.mc1.lab"))
     assert transport.messages()[0].result() == (0, 2001)
 
 
@@ -92,7 +93,7 @@ async def test_peer_from_another_address_is_a_stranger(
 ) -> None:
     connection, transport = connected(admission)
     connection.remote_address = "10.77.2.12"
-    connection.data_received(cer("scscf.mc1.lab"))
+    read(connection, cer("scscf.mc1.lab"))
     assert (transport.messages()[0].result(), connection.is_closed) == ((0, 3010), True)
 
 
@@ -100,6 +101,6 @@ async def test_cer_with_r_and_e_hears_3008(admission: Admission, connected: Any,
     """RFC 6733 §7.1.3: the bits are judged before what the message lacks."""
     for octets in (cer("scscf.mc1.lab", flags=0xA0), encode_message(0xA0, 257, 0, 3, 4, ())):
         connection, transport = connected(admission)
-        connection.data_received(octets)
+        read(connection, octets)
         answer = transport.messages()[0]
         assert (answer.result(), answer.header.is_error, connection.is_closed) == ((0, 3008), True, True)

@@ -6,6 +6,7 @@ from typing import Any
 from diameter_proxy.diameter.errors import FramingLost
 from diameter_proxy.diameter.wire import encode_message
 from diameter_proxy.node.connection import Connection
+from tests.reading import read
 
 MESSAGE = encode_message(0x80, 303, 1, 2, 3, ())
 
@@ -32,7 +33,7 @@ class Owner:
 
 async def test_messages_of_one_read_are_one_write(connected: Any) -> None:
     connection, transport = connected(Owner())
-    connection.data_received(MESSAGE * 3)
+    read(connection, MESSAGE * 3)
     assert transport.written == [MESSAGE * 3]
     assert (connection.remote_address, connection.local_address) == ("10.77.1.12", "10.77.1.14")
 
@@ -51,7 +52,7 @@ async def test_reads_of_one_round_of_the_loop_are_one_write(connected: Any) -> N
     connection, transport = connected(Owner())
     loop = asyncio.get_running_loop()
     for _ in range(3):
-        loop.call_soon(connection.data_received, MESSAGE)
+        loop.call_soon(read, connection, MESSAGE)
     for _ in range(2):
         await asyncio.sleep(0)
     assert transport.written == [MESSAGE * 3]
@@ -59,7 +60,7 @@ async def test_reads_of_one_round_of_the_loop_are_one_write(connected: Any) -> N
 
 async def test_messages_before_the_framing_was_lost_are_handled(connected: Any) -> None:
     connection, transport = connected(Owner())
-    connection.data_received(MESSAGE + bytes(20))
+    read(connection, MESSAGE + bytes(20))
     assert transport.written == [MESSAGE]
     assert connection.owner.heard == ["made", "version 0, wanted 1"]
 
@@ -100,7 +101,7 @@ async def test_owner_hears_of_a_loss_once_and_not_of_its_own_close(connected: An
     other.close()
     other.connection_lost(None)
     other.write(MESSAGE)
-    other.data_received(MESSAGE)
+    read(other, MESSAGE)
     assert other.owner.heard == ["made"]
     assert transport.written == [MESSAGE]
 

@@ -13,6 +13,7 @@ from diameter_proxy.node.config import NodeConfig, PeerConfig
 from diameter_proxy.node.limited_log import LimitedLog
 from diameter_proxy.node.link import Link
 from diameter_proxy.node.sender import Candidate, Sender
+from tests.reading import read
 
 
 class Program:
@@ -88,7 +89,7 @@ async def test_silent_peer_is_suspected_then_closed(link: Link, program: Program
 async def test_messages_go_where_they_belong(link: Link, program: Program, opened: Callable[[], Any]) -> None:
     connection, transport = opened()
     messages = [encode_message(flags, 303, 16777216, 1, 2, ()) for flags in (0xC0, 0x40, 0xE0)]
-    connection.data_received(b"".join(messages))
+    read(connection, b"".join(messages))
     assert program.heard == ["open", "request", "answer"]
     await asyncio.sleep(0)
     assert transport.messages()[-1].result() == (0, 3008)
@@ -100,7 +101,7 @@ async def test_what_the_program_takes_is_counted_and_left_alone(
 ) -> None:
     connection, _ = opened()
     program.takes = lambda octets: octets[4] == 0xC0
-    connection.data_received(b"".join(encode_message(flags, 303, 16777216, 1, 2, ()) for flags in (0xC0, 0x40)))
+    read(connection, b"".join(encode_message(flags, 303, 16777216, 1, 2, ()) for flags in (0xC0, 0x40)))
     assert program.heard == ["open", "answer"]
     assert link.status().messages_received == 2
 
