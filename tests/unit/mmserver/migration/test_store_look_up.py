@@ -50,6 +50,15 @@ async def test_a_database_that_cannot_be_read_at_once_is_not_waited_for(mms: Any
 
 
 async def test_it_cannot_write(mms: Any, look_up: LookUp) -> None:
-    await mms.allocated()
-    with look_up._engine.connect() as connection, pytest.raises(sqlalchemy.exc.OperationalError, match="readonly"):
-        connection.exec_driver_sql("DELETE FROM bindings")
+    binding = await mms.allocated()
+    assert look_up.find_by_identity(binding.identities.private_user_identity) == [binding]
+    assert look_up._connection is not None
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        look_up._connection.execute("DELETE FROM bindings")
+
+
+async def test_a_truth_value_is_one_as_the_ordinary_way_gives_it(mms: Any, look_up: LookUp) -> None:
+    """SQLite has numbers in their place, and they would be numbers in what the MMS tells of a binding."""
+    impi = (await mms.allocated()).identities.private_user_identity
+    async with mms.store.reading() as transaction:
+        assert repr(look_up.find_by_identity(impi)) == repr(await transaction.find_by_identity(impi))
