@@ -86,6 +86,36 @@ async def test_silent_peer_is_suspected_then_closed(link: Link, program: Program
     assert connection.is_closed
 
 
+async def test_whoever_has_sent_anything_since_the_last_tick_is_not_asked_for_a_sign_of_life(
+    link: Link, program: Program, opened: Callable[[], Any]
+) -> None:
+    """RFC 3539 §3.4.1: a message other than a DWA begins Tw anew."""
+    connection, transport = opened()
+    for program.time in (5.0, 10.0, 15.0):
+        read(connection, encode_message(0x40, 303, 16777216, 1, 2, ()))
+        link.tick(program.time)
+    await asyncio.sleep(0)
+    assert [message.header.command_code for message in transport.messages()] == [257]
+    link.tick(20.9)
+    await asyncio.sleep(0)
+    assert len(transport.messages()) == 1, "six seconds from the last tick with a message"
+    link.tick(21.0)
+    await asyncio.sleep(0)
+    assert transport.messages()[-1].header.command_code == 280
+
+
+async def test_a_suspect_that_sends_anything_may_be_used_at_once(
+    link: Link, program: Program, opened: Callable[[], Any]
+) -> None:
+    connection, _ = opened()
+    for program.time in (6.0, 12.0):
+        link.tick(program.time)
+    assert program.heard[-1] == "suspect"
+    assert not link.is_open
+    read(connection, encode_message(0x40, 303, 16777216, 1, 2, ()))
+    assert link.is_open
+
+
 async def test_messages_go_where_they_belong(link: Link, program: Program, opened: Callable[[], Any]) -> None:
     connection, transport = opened()
     messages = [encode_message(flags, 303, 16777216, 1, 2, ()) for flags in (0xC0, 0x40, 0xE0)]
