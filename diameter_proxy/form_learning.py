@@ -9,6 +9,7 @@ from typing import Final
 
 from librt.strings import BytesWriter
 
+from diameter_proxy.diameter.wire import ERROR
 from diameter_proxy.express import public_identity_avp, user_name_avp
 from diameter_proxy.forms import (
     LEARNT_OCTETS_MAX,
@@ -104,6 +105,8 @@ class FormLearning:
     def answer(self, peer: str, pending: Pending, data: bytes, out: bytes) -> None:
         """Look at a MAA with a vector that has gone the whole way back."""
         if max(len(data), len(out)) > LEARNT_OCTETS_MAX:
+            return
+        if out[4] & ERROR:  # no HSS sets it with a vector; ``remembered`` tells refusals of ours by it
             return
         if pending.found[PROXY_INFO] or pending.lent is None or not self._answers.may_learn(peer):
             return

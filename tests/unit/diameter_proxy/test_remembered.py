@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from diameter_proxy.diameter import dictionary as d
 from diameter_proxy.diameter.message import Message
-from diameter_proxy.diameter.wire import FrameBuffer, with_hop_by_hop
+from diameter_proxy.diameter.wire import FrameBuffer, with_flags, with_hop_by_hop
 from tests.unit.diameter_proxy.conftest import Made, Wire
 from tests.unit.diameter_proxy.test_express_lane import USERS, P, PrimaryWay, S, Way, lent_set, partner, primary
 
@@ -71,6 +71,15 @@ def test_an_answer_that_nobody_could_take_is_given_when_it_is_asked_again(way):
     way.wire.closed.clear()
     ((peer, back),) = way.receive(S, request)
     assert (peer, Message.decode(back).result()) == (S, (0, 2001))
+    assert way.proxy.counters.duplicates_answered == 1
+
+
+def test_a_vector_with_the_e_bit_set_is_given_again_too(way):
+    for end_to_end, number in ((2, 1), (3, 2)):
+        request = way.made.mar(partner(number), end_to_end=end_to_end)
+        ((_, out),) = way.receive(S, request)
+        way.receive(P, with_flags(way.made.maa(Message.decode(out), primary(number)), 0x60))
+    assert [peer for peer, _ in way.receive(S, request)] == [S]
     assert way.proxy.counters.duplicates_answered == 1
 
 
