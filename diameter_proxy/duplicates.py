@@ -149,7 +149,7 @@ class Duplicates:
                 self._more[end_to_end] = others
 
     def _as_pending(self, known: Pending | Record | Remembered, end_to_end: bytes) -> Iterator[Pending]:
-        """Yield what is known as the whole way knows it."""
+        """Yield what is known as the whole way knows it; nothing of an answer that was lost before it went out."""
         if isinstance(known, Pending):
             yield known
         elif isinstance(known, tuple):

@@ -253,7 +253,7 @@ class ExpressLane:
             return False
         batch = form.batch
         if batch is None or batch.outlet.left <= 0:
-            chosen = self._outlets.open_one(form.outlets or self._all_of(form))
+            chosen = self._outlets.open_one(form.outlets or self._outlets_of(form))
             if chosen is None:
                 return self._refuse(peer, form, values)
             batch = self._begun(peer, form, chosen)
@@ -287,7 +287,8 @@ class ExpressLane:
         until_s: float = ready[UNTIL_S]
         return self._wall_s >= until_s
 
-    def _all_of(self, form: Form) -> list[Outlet]:
+    def _outlets_of(self, form: Form) -> list[Outlet]:
+        """Keep the candidates' outlets with a form, for they are asked for each read, and return them."""
         form.outlets = [self._outlets.of(candidate) for candidate in form.candidates]
         return form.outlets
 
@@ -364,7 +365,7 @@ class ExpressLane:
             self._outlets.written.append(back)
         remembered = self._remembered
         if remembered is None:
-            remembered = self._remember()
+            remembered = self._begin_remembering()
         remembered.end_to_ends.append(end_to_end)
         remembered.forms.append(fitted)
         if fitted.has_values:
@@ -385,7 +386,7 @@ class ExpressLane:
         self._waited += 1
         return True
 
-    def _remember(self) -> Remembered:
+    def _begin_remembering(self) -> Remembered:
         """Begin what is remembered of this read."""
         remembered = self._remembered = self._outlets.remembered = Remembered(self._now_s + self._duplicates.keep_s)
         return remembered

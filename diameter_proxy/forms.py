@@ -89,7 +89,7 @@ class Form:
         maps: of a request, whether other identities go out than came in.
         session_ids_high: of a request, the high number of our Session-Ids that stands in what goes out.
         busy: of a request, the answer that refuses it because its destination is busy.
-        back, outlets: of a request, where its answers go, and where it may; none before the first.
+        back, outlets: of a request, the outlet of who asks, and those of the candidates; kept from the first one on.
         batch: of a request, those of the present read that have gone.
         taken: of an answer, how many are not counted yet.
         seen: of an answer, the form of the requests that were last answered with it.

@@ -100,7 +100,7 @@ class Outlets:
     def _look(self, outlet: Outlet) -> None:
         outlet.read = self.reads
         self._asked.append(outlet)
-        queue = outlet.queue = self._pending.by_peer.get(outlet.peer) or self._pending.queue_of(outlet.peer)
+        queue = outlet.queue = self._pending.queue_of(outlet.peer)
         messages = messages_in(self._runs)
         first = self._wire.reserve_hop_by_hop(outlet.peer, messages)
         if first is None:

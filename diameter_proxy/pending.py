@@ -275,12 +275,7 @@ class PendingRequests:
     @property
     def is_full(self) -> bool:
         """Whether no more requests may wait."""
-        return self.left <= 0
-
-    @property
-    def left(self) -> int:
-        """How many more requests may wait."""
-        return self.pending_max - self.count
+        return self.count >= self.pending_max
 
     def sent(self, pending: Pending, peer: str, hop_by_hop: int) -> None:
         """Note that the request went to this peer under this Hop-by-Hop."""

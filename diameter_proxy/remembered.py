@@ -1,7 +1,9 @@
 """Answers that the express lane has given, kept as the octets that went back: a request that comes again gets its own.
 
-All of one read are one object, and none is made for each: what a request has in memory while it waits is let go of as
-soon as it is answered.  Runs as plain Python and compiled; ``hot_path`` says which.
+All of one read are one object.  Of each only its End-to-End Identifier is held besides, so that what a request has in
+memory while it waits is let go of as soon as it is answered.
+
+Runs as plain Python and compiled; ``hot_path`` says which.
 """
 
 from collections.abc import Iterator
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
     from diameter_proxy.forms import Form
 
 _REQUEST_OR_ERROR: Final = 0xA0
-"""The R and the E bit: what else goes out after a read, none of it the answer of an HSS."""
+"""Requests and refusals of ours go out in the same write; the lane learns no answer that has the E bit."""
 
 
 class Remembered:
@@ -23,7 +25,8 @@ class Remembered:
         until_s: until when they are kept.
         end_to_ends: their End-to-End Identifiers, and ``forms`` those of the requests, one by one.
         items: by End-to-End Identifier the SIP-Auth-Data-Item of a request, where it differs from one to the next.
-        written: what went out after the read to each peer that got an answer, side by side; nothing before.
+        written: what went out after the read to each peer that got an answer, side by side; nothing before.  There may
+            be other messages in it.
     """
 
     __slots__ = ("end_to_ends", "forms", "items", "until_s", "written")

@@ -100,7 +100,7 @@ class Watchdog:
         return self.received_other(now)
 
     def received_other(self, now: float) -> WatchdogActions:
-        """Take note of messages other than a DWA; once for all that came in one read."""
+        """Take note of messages other than a DWA; once for all of one read, or in OKAY of one tick."""
         if self.state is WatchdogState.OKAY:
             # OKAY          Receive non-DWA      SetWatchdog()        OKAY
             self._set(now)

@@ -47,7 +47,7 @@ class Output:
         if self._due:
             self.schedule()
             return
-        waiting, self.waiting = self.waiting, []
+        waiting, self.waiting = self.waiting, []  # as ``flush``, without the call: so ends nearly every read
         for connection in waiting:
             connection.flush()
 

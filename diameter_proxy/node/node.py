@@ -207,10 +207,11 @@ class Node:
         None where a request would not be sent at once, as ``is_ready`` says.
         """
         link = self._by_name.get(peer)
-        connection = None if link is None else link.connection
-        if connection is None or connection.is_congested or link is None or not link.is_open:
+        if link is None or link.connection is None:
             return None
-        return connection.hop_by_hop.reserve(count)
+        if link.connection.is_congested or not link.is_open:
+            return None
+        return link.connection.hop_by_hop.reserve(count)
 
     def send_all(self, peer: str, octets: bytes, count: int) -> None:
         """Send so many messages, side by side, as long as there is a connection.
