@@ -62,8 +62,9 @@ drill: set-up ## all scenarios ten times over, nothing left behind; then two pro
 	$(ROOT) .venv/bin/mclab run --all --repeat 10 --check-clean
 	$(PY) -m tests.bench.soak --for $(SOAK_S) --rate $(SOAK_RATE)
 
-bench: set-up-bench ## figures; relays against each other (exit 1 on a missed ratio), the splice, start-up, up and down of the lab in both runtimes, the map of a million bindings, CSC-4 at 50/s, migrated against native registration, one by one and at 50/s, the highest rates, mclab verify on 10,000 registrations
+bench: set-up-bench ## figures; relays against each other (exit 1 on a missed ratio), the splice, hostile messages, start-up, up and down of the lab in both runtimes, the map of a million bindings, CSC-4 at 50/s, migrated against native registration, one by one and at 50/s, the highest rates, mclab verify on 10,000 registrations
 	$(PY) tests/bench/bench_splice.py
+	$(PY) -m tests.bench.bench_parsing
 	$(PY) tests/bench/bench_imports.py
 	$(ROOT) $(PY) tests/bench/bench_up_down.py
 	$(PY) tests/bench/bench_feed.py
