@@ -1,6 +1,6 @@
-"""The express lane at work: a MAR of a migrated user out, over CSC-Y or to the HSS, and its MAA back (10.6.2).
+"""The express lane at work: a MAR of a migrated user out, over CSC-Y or to the HSS (10.6.2), and its MAA back.
 
-Steps 4, 5, 9 and 10 at the partner, 6 to 8 at the primary system.
+Steps 4, 5, 9 and 10 at the partner, 6 to 8 at the primary system; the way back is ``returning``'s.
 
 ``receive`` takes the messages of one read and returns those that it leaves to ``proxy``; ``form_learning`` then looks
 at what became of them.
@@ -18,27 +18,21 @@ from diameter_proxy.express import (
     ServerNameSource,
 )
 from diameter_proxy.form_learning import FormLearning
-from diameter_proxy.forms import END_TO_END, HOP_BY_HOP, Form, Forms, Values, answered
-from diameter_proxy.identity_map import BINDING, IdentityMap, LentSet
+from diameter_proxy.forms import END_TO_END, Form, Forms, Values, answered
+from diameter_proxy.identity_map import IdentityMap
 from diameter_proxy.outlets import Outlets
 from diameter_proxy.pending import (
-    ASKED,
-    BATCH,
     NO_QUEUE,
-    READY,
     Batch,
     Outlet,
     Pending,
     PendingRequests,
-    Queue,
     Record,
-    write_back,
 )
 from diameter_proxy.ready_sets import (
     ASKED_END,
     ASKED_FROM,
     FIRST_OCTETS_ASKED,
-    FIRST_OCTETS_SENT,
     FIRST_SENT,
     HAS_CASE,
     IMPIS,
@@ -47,13 +41,11 @@ from diameter_proxy.ready_sets import (
     OCTETS_SENT,
     SECOND_SENT,
     SENT_END,
-    SENT_FROM,
     UNTIL_S,
     Ready,
     ReadySets,
-    sent_avps,
 )
-from diameter_proxy.remembered import Remembered
+from diameter_proxy.returning import Returning
 from diameter_proxy.routing import Route
 from diameter_proxy.session_ids import SessionIds
 from diameter_proxy.settings import Settings
@@ -92,7 +84,6 @@ class ExpressLane:
         self._deadlines: Final = deadlines
         self._counters: Final = counters
         self._server_names: Final = server_names
-        self._used: Final = used
         self._refused: Final = refusals[1]
         self._session_ids: Final = session_ids
         self._clock: Final = clock
@@ -107,16 +98,9 @@ class ExpressLane:
         self._ready: Final = ReadySets(identities)
         self._learning: Final = FormLearning(self._requests, self._answers, self._ready, session_ids, refusals[0])
         self._outlets: Final = Outlets(wire, pending, counters, go_on)
-        self._waiting: dict[int, Any] = {}
-        """What waits for answers of the peer whose messages are being handled."""
+        self._returning: Final = Returning(identities, pending, duplicates, counters, self._ready, self._outlets, used)
         self._batches: list[Batch] = []
         """What this read has sent."""
-        self._fitted: list[Form] = []
-        """What the answers of this read fitted."""
-        self._remembered: Remembered | None = None
-        """The answers of this read."""
-        self._waited_s = 0.0
-        self._waited = 0
         self._left = 0
         """How many more requests may wait."""
         self._may_have_ended = False
@@ -140,13 +124,12 @@ class ExpressLane:
         if self._changes != self._identities.changes:
             self._changes = self._identities.changes
             self._ready.forget(self._identities.changed_since_asked())
-        queue = NO_QUEUE
         if requests:
             self._left = self._pending.pending_max - self._pending.count
             self._outlets.begin(runs)
         if answers:
             queue = self._pending.by_peer.get(peer, NO_QUEUE)
-            self._waiting = queue.waiting
+            self._returning.begin(queue, self._now_s, self._wall_s, self._may_have_ended, self._changes)
         rest: list[bytes] = []
         try:
             for run in runs:
@@ -163,8 +146,8 @@ class ExpressLane:
         finally:
             if self._batches:
                 self._count_requests()
-            if self._remembered is not None:
-                self._count_answers(self._remembered, queue)
+            if answers:
+                self._returning.end()
             self._outlets.flush()
         return rest
 
@@ -179,7 +162,9 @@ class ExpressLane:
             return False
         rows = list(known.rows_of(run))
         is_taken = (
-            self._are_passed_on(peer, known, rows) if run[4] & REQUEST else [self._return(known, row) for row in rows]
+            self._are_passed_on(peer, known, rows)
+            if run[4] & REQUEST
+            else [self._returning.take(known, row) for row in rows]
         )
         at = 0
         for is_one in is_taken:
@@ -219,7 +204,7 @@ class ExpressLane:
                     pair: bytes = form.pair_of(values) if form.is_split else values[form.first_at]
                     if self._pass_on(peer, form, values, pair, form.kind.ready.get(pair)):
                         return True
-                elif self._return(form, values):
+                elif self._returning.take(form, values):
                     return True
         return False
 
@@ -320,82 +305,6 @@ class ExpressLane:
         self._refused(peer, data)
         return True
 
-    # --- answers ---------------------------------------------------------------------------------------------
-
-    def _return(self, form: Form, values: Values) -> bool:
-        """Give back an answer that fits, if there is nothing unusual about its values."""
-        number = values[HOP_BY_HOP]
-        record = self._waiting.get(number)
-        if not isinstance(record, tuple):
-            return False
-        ready: Ready = record[READY]
-        batch: Batch = record[BATCH]
-        end_to_end: bytes = record[ASKED][END_TO_END]
-        if values[END_TO_END] != end_to_end:
-            return False
-        fitted = batch.form
-        if form.seen is not fitted:
-            form.see(fitted)
-        first: bytes = ready[FIRST_SENT]
-        if form.repeats_both:
-            if values[form.first_at] != first:
-                return False
-        elif form.repeats_swapped:
-            octets: int = ready[FIRST_OCTETS_SENT]
-            if values[form.first_at] != first[octets:] + first[:octets]:
-                return False
-        else:
-            user, public = form.both_of(values)
-            sent_user, sent_public = sent_avps(ready, fitted.user_first)
-            if user != sent_user or public != sent_public:
-                return False
-        is_untouched = batch.map_changes == self._changes and batch.age == self._ready.age
-        if (self._may_have_ended or not is_untouched) and not self._is_current(ready):
-            return False
-        item: bytes = values[form.item_at]
-        sign = first[ready[SENT_FROM] : ready[SENT_END]]
-        if form.may_show(item, sign, ready) and form.shows(item, ready[LENT], True):
-            return False
-        del self._waiting[number]
-        batch.left -= 1
-        if not batch.left:  # else they would be held until its deadline
-            batch.numbers = []
-        back = batch.back
-        if not back.count:
-            self._outlets.written.append(back)
-        remembered = self._remembered
-        if remembered is None:
-            remembered = self._begin_remembering()
-        remembered.end_to_ends.append(end_to_end)
-        remembered.forms.append(fitted)
-        if fitted.has_values:
-            remembered.items[end_to_end] = record[ASKED][fitted.item_at]
-        self._duplicates.known[end_to_end] = remembered
-        write_back(back.out, fitted, record[ASKED], form, item)
-        back.count += 1
-        back.has_answers = True
-        if fitted.kind.route is _TO_HSS:
-            self._used(ready[LENT][BINDING])
-        if not form.taken:
-            self._fitted.append(form)
-        form.taken += 1
-        if batch.started_s != self._waited_s:
-            if self._waited:
-                self._count_waited()
-            self._waited_s = batch.started_s
-        self._waited += 1
-        return True
-
-    def _begin_remembering(self) -> Remembered:
-        """Begin what is remembered of this read."""
-        remembered = self._remembered = self._outlets.remembered = Remembered(self._now_s + self._duplicates.keep_s)
-        return remembered
-
-    def _is_current(self, ready: Ready) -> bool:
-        """Say whether a binding still stands as it was, and may be used."""
-        lent: LentSet = ready[LENT]
-        return self._identities.bindings.get(lent[BINDING]) is lent and not self._has_ended(ready)
-
     # --- counting --------------------------------------------------------------------------------------------
 
     def _count_requests(self) -> None:
@@ -408,24 +317,6 @@ class ExpressLane:
             self.taken += count
             batch.form.batch = None
         self._batches.clear()
-
-    def _count_answers(self, remembered: Remembered, queue: Queue) -> None:
-        """Count the answers of this read; what they answer waits no more."""
-        count = len(remembered.end_to_ends)
-        self._duplicates.remember(remembered)
-        self._remembered = None
-        queue.settled += count
-        self._pending.count -= count
-        for form in self._fitted:
-            self._counters.returned(form.answer_key, form.taken)
-            form.taken = 0
-        self._fitted.clear()
-        self._count_waited()
-
-    def _count_waited(self) -> None:
-        """Count answers to requests that came in one read, and so took the same time."""
-        self._counters.answered(self._now_s - self._waited_s, self._waited)
-        self._waited = 0
 
     # --- learning --------------------------------------------------------------------------------------------
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # every public name, as the loop at the end puts it here: for
     from diameter_proxy.pending import *  # noqa: F403
     from diameter_proxy.ready_sets import *  # noqa: F403
     from diameter_proxy.remembered import *  # noqa: F403
+    from diameter_proxy.returning import *  # noqa: F403
     from diameter_proxy.session_ids import *  # noqa: F403
     from diameter_proxy.splice import *  # noqa: F403
     from diameter_proxy.templates import *  # noqa: F403

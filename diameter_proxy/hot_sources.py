@@ -22,6 +22,7 @@ MODULES: Final = (
     "counters",
     "outlets",
     "form_learning",
+    "returning",
     "express_lane",
 )
 

@@ -238,30 +238,6 @@ def test_a_connection_that_goes_within_a_read_keeps_nobody_waiting(way):
     assert (way.proxy.counters.answers_undeliverable, way.proxy.pending_count) == (1, 0)
 
 
-def test_an_answer_for_somebody_else_is_not_passed_on(way):
-    way.exchange(0, 1)
-    ((_, out),) = way.receive(S, way.made.mar(partner(1), end_to_end=2))
-    ((_, back),) = way.receive(P, way.made.maa(Message.decode(out), primary(0)))
-    assert Message.decode(back).result() == (0, 5012)
-
-
-def test_a_binding_withdrawn_meanwhile_gives_no_vector(way):
-    way.exchange(0, 1)
-    ((_, out),) = way.receive(S, way.made.mar(partner(1), end_to_end=2))
-    way.proxy.identities.delete("b1", 9)
-    ((_, back),) = way.receive(P, way.made.maa(Message.decode(out), primary(1)))
-    assert Message.decode(back).result() == (10415, 5001)
-
-
-def test_an_answer_that_nobody_waits_for_is_left(way):
-    way.exchange(0, 1)
-    ((_, out),) = way.receive(S, way.made.mar(partner(1), end_to_end=2))
-    answer = way.made.maa(Message.decode(out), primary(1))
-    way.receive(P, answer)
-    assert way.receive(P, answer) == []
-    assert way.proxy.counters.answers_discarded == 1
-
-
 def test_many_in_one_read_leave_in_one_write_each_with_its_own_number(way):
     way.exchange(0, 1)
     ((peer, octets),) = way.receive(S, *(way.made.mar(partner(number), end_to_end=number) for number in (2, 3, 4)))

@@ -22,6 +22,7 @@ from diameter_proxy import (
     pending,
     ready_sets,
     remembered,
+    returning,
     session_ids,
     splice,
     templates,
@@ -48,6 +49,7 @@ PLAIN = [
     counters,
     outlets,
     form_learning,
+    returning,
     express_lane,
 ]
 
@@ -109,6 +111,7 @@ HOT_TESTS = (
     "express_lane",
     "express_lane_meanwhile",
     "express_lane_runs",
+    "returning",
     "form_learning",
     "express",
     "forms",
