@@ -153,7 +153,11 @@ class CxServer:
         known = await _resolve(self._store, impi, impus)
         binding = None
         if _only_renews(known, register(known, asked), now):
-            binding = await self._store_registration(impi, impus, asked, now, is_renewal=True)
+            _require_served(known, now)
+            change = Change("registration.stored", asked.origin_host, now)
+            binding = await self._store.renew(known, asked.until, change)
+            if binding is None:
+                binding = await self._store_registration(impi, impus, asked, now, is_renewal=True)
         if binding is None:
             binding = await self._store_registration(impi, impus, asked, now, is_renewal=False)
             assert binding is not None

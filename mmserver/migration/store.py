@@ -41,6 +41,7 @@ from mmserver.migration.store_feed import FeedRow, find_feed_rows
 from mmserver.migration.store_life import begin_life, is_own_life
 from mmserver.migration.store_listener import WAKE, listen_for_ever
 from mmserver.migration.store_look_up import LookUp
+from mmserver.migration.store_renewal import Renewal
 from mmserver.migration.store_rows import LENDERS, from_row, stored_key, to_row
 from mmserver.migration.store_uses import UseTable
 from mmserver.migration.store_withdrawals import WithdrawalTable
@@ -319,7 +320,9 @@ class BindingStore:
         self._on_life_ended = on_life_ended
         self._engine: AsyncEngine = create_store_engine(url, busy_timeout_s)
         self._renewals = renewals_engine(self._engine, busy_timeout_s)
-        self._look_up = LookUp(url) if self._engine.dialect.name == "sqlite" else None
+        is_sqlite = self._engine.dialect.name == "sqlite"
+        self._look_up = LookUp(url) if is_sqlite else None
+        self._renewal = Renewal(url) if is_sqlite else None
         self._busy_timeout_s = busy_timeout_s
         # One writer of this process at a time: the others wait here in turn, and hold no connection meanwhile.
         self._turn = asyncio.Lock()
@@ -379,6 +382,24 @@ class BindingStore:
         async with self.reading() as transaction:
             return await transaction.find_by_identity(identity)
 
+    async def renew(self, old: IdentityBinding, until: float, change: Change) -> IdentityBinding | None:
+        """Let the registration of ``old`` hold until then, POSIX seconds, if that can be done at once.
+
+        Returns:
+            What it is now.  None, and nothing written, where it cannot: a transaction does it, or says why not.
+
+        Raises:
+            StoreUnavailable: the store said no.
+        """
+        if self._renewal is None:
+            return None
+        with _translated():
+            await self._take_turn()
+            try:
+                return self._renewal.renew(old, until, change)
+            finally:
+                self._turn.release()
+
     async def require_schema(self) -> None:
         """Make sure that the schema is the one of this program.
 
@@ -435,8 +456,9 @@ class BindingStore:
 
     async def close(self) -> None:
         """Close all connections."""
-        if self._look_up is not None:
-            self._look_up.close()
+        for plain in (self._look_up, self._renewal):
+            if plain is not None:
+                plain.close()
         await self._renewals.dispose()
         await self._engine.dispose()
 

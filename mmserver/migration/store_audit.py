@@ -55,11 +55,11 @@ class AuditTable:
 
     async def record(self, binding: IdentityBinding, change: Change) -> None:
         """Add what happened to a binding."""
-        await self._connection.execute(_RECORD, _row(change, **_of(binding)))
+        await self._connection.execute(_RECORD, audit_row(binding, change))
 
     async def record_all(self, changed: Sequence[IdentityBinding], change: Change) -> None:
         """Add the same for each of these bindings."""
-        await self._connection.execute(insert(audit), [_row(change, **_of(binding)) for binding in changed])
+        await self._connection.execute(insert(audit), [audit_row(binding, change) for binding in changed])
 
     async def record_withdrawal(
         self, withdrawal: str, role: str, other_mc_system: str, change: Change, *, lifted: bool
@@ -114,6 +114,20 @@ class AuditTable:
         return actor
 
 
+def audit_row(binding: IdentityBinding, change: Change) -> dict[str, object]:
+    """Return the columns of what happened to a binding."""
+    return _row(
+        change,
+        handle=binding.handle,
+        state=binding.state.value,
+        enabled=binding.enabled,
+        deregistration=binding.deregistration.value,
+        version=binding.version,
+        role=binding.role.value,
+        other_mc_system=binding.other_mc_system,
+    )
+
+
 def _row(change: Change, **values: object) -> dict[str, object]:
     return {
         "at": round(change.at, 6),  # as exact as what is shown, so that a moment read can be asked for
@@ -122,16 +136,4 @@ def _row(change: Change, **values: object) -> dict[str, object]:
         "reason": change.reason[:200],
         "traceparent": change.traceparent,
         **values,
-    }
-
-
-def _of(binding: IdentityBinding) -> dict[str, object]:
-    return {
-        "handle": binding.handle,
-        "state": binding.state.value,
-        "enabled": binding.enabled,
-        "deregistration": binding.deregistration.value,
-        "version": binding.version,
-        "role": binding.role.value,
-        "other_mc_system": binding.other_mc_system,
     }

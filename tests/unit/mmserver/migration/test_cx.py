@@ -1,5 +1,6 @@
 """The MMS as SIP database of lent identities: each row of the design's list (TS 29.228 §6.1)."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from diameter_proxy.diameter import dictionary as d
 from diameter_proxy.diameter.commands import CX, LIR, MAR, SAR, TGPP, UAR, CommandType
 from diameter_proxy.diameter.message import Message, encode_request
+from diameter_proxy.diameter.result_codes import ExperimentalResultCode as Experimental
 from diameter_proxy.diameter.values import ServerAssignmentType as Assignment
 from diameter_proxy.diameter.values import UserAuthorizationType as Authorization
 from mmserver.messages import BindingState
@@ -14,6 +16,7 @@ from mmserver.migration.agreements import Agreements
 from mmserver.migration.bindings import IdentityBinding
 from mmserver.migration.config import FilterCriterion
 from mmserver.migration.cx import CxServer
+from mmserver.migration.store import Change
 
 SERVER = "sip:scscf.mc2.lab:6060"
 BASE = 0  # vendor of Result-Code
@@ -292,6 +295,7 @@ async def test_only_a_registration_that_changes_nothing_but_its_time_is_a_renewa
     """What a loss of power may undo: the later time, never where a set is registered."""
     asked: list[bool] = []
     real = mms.store.writing
+    monkeypatch.setattr(mms.store._renewal, "renew", lambda *_: None)  # as where it cannot be done at once
     monkeypatch.setattr(
         mms.store, "writing", lambda *, is_renewal=False: asked.append(is_renewal) or real(is_renewal=is_renewal)
     )
@@ -312,6 +316,27 @@ async def test_only_a_registration_that_changes_nothing_but_its_time_is_a_renewa
         mms.now = (await mms.server.get(binding.handle)).registration.until
         assert (await ask(mms, sar(binding, Assignment.REGISTRATION, server))).result() == (BASE, 2001)
     assert asked[3:] == [False, False]
+
+
+async def test_a_renewal_at_once_opens_no_transaction(mms: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    binding = await registered(mms)
+    monkeypatch.setattr(mms.store, "writing", None)
+    mms.now += 60
+    assert (await ask(mms, sar(binding, Assignment.RE_REGISTRATION))).result() == (BASE, 2001)
+    shown = (await mms.server.get(binding.handle)).registration
+    assert shown is not None and shown.until == mms.now + mms.config.lifetime.registration_s
+
+
+@pytest.mark.parametrize("change", [{"enabled": False}, {"releasing": True}])
+async def test_no_registration_is_renewed_that_is_not_to_be_served(mms: Any, change: dict[str, bool]) -> None:
+    binding = await registered(mms)
+    async with mms.store.writing() as transaction:
+        old = await transaction.find(binding.handle)
+        stored = await transaction.save(old, replace(old, **change), Change("test", "test", mms.now))
+    mms.now += 60
+    refused = (await ask(mms, sar(binding, Assignment.RE_REGISTRATION))).result()
+    assert refused == (TGPP, Experimental.ERROR_ROAMING_NOT_ALLOWED)
+    assert (await mms.server.get(binding.handle)).registration == stored.registration
 
 
 async def test_a_registration_cleared_in_between_is_stored_durably(mms: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,9 +52,8 @@ async def test_a_database_that_cannot_be_read_at_once_is_not_waited_for(mms: Any
 async def test_it_cannot_write(mms: Any, look_up: LookUp) -> None:
     binding = await mms.allocated()
     assert look_up.find_by_identity(binding.identities.private_user_identity) == [binding]
-    assert look_up._connection is not None
     with pytest.raises(sqlite3.OperationalError, match="readonly"):
-        look_up._connection.execute("DELETE FROM bindings")
+        look_up._connection.get().execute("DELETE FROM bindings")
 
 
 async def test_a_truth_value_is_one_as_the_ordinary_way_gives_it(mms: Any, look_up: LookUp) -> None:
