@@ -81,9 +81,7 @@ def locate(data: bytes, avps_max: int = 512) -> list[int]:
     last = end - 8
     at = 20
     left = avps_max
-    while at < end:
-        if at > last:
-            raise Unreadable(at, False)
+    while at <= last:
         code, flags_length = _pair(data, at)
         length = flags_length & 0xFFFFFF
         if flags_length & 0x80000000:
@@ -92,13 +90,17 @@ def locate(data: bytes, avps_max: int = 512) -> list[int]:
             slot = TGPP_SLOTS.get(code, 0)
             if slot and _word(data, at + 8)[0] != TGPP:
                 slot = 0
-        else:
-            if length < 8:
+            following = at + (length + 3 & 0x1FFFFFC)
+            if following > end:
                 raise Unreadable(at, False)
+        else:
             slot = BASE_SLOTS.get(code, 0)
-        following = at + (length + 3 & 0x1FFFFFC)
-        if following > end:
-            raise Unreadable(at, False)
+            if length == 8:  # empty: no octet of a message costs more than where it is made of these
+                following = at + 8
+            else:
+                following = at + (length + 3 & 0x1FFFFFC)
+                if length < 8 or following > end:
+                    raise Unreadable(at, False)
         left -= 1
         if left < 0:
             raise Unreadable(at, True)
@@ -109,6 +111,8 @@ def locate(data: bytes, avps_max: int = 512) -> list[int]:
             else:
                 found[slot] = at
         at = following
+    if at < end:
+        raise Unreadable(at, False)
     return found
 
 

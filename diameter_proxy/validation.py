@@ -101,7 +101,7 @@ def check(data: bytes, found: list[int], origin_host: bytes, realms: frozenset[b
     """
     if not data[4] & PROXIABLE:
         raise Refused(_NO_PROXY_BIT)
-    if found[ROUTE_RECORD]:
+    if found[ROUTE_RECORD] and origin_host in data.lower():  # once, for there may be hundreds
         for start in starts_of(found, ROUTE_RECORD):
             if value_at(data, start).lower() == origin_host:
                 raise Refused(_LOOP)

@@ -4,7 +4,7 @@ Not for the hot path: that one works on octets and spans (``wire``).  Nothing he
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from diameter_proxy.diameter import dictionary as d
 from diameter_proxy.diameter.commands import BASE, CommandType
@@ -20,6 +20,7 @@ from diameter_proxy.diameter.wire import (
     Header,
     decode_header,
     encode_message,
+    select_avps,
     walk_avps,
 )
 
@@ -28,10 +29,9 @@ T = TypeVar("T")
 AVPS_MAX: Final = 512
 """AVPs on one level of a message; more are refused, so that reading stays cheap."""
 
-_COPIED_FIRST: Final = ((d.SESSION_ID.code, 0),)
-_COPIED_APPLICATION: Final = ((d.VENDOR_SPECIFIC_APPLICATION_ID.code, 0),)
-_COPIED_STATE: Final = ((d.AUTH_SESSION_STATE.code, 0),)
-_COPIED_LAST: Final = ((d.PROXY_INFO.code, 0),)
+_COPIED: Final = frozenset(
+    avp.code for avp in (d.SESSION_ID, d.VENDOR_SPECIFIC_APPLICATION_ID, d.AUTH_SESSION_STATE, d.PROXY_INFO)
+)
 
 
 class Group:
@@ -176,22 +176,22 @@ def encode_answer(
     flags = header.flags & PROXIABLE
     if result_code is not None and is_protocol_error(result_code):
         flags |= ERROR
-    spans = _readable_spans(octets)
-    parts = _copied(octets, spans, _COPIED_FIRST)
+    asked = select_avps(octets, _COPIED, AVPS_MAX)
+    parts = _copied(asked, d.SESSION_ID)
     if header.application_id != BASE:
-        parts += _copied(octets, spans, _COPIED_APPLICATION)
+        parts += _copied(asked, d.VENDOR_SPECIFIC_APPLICATION_ID)
     if result_code is not None:
         parts.append(d.RESULT_CODE.encode(result_code))
     if experimental is not None:
         code = d.EXPERIMENTAL_RESULT_CODE.encode(experimental)
         parts.append(d.EXPERIMENTAL_RESULT.encode(d.VENDOR_ID.encode(TGPP) + code))
-    parts += _copied(octets, spans, _COPIED_STATE)
+    parts += _copied(asked, d.AUTH_SESSION_STATE)
     parts.append(d.ORIGIN_HOST.encode(origin_host))
     parts.append(d.ORIGIN_REALM.encode(origin_realm))
     parts += avps
     if failed_avp:
         parts.append(d.FAILED_AVP.encode(failed_avp))
-    parts += _copied(octets, spans, _COPIED_LAST)
+    parts += _copied(asked, d.PROXY_INFO)
     return encode_message(
         flags, header.command_code, header.application_id, header.hop_by_hop, header.end_to_end, parts
     )
@@ -209,18 +209,5 @@ def encode_failure(request: Message | bytes, error: AnswerableError, *, origin_h
     )
 
 
-def _readable_spans(octets: bytes) -> list[AvpSpan]:
-    """Return the AVPs up to the first that cannot be read: an answer is owed even then."""
-    spans: list[AvpSpan] = []
-    try:
-        for span in walk_avps(octets):
-            spans.append(span)
-            if len(spans) == AVPS_MAX:
-                break
-    except PermanentFailure:
-        return spans
-    return spans
-
-
-def _copied(octets: bytes, spans: list[AvpSpan], keys: tuple[tuple[int, int], ...]) -> list[bytes]:
-    return [octets[span.start : span.next] for key in keys for span in spans if (span.code, span.vendor_id) == key]
+def _copied(asked: list[tuple[int, bytes]], avp: AvpType[Any]) -> list[bytes]:
+    return [octets for code, octets in asked if code == avp.code]

@@ -3,7 +3,7 @@
 Pure functions between octets and values; nothing here knows what an AVP or a command means.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from struct import Struct, pack
 from typing import Final, NamedTuple
 
@@ -30,6 +30,7 @@ MANY_OCTETS: Final = 4096
 
 _HEADER: Final = Struct(">5I")
 _VERSION_1: Final = VERSION << 24
+_VENDOR_OF_32: Final = AVP_VENDOR << 24
 _AVP_HEADER: Final = Struct(">2I")
 _PADDING: Final = (b"", b"\0\0\0", b"\0\0", b"\0")
 
@@ -115,6 +116,28 @@ def walk_avps(data: bytes, start: int = HEADER_OCTETS, end: int | None = None) -
         vendor_id = int.from_bytes(data[start + 8 : value], "big")
         yield AvpSpan(code, vendor_id, flags, start, value, stop, following)
         start = following
+
+
+def select_avps(data: bytes, codes: Collection[int], avps_max: int) -> list[tuple[int, bytes]]:
+    """Return which of these AVPs of no vendor a message has, as (code, whole AVP), in its order.
+
+    It looks at the first ``avps_max`` AVPs, and as far as they can be read: an answer is owed to anything.
+    """
+    chosen: list[tuple[int, bytes]] = []
+    end = len(data)
+    start = HEADER_OCTETS
+    for _ in range(avps_max):
+        if end - start < 8:
+            break
+        code, flags_length = _AVP_HEADER.unpack_from(data, start)
+        length = flags_length & 0xFFFFFF
+        following = start + (length + 3 & 0x1FFFFFC)
+        if following > end or length < (12 if flags_length & _VENDOR_OF_32 else 8):
+            break
+        if code in codes and not flags_length & _VENDOR_OF_32:
+            chosen.append((code, data[start:following]))
+        start = following
+    return chosen
 
 
 def encode_avp(code: int, value: bytes, vendor_id: int = 0, flags: int = AVP_MANDATORY) -> bytes:

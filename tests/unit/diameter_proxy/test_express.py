@@ -1,6 +1,10 @@
 """What the express lane asks of identities: how they are encoded, exchanged, and found where they must not be."""
 
+from urllib.parse import unquote_to_bytes
+
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from diameter_proxy.diameter import dictionary as d
 from diameter_proxy.express import (
@@ -8,6 +12,7 @@ from diameter_proxy.express import (
     folded,
     public_identity_avp,
     shows,
+    unescaped,
     user_name_avp,
     with_identities,
 )
@@ -54,6 +59,17 @@ def test_only_sip_is_exchanged(made):
 @pytest.mark.parametrize("octets", [b"", b"A@B.c", b"100% of it", b"a%4Gb", b"%"])
 def test_without_escapes_only_case_is_looked_through(octets):
     assert folded(octets) == octets.lower()
+
+
+@settings(deadline=None, derandomize=True)
+@given(
+    st.lists(st.sampled_from([b"%", b"%4", b"%41", b"%fF", b"%5c", b"\\", b"\\x41", b"\\u0041", b"\n", b"\xe9", b"a"]))
+)
+@example([b"%%41"])
+@example([b"%2541"])
+def test_escapes_are_undone_as_urllib_does(pieces):
+    octets = b"".join(pieces)
+    assert unescaped(octets) == unquote_to_bytes(octets)
 
 
 def test_escapes_are_undone_beside_what_stands_there():

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from diameter_proxy.diameter import wire
 from diameter_proxy.diameter.errors import DiameterError, FramingLost, PermanentFailure
-from diameter_proxy.diameter.wire import FrameBuffer, decode_header, encode_avp, encode_message, walk_avps
+from diameter_proxy.diameter.wire import FrameBuffer, decode_header, encode_avp, encode_message, select_avps, walk_avps
 
 SETTINGS = settings(deadline=None, derandomize=True)
 
@@ -79,6 +79,28 @@ def test_walk_stays_inside_its_region() -> None:
     spans = list(walk_avps(first + second, len(first)))
     assert [(span.code, span.vendor_id) for span in spans] == [(2, 10415)]
     assert [span.code for span in walk_avps(first + second, 0, len(first))] == [1]
+
+
+@SETTINGS
+@given(
+    st.lists(st.one_of(AVPS, st.builds(encode_avp, st.integers(1, 3), st.binary(max_size=9))), max_size=6), st.data()
+)
+def test_what_is_selected_is_what_a_walk_meets(avps: list[bytes], data: st.DataObject) -> None:
+    """Up to the first AVP that cannot be read, and no further than so many."""
+    octets = bytearray(b"".join([bytes(20), *avps]))
+    if len(octets) > 20:
+        at = data.draw(st.integers(20, len(octets) - 1))
+        octets[at] = data.draw(st.integers(0, 255))
+    most = data.draw(st.integers(0, 7))
+    met = []
+    walk = walk_avps(bytes(octets))
+    try:
+        for _, span in zip(range(most), walk, strict=False):
+            met.append(span)
+    except PermanentFailure:
+        pass
+    wanted = [(span.code, octets[span.start : span.next]) for span in met if span.code < 3 and not span.flags & 0x80]
+    assert select_avps(bytes(octets), {0, 1, 2}, most) == wanted
 
 
 def test_values_too_long_for_24_bits_are_refused() -> None:
