@@ -126,11 +126,11 @@ def main() -> None:
         print(f"\n| {name}, us (times the same octets of a MAR) | " + " | ".join(map(str, SIZES)) + " |")
         print("|---|" + "---|" * len(SIZES))
         base = [repeated(*MAR_AVPS)(octets) for octets in SIZES]
-        cells = (f"{microseconds(work, (octets,))[0]:.1f}" for octets in base)
-        print("| AVPs of a MAR, repeated | " + " | ".join(cells) + " |")
+        least = [float("inf")] * len(SIZES)
         for shape, make in SHAPES.items():
             pairs = [microseconds(work, (make(octets), of)) for octets, of in zip(SIZES, base, strict=True)]
             row, ratios = [us for us, _ in pairs], [us / of for us, of in pairs]
+            least = [min(known, us) for known, (_, us) in zip(least, pairs, strict=True)]
             cells = (f"{us:.1f} ({ratio:.2f})" for us, ratio in zip(row, ratios, strict=True))
             print(f"| {shape} | {' | '.join(cells)} |", flush=True)
             if work is walked and max(ratios) > RATIO_MAX:
@@ -138,6 +138,7 @@ def main() -> None:
             growth = row[-1] / row[-2] / (SIZES[-1] / SIZES[-2])
             if growth > LINEAR_MAX:
                 missed.append(f"{name}, {shape}: an octet costs {growth:.2f} times as much in a longer message")
+        print("| AVPs of a MAR, repeated | " + " | ".join(f"{us:.1f}" for us in least) + " |")
     for line in missed:
         print(f"missed: {line}", file=sys.stderr)
     sys.exit(bool(missed))

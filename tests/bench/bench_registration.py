@@ -3,6 +3,7 @@
 One UE with a foot in both networks registers again and again at home (CSCF, proxy, HSS) and at the partner (CSCF,
 proxy, CSC-Y, proxy, HSS).  A registration lasts from its first REGISTER to its 200 as the capture has them.
 Needs root; brings a lab up and takes it down.  Also prints the time from `up` to the first migrated 200.
+Exit 1 when the migrated median is over 1.5 times the native.
 """
 
 import json
@@ -18,6 +19,7 @@ from lab.evidence.facts import RunFacts, load_facts
 from lab.supervisor.client import ask
 
 ROUNDS = 50
+RATIO_MAX = 1.5
 IN_MC2 = {"coordinates": {"latitude": 60.2, "longitude": 25.2}}
 
 
@@ -79,8 +81,11 @@ def main() -> None:
     for name, values in (("native", native), ("migrated", migrated)):
         p90 = statistics.quantiles(values, n=10)[-1]
         print(f"| {name} | {len(values)} | {statistics.median(values):.2f} | {p90:.2f} |")
-    print(f"\nmigrated / native, medians: {statistics.median(migrated) / statistics.median(native):.2f}")
+    ratio = statistics.median(migrated) / statistics.median(native)
+    print(f"\nmigrated / native, medians: {ratio:.2f}")
     print(f"from `mclab up` to the first migrated 200: {first_s:.1f} s")
+    if ratio > RATIO_MAX:
+        sys.exit(f"missed: {ratio:.2f} times the native median, wanted {RATIO_MAX}")
 
 
 if __name__ == "__main__":
