@@ -13,7 +13,8 @@ from diameter_proxy.diameter.message import Message, encode_answer, encode_reque
 from diameter_proxy.diameter.wire import FrameBuffer
 from diameter_proxy.node import ListenerConfig, Node, NodeConfig, PeerConfig
 from tests.crossing import Crossing
-from tests.integration.nodes_on_loopback import REALM, VSAI, until
+from tests.integration.nodes_on_loopback import REALM, VSAI
+from tests.waiting import until
 
 CAPABILITIES = [d.VENDOR_ID.encode(0), d.PRODUCT_NAME.encode("raw"), VSAI]
 

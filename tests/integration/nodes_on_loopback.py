@@ -17,6 +17,7 @@ from diameter_proxy.node import (
     PeerEvent,
     PeerEventKind,
 )
+from tests.waiting import until
 
 HSS, PROXY, REALM = "hss.mc1.lab", "proxy1.mc1.lab", "ims.mc1.lab"
 MAR_OCTETS = encode_request(
@@ -51,12 +52,6 @@ class Program:
     @property
     def port(self) -> int:
         return int(self.node.listen[0].rpartition(":")[2])
-
-
-async def until(condition: Callable[[], object], within_s: float = 30.0) -> None:
-    async with asyncio.timeout(within_s):
-        while not condition():  # noqa: ASYNC110 - any state of any node may be the condition
-            await asyncio.sleep(0.005)
 
 
 @contextlib.asynccontextmanager

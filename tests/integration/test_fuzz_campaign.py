@@ -11,7 +11,7 @@ import pytest
 
 from tests.fuzz import campaign, run, targets
 from tests.fuzz.campaign import Step, property_tests, run_side_by_side, steps_of
-from tests.integration.nodes_on_loopback import until
+from tests.waiting import until
 
 FOR_EVER = "import os, signal\nprint('pid', os.getpid(), flush=True)\nsignal.pause()"
 MEETS = "import sys\nopen(sys.argv[1], sys.argv[2]).close()"

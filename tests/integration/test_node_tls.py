@@ -15,7 +15,8 @@ from diameter_proxy.diameter.commands import CER
 from diameter_proxy.diameter.message import Message, encode_request
 from diameter_proxy.node import ListenerConfig, Node, NodeConfig, PeerConfig
 from diameter_proxy.node.certificate import TlsMisconfigured
-from tests.integration.nodes_on_loopback import VSAI, until
+from tests.integration.nodes_on_loopback import VSAI
+from tests.waiting import until
 
 OURS, PARTNER, THIRD = "proxy1.mc1.lab", "proxy1.mc2.lab", "proxy1.mc3.lab"
 

@@ -6,11 +6,12 @@ leeway that is configured for tokens and with none for validity.
 
 import signal
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+
+from tests.waiting import wait_until
 
 AHEAD, BEHIND = 300, -300
 DETAILS = "/csc-4/v1/partner-mc-system-connection-details"
@@ -20,15 +21,6 @@ JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 SOON_S = 15
 PATIENT = "leeway_s = 330"
 SHORT = "[lifetimes]\naccess_token_s = 60\n"
-
-
-def wait_until(condition: Callable[[], bool], within_s: float = 60.0) -> bool:
-    deadline = time.monotonic() + within_s
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.1)
-    return condition()
 
 
 def log_in(system: Any, user: str = "alice") -> str:

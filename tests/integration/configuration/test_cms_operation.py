@@ -5,13 +5,12 @@ import signal
 import ssl
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.integration.configuration.conftest import PORT, agreement_at_mms
+from tests.waiting import wait_until
 
 ADMIN = "/admin/v1"
 DETAILS = "/csc-4/v1/partner-mc-system-connection-details"
@@ -101,15 +100,6 @@ def tellings(system, **query: str) -> list[tuple[str, bool]]:
     with system.client("cms") as client:
         answer = client.get(system.url("cms") + ADMIN + "/withdrawals", params=query).json()
     return [(one["action"], one["told"]) for one in answer["tellings"]]
-
-
-def wait_until(condition: Callable[[], bool], within_s: float = 60.0) -> bool:
-    deadline = time.monotonic() + within_s
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.1)
-    return condition()
 
 
 def test_a_withdrawal_waits_for_a_partner_that_is_down_and_is_restored(systems, start_with_store, start_partner):

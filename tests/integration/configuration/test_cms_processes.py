@@ -3,10 +3,11 @@
 import asyncio
 import contextlib
 import socket
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
+
+from tests.waiting import wait_until
 
 DETAILS = "/csc-4/v1/partner-mc-system-connection-details"
 ACCESS = "/csc-17/v1/partner-mc-system-access"
@@ -82,15 +83,6 @@ def release_all(system) -> None:
 
 def states(*systems) -> list[list[str]]:
     return [[binding["state"] for binding in bindings(system)] for system in systems]
-
-
-def wait_until(condition: Callable[[], bool], within_s: float = 60.0) -> bool:
-    deadline = time.monotonic() + within_s
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.1)
-    return condition()
 
 
 @contextlib.contextmanager

@@ -11,6 +11,8 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey
 
+from tests.waiting import wait_until
+
 CONFIGURATION = "/csc-4/v1/initial-ue-configuration"
 FIVE_MINUTES_S = 300
 
@@ -69,15 +71,6 @@ def signed(system: Any, key: Any = None, header: dict[str, Any] | None = None, *
 
 def encoded(value: object) -> str:
     return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
-
-
-def wait_until(condition: Callable[[], bool], within_s: float = 60.0) -> bool:
-    deadline = time.monotonic() + within_s
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.2)
-    return condition()
 
 
 def test_clocks_five_minutes_apart_need_the_leeway_that_is_configured(system, ask) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from diameter_proxy.node.node import Node
 from diameter_proxy.server import ProxyServer
 from tests.integration.diameter_proxy.mms_feed import Feed, Instance
 from tests.integration.diameter_proxy.station import DEADLINE_S, PATIENT, Station, vector
+from tests.waiting import until
 
 
 class Lab:
@@ -159,14 +159,6 @@ def realm_of(host):
 def port_of(listening, number=0):
     """Return a port that a node or a proxy really bound."""
     return int(listening.listen[number].rpartition(":")[2])
-
-
-async def until(condition: Callable[[], object], deadline_s=DEADLINE_S):
-    """Wait for a condition; the test fails when the deadline passes."""
-    due = time.monotonic() + deadline_s
-    while not condition():
-        assert time.monotonic() < due, "the condition did not come true in time"
-        await asyncio.sleep(0.01)
 
 
 async def until_async(condition, deadline_s=DEADLINE_S):

@@ -113,7 +113,7 @@ async def test_a_use_that_the_mms_could_not_take_is_told_when_it_is_back(migrati
         assert (await lab.ask(lab.mar())).get(d.RESULT_CODE) == 2001
     assert not any(report["bindings"] for report in lab.feed1.uses)
     lab.feed1.is_down = False
-    await tools.until(lambda: any(report["bindings"] for report in lab.feed1.uses), deadline_s=20)
+    await tools.until(lambda: any(report["bindings"] for report in lab.feed1.uses), 20)
     told = [report for report in lab.feed1.uses if report["bindings"]]
     assert [(report["proxy"], report["bindings"]) for report in told] == [(lab.P1, ["h1"])]
     assert told[0]["complete_for_s"] > 0  # nothing was lost meanwhile

@@ -14,6 +14,7 @@ from diameter_proxy.node.events import PeerEventKind
 from mmserver.migration.config import load_config
 from mmserver.migration.service import Service
 from tests.cx_proxy import MMS, Proxy
+from tests.waiting import until
 
 PARTNER = {
     "primary_mc_system": "mc1",
@@ -118,13 +119,6 @@ async def test_an_unknown_node_is_not_let_in(service: Any) -> None:
     await asyncio.sleep(0.3)
     assert not proxy.node.is_open(MMS)
     await proxy.node.stop(DisconnectCause.REBOOTING, 0.5)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    deadline = asyncio.get_running_loop().time() + 60
-    while not condition():
-        assert asyncio.get_running_loop().time() < deadline, "it did not come about"
-        await asyncio.sleep(0.01)
 
 
 async def test_it_is_ready_only_with_a_proxy(connect: Callable[[str], Any], cms: httpx2.AsyncClient) -> None:

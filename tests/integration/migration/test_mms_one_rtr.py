@@ -18,6 +18,7 @@ from diameter_proxy.diameter.values import DisconnectCause, ServerAssignmentType
 from mmserver.migration.schema.upgrade import upgrade
 from tests.cx_proxy import MMS, Proxy
 from tests.store_invariants import require_consistent
+from tests.waiting import until
 
 STEP_10 = "/csc-x/v1/partner-mc-system-sip-identities"
 PATIENT = {"busy_timeout_s = 0.5": "busy_timeout_s = 10.0"}
@@ -57,13 +58,6 @@ async def start(lab: Any, make_program: Callable[[], Any]) -> AsyncIterator[Call
             return Instance(program, proxy, cms)
 
         yield started
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    deadline = asyncio.get_running_loop().time() + DEADLINE_S
-    while not condition():
-        assert asyncio.get_running_loop().time() < deadline, "it did not come about"
-        await asyncio.sleep(0.01)
 
 
 async def registered(at: Instance, user: str) -> str:

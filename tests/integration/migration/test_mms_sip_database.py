@@ -3,7 +3,7 @@
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import pytest
 from mmserver.migration.config import load_config
 from mmserver.migration.schema.upgrade import upgrade
 from mmserver.migration.service import Service
+from tests.waiting import until
 
 DEADLINE_S = 60.0
 HSS = """
@@ -99,13 +100,6 @@ async def core(lab: Any) -> AsyncIterator[tuple[httpx2.AsyncClient, asyncio.subp
                 base_url=f"https://{service.http.listen}", verify=context, timeout=60
             ) as client:
                 yield client, process
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    deadline = asyncio.get_running_loop().time() + DEADLINE_S
-    while not condition():
-        assert asyncio.get_running_loop().time() < deadline, "no connection to the HSS"
-        await asyncio.sleep(0.01)
 
 
 async def test_only_a_set_that_the_hss_knows_is_lent(core: Any) -> None:

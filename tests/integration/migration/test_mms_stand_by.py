@@ -14,17 +14,11 @@ from tests import step_10
 from tests.databases import Database
 from tests.replication import Server, both
 from tests.store_invariants import require_consistent
+from tests.waiting import until
 
 pytestmark = pytest.mark.parametrize("database", ["postgresql"], indirect=True)
 CHANGES = "/feed/v1/changes"
 DEADLINE_S = 60.0
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + DEADLINE_S
-    while not holds():
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0.01)
 
 
 class Asking:

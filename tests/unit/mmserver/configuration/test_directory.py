@@ -1,7 +1,6 @@
 """The catalogue in force and how it changes."""
 
 import asyncio
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -21,6 +20,7 @@ from mmserver.configuration.errors import (
 )
 from mmserver.configuration.terms import Group, Partner, User
 from mmserver.http.settings import ConfigError
+from tests.waiting import until
 
 ERIN = User(mc_service_id="sip:erin@mc1.lab", migration=True)
 
@@ -104,13 +104,6 @@ async def test_a_store_that_was_away_is_read_whole(make, entries: Entries) -> No
         await until(lambda: "sip:erin@mc1.lab" not in directory.current.users)
     watching.cancel()
     await asyncio.gather(watching, return_exceptions=True)
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not holds():
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0)
 
 
 async def test_the_file_s_entries_are_read_only(make, entries: Entries) -> None:
