@@ -101,10 +101,8 @@ def check(data: bytes, found: list[int], origin_host: bytes, realms: frozenset[b
     """
     if not data[4] & PROXIABLE:
         raise Refused(_NO_PROXY_BIT)
-    if found[ROUTE_RECORD] and origin_host in data.lower():  # once, for there may be hundreds
-        for start in starts_of(found, ROUTE_RECORD):
-            if value_at(data, start).lower() == origin_host:
-                raise Refused(_LOOP)
+    if found[ROUTE_RECORD] and _is_named_in_route_records(data, found, origin_host):
+        raise Refused(_LOOP)
     if not found[DESTINATION_REALM]:
         raise Refused(_NO_REALM)
     if value_at(data, found[DESTINATION_REALM]).lower() not in realms:
@@ -112,6 +110,15 @@ def check(data: bytes, found: list[int], origin_host: bytes, realms: frozenset[b
     if int.from_bytes(data[8:12], "big") != CX:
         is_ours = found[DESTINATION_HOST] and value_at(data, found[DESTINATION_HOST]).lower() == origin_host
         raise Refused(_LOCAL_APPLICATION if is_ours else _OTHER_APPLICATION)
+
+
+def _is_named_in_route_records(data: bytes, found: list[int], origin_host: bytes) -> bool:
+    octets = len(origin_host)
+    lengths = ((8 + octets).to_bytes(3, "big"), (12 + octets).to_bytes(3, "big"))  # first, for there may be hundreds
+    return any(
+        data[start + 5 : start + 8] in lengths and value_at(data, start).lower() == origin_host
+        for start in starts_of(found, ROUTE_RECORD)
+    )
 
 
 def check_once(data: bytes, found: list[int], command: int) -> None:

@@ -119,7 +119,7 @@ def walk_avps(data: bytes, start: int = HEADER_OCTETS, end: int | None = None) -
 
 
 def select_avps(data: bytes, codes: Collection[int], avps_max: int) -> list[tuple[int, bytes]]:
-    """Return which of these AVPs of no vendor a message has, as (code, whole AVP), in its order.
+    """Return which of these AVPs of no vendor (or of vendor 0) a message has, as (code, whole AVP), in its order.
 
     It looks at the first ``avps_max`` AVPs, and as far as they can be read: an answer is owed to anything.
     """
@@ -134,7 +134,7 @@ def select_avps(data: bytes, codes: Collection[int], avps_max: int) -> list[tupl
         following = start + (length + 3 & 0x1FFFFFC)
         if following > end or length < (12 if flags_length & _VENDOR_OF_32 else 8):
             break
-        if code in codes and not flags_length & _VENDOR_OF_32:
+        if code in codes and not (flags_length & _VENDOR_OF_32 and any(data[start + 8 : start + 12])):
             chosen.append((code, data[start:following]))
         start = following
     return chosen

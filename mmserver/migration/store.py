@@ -49,6 +49,8 @@ from mmserver.migration.store_withdrawals import WithdrawalTable
 __all__ = ["BindingStore", "Change", "Transaction"]
 
 ROWS_MAX: Final = 1000
+AT_ONCE_S: Final = 0.1
+"""So long a renewal waits for its turn to be written without a transaction; what waits longer has a queue to join."""
 # Written once: SQLAlchemy takes longer to put such a statement together than SQLite to carry it out, and a registration
 # at the partner waits for several of them.
 _OVERWRITE: Final = update(bindings).where(bindings.c.handle == bindparam("of_handle"))
@@ -393,12 +395,16 @@ class BindingStore:
         """
         if self._renewal is None:
             return None
-        with _translated():
-            await self._take_turn()
-            try:
+        try:
+            async with asyncio.timeout(AT_ONCE_S):
+                await self._turn.acquire()
+        except TimeoutError:
+            return None
+        try:
+            with _translated():
                 return self._renewal.renew(old, until, change)
-            finally:
-                self._turn.release()
+        finally:
+            self._turn.release()
 
     async def require_schema(self) -> None:
         """Make sure that the schema is the one of this program.

@@ -34,30 +34,37 @@ class PlainConnection:
         self._where, self._how = _DIALECT.create_connect_args(sqlalchemy.make_url(url))
         self._pragmas = pragmas
         self._connection: sqlite3.Connection | None = None
+        self._is_closed = False
 
     def get(self) -> sqlite3.Connection:
         """Return the connection, in which every statement is a transaction unless BEGIN is said.
 
         Raises:
-            sqlite3.Error: it cannot be opened.
+            sqlite3.Error: it cannot be opened, or is closed.
         """
         if self._connection is None:
-            connect: Callable[..., sqlite3.Connection] = sqlite3.connect
-            connection = connect(*self._where, **self._how, timeout=WAIT_S, isolation_level=None)
-            try:
-                for pragma in self._pragmas:
-                    connection.execute("pragma " + pragma).close()
-            except sqlite3.Error:
-                connection.close()
-                raise
-            self._connection = connection
+            self._connection = self._opened()
         return self._connection
 
     def close(self) -> None:
-        """Close the connection; it may be asked for again."""
+        """Close the connection, for good: who still waits for something does not open it anew."""
+        self._is_closed = True
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+    def _opened(self) -> sqlite3.Connection:
+        if self._is_closed:
+            raise sqlite3.OperationalError("closed")
+        connect: Callable[..., sqlite3.Connection] = sqlite3.connect
+        connection = connect(*self._where, **self._how, timeout=WAIT_S, isolation_level=None)
+        try:
+            for pragma in self._pragmas:
+                connection.execute("pragma " + pragma).close()
+        except sqlite3.Error:
+            connection.close()
+            raise
+        return connection
 
 
 def written(statement: ClauseElement, columns: Iterable[str] | None = None) -> str:
