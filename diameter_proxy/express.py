@@ -46,6 +46,17 @@ class ServerNameSource(Protocol):
     def of(self, impis: tuple[bytes, ...]) -> bytes: ...
 
 
+class Limits(Protocol):
+    """What the lane needs of the allow list and the token bucket of a peer."""
+
+    @property
+    def identity_domains(self) -> frozenset[bytes]: ...
+    @property
+    def requests_per_s(self) -> float: ...
+    def take(self, now_s: float) -> bool: ...
+    def put_back(self) -> None: ...
+
+
 class ExpressWire(Protocol):
     """What the lane needs of a Diameter node."""
 

@@ -15,6 +15,7 @@ from diameter_proxy.diameter.wire import REQUEST, apart
 from diameter_proxy.duplicates import Duplicates
 from diameter_proxy.express import (
     ExpressWire,
+    Limits,
     ServerNameSource,
 )
 from diameter_proxy.form_learning import FormLearning
@@ -236,11 +237,17 @@ class ExpressLane:
             ours = session = self._session_ids.next_digits(form.session_ids_high)
         if not session or bool(server) is not bool(form.out.server):
             return False
+        bucket = form.bucket
+        if bucket is not None and not bucket.take(self._now_s):
+            return False
         batch = form.batch
         if batch is None or batch.outlet.left <= 0:
             chosen = self._outlets.open_one(form.outlets or self._outlets_of(form))
             if chosen is None:
-                return self._refuse(peer, form, values)
+                is_refused = self._refuse(peer, form, values)
+                if bucket is not None and not is_refused:
+                    bucket.put_back()  # the whole way takes one
+                return is_refused
             batch = self._begun(peer, form, chosen)
         outlet = batch.outlet
         number: Any = outlet.hop_by_hop
@@ -320,9 +327,9 @@ class ExpressLane:
 
     # --- learning --------------------------------------------------------------------------------------------
 
-    def learn_request(self, peer: str, pending: Pending, system: str, source: str) -> None:
-        """Look at a request of a migrated user that has gone the whole way."""
-        self._learning.request(peer, pending, system, source, self._as_default)
+    def learn_request(self, peer: str, pending: Pending, system: str, source: str, limits: Limits | None) -> None:
+        """Look at a request of a migrated user that has gone the whole way, of a peer with these limits."""
+        self._learning.request(peer, pending, system, source, self._as_default, limits)
 
     def learn_answer(self, peer: str, pending: Pending, data: bytes, out: bytes) -> None:
         """Look at a MAA with a vector that has gone the whole way back."""
@@ -331,7 +338,7 @@ class ExpressLane:
     def _forget_forms(self) -> None:
         self._requests.clear()
         self._answers.clear()
-        self._ready.clear()
+        self._ready.begin_anew()
 
     def reconfigure(self, settings: Settings) -> None:
         """Hold other limits from now on, and forget all forms: what they rest on may have changed."""

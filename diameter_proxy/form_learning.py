@@ -10,7 +10,7 @@ from typing import Final
 from librt.strings import BytesWriter
 
 from diameter_proxy.diameter.wire import ERROR
-from diameter_proxy.express import public_identity_avp, user_name_avp
+from diameter_proxy.express import Limits, public_identity_avp, user_name_avp
 from diameter_proxy.forms import (
     LEARNT_OCTETS_MAX,
     Form,
@@ -22,7 +22,7 @@ from diameter_proxy.forms import (
     request_form,
 )
 from diameter_proxy.pending import Pending
-from diameter_proxy.ready_sets import ReadySets
+from diameter_proxy.ready_sets import ANY_DOMAIN, ReadySets
 from diameter_proxy.routing import MAR, Route
 from diameter_proxy.session_ids import DIGITS, SessionIds
 from diameter_proxy.splice import (
@@ -66,8 +66,19 @@ class FormLearning:
         self._session_ids: Final = session_ids
         self._refusal_of: Final = refusal_of
 
-    def request(self, peer: str, pending: Pending, system: str, source: str, as_default: bool) -> None:
-        """Look at a request of a migrated user that has gone the whole way."""
+    def request(
+        self,
+        peer: str,
+        pending: Pending,
+        system: str,
+        source: str,
+        as_default: bool,
+        limits: Limits | None,
+    ) -> None:
+        """Look at a request of a migrated user that has gone the whole way.
+
+        Of what limits the peer, only the identities and the moment differ from one such request to the next.
+        """
         data, found, lent = pending.asked, pending.found, pending.lent
         if max(len(data), len(pending.sent)) > LEARNT_OCTETS_MAX:
             return
@@ -83,7 +94,9 @@ class FormLearning:
         form = request_form(data, found, out, places, 0 if is_to_hss else DIGITS)
         if not is_to_hss and form.names(lent.identities, lent.counterpart):
             return
-        form.kind = self._ready.kind(pending.route, system, form.user_first, form.is_split)
+        domains = ANY_DOMAIN if limits is None else limits.identity_domains
+        form.kind = self._ready.kind(pending.route, system, form.user_first, form.is_split, domains)
+        form.bucket = limits if limits is not None and limits.requests_per_s else None
         form.maps = not is_to_hss or as_default or not lent.provisioned
         form.candidates = pending.candidates
         form.request_key = (peer, source, MAR)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from librt.strings import BytesWriter, read_i32_le, read_i64_le
 from mypy_extensions import i64
 
-from diameter_proxy.express import TELLING_OCTETS, escape_in, folded, shows
+from diameter_proxy.express import TELLING_OCTETS, Limits, escape_in, folded, shows
 from diameter_proxy.identity_map import COUNTERPART, IDENTITIES, LentSet
 from diameter_proxy.ready_sets import HAS_CASE, MORE_SIGNS, Kind, Ready
 from diameter_proxy.routing import Route
@@ -85,6 +85,7 @@ class Form:
         text: the constant octets, in and out, as identities are looked for in them, and ``grams`` every run of
             ``TELLING_OCTETS`` of it.
         has_digits: whether one of those is digits alone.
+        bucket: of a request of a peer that may ask so many a second, what each takes a token of.
         kind: of a request, what it has in common with others whose users are ready in one table.
         maps: of a request, whether other identities go out than came in.
         session_ids_high: of a request, the high number of our Session-Ids that stands in what goes out.
@@ -128,6 +129,7 @@ class Form:
         self.grams = frozenset(text[at : at + TELLING_OCTETS] for at in range(len(text) - TELLING_OCTETS + 1))
         self.has_digits = any(gram.isdigit() for gram in self.grams)
         self.kind = _NO_KIND
+        self.bucket: Limits | None = None
         self.maps = True
         self.candidates: tuple[str, ...] = ()
         self.session_ids_high = 0

@@ -38,15 +38,17 @@ class Permit:
         self._clock: Final = clock
         self._commands: Final = commands
         self._origin_realms: Final = origin_realms
-        self._identity_domains: Final = identity_domains
-        self._requests_per_s: Final = requests_per_s
+        self.identity_domains: Final = identity_domains
+        """In which each identity that is named must be; empty: in any."""
+        self.requests_per_s: Final = requests_per_s
+        """How many requests may come in a second; 0: any number."""
         self._burst: Final = float(burst)
         self._tokens = self._burst
         self._filled_s = clock()
 
     def refusal(self, command: int, data: bytes, found: list[int]) -> Refusal | None:
         """Return why a request of this peer is refused, or None."""
-        if self._requests_per_s and not self._take():
+        if self.requests_per_s and not self.take(self._clock()):
             return _TOO_OFTEN
         return self.forbids(command, data, found)
 
@@ -58,15 +60,19 @@ class Permit:
             realm = value_at(data, found[ORIGIN_REALM]).lower() if found[ORIGIN_REALM] else b""
             if realm not in self._origin_realms:
                 return _REALM
-        if self._identity_domains:
+        if self.identity_domains:
             for start in (*starts_of(found, USER_NAME), *starts_of(found, PUBLIC_IDENTITY)):
-                if value_at(data, start).rpartition(b"@")[2].lower() not in self._identity_domains:
+                if value_at(data, start).rpartition(b"@")[2].lower() not in self.identity_domains:
                     return _IDENTITY
         return None
 
-    def _take(self) -> bool:
-        now_s = self._clock()
-        tokens = min(self._burst, self._tokens + (now_s - self._filled_s) * self._requests_per_s)
+    def take(self, now_s: float) -> bool:
+        """Take a token for one request, at this moment of the clock; say whether there was one."""
+        tokens = min(self._burst, self._tokens + (now_s - self._filled_s) * self.requests_per_s)
         self._filled_s = now_s
         self._tokens = tokens - 1 if tokens >= 1 else tokens
         return tokens >= 1
+
+    def put_back(self) -> None:
+        """Put a token back that was taken for nothing."""
+        self._tokens += 1

@@ -364,8 +364,8 @@ class Proxy:
         )
         self.forwarder.duplicates.begin(pending)
         self.forwarder.start(pending)
-        if pending.tried and peer.permit is None and not self._takes_turns(route, claim.lent):
-            self.lane.learn_request(peer.host, pending, claim.lent.other_mc_system, peer.source)
+        if pending.tried and not self._takes_turns(route, claim.lent):
+            self.lane.learn_request(peer.host, pending, claim.lent.other_mc_system, peer.source, peer.permit)
 
     def _takes_turns(self, route: Route, lent: LentSet) -> bool:
         """Say whether a MAR of this kind is asked something anew each time, and so has no form in the lane."""

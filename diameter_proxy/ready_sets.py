@@ -56,6 +56,9 @@ IMPIS: Final = 14
 """Those of which an S-CSCF may have been learnt."""
 
 
+ANY_DOMAIN: Final[frozenset[bytes]] = frozenset()
+
+
 class Kind:
     """What requests have in common whose users are ready in one table.
 
@@ -63,15 +66,19 @@ class Kind:
         route, name, system: where they go, how that is called, and the other MC system of their bindings.
         user_first: whether User-Name comes before Public-Identity.
         is_split: whether something stands between both.
+        domains: in which both identities must be, of a peer that is limited to some; else empty.
         ready: the entries, by both AVPs as they come.
     """
 
-    def __init__(self, route: Route, system: str, user_first: bool, is_split: bool) -> None:
+    def __init__(
+        self, route: Route, system: str, user_first: bool, is_split: bool, domains: frozenset[bytes] = ANY_DOMAIN
+    ) -> None:
         self.route = route
         self.name = route.name
         self.system = system
         self.user_first = user_first
         self.is_split = is_split
+        self.domains = domains
         self.ready: dict[bytes, Ready] = {}
 
 
@@ -80,19 +87,21 @@ class ReadySets:
 
     def __init__(self, identities: IdentityMap) -> None:
         self._identities: Final = identities
-        self._kinds: Final[dict[tuple[str, str, bool, bool], Kind]] = {}
+        self._kinds: Final[dict[tuple[str, str, bool, bool, frozenset[bytes]], Kind]] = {}
         self.until_s = NEVER_S
         """Until then none of them ends."""
         self.age = 0
         """How often any were dropped though their bindings stand: who still holds one asks it for its time."""
         self._look_again_s = 0.0
 
-    def kind(self, route: Route, system: str, user_first: bool, is_split: bool) -> Kind:
+    def kind(
+        self, route: Route, system: str, user_first: bool, is_split: bool, domains: frozenset[bytes] = ANY_DOMAIN
+    ) -> Kind:
         """Return the kind of such requests."""
-        key = (route.name, system, user_first, is_split)
+        key = (route.name, system, user_first, is_split, domains)
         kind = self._kinds.get(key)
         if kind is None:
-            kind = self._kinds[key] = Kind(route, system, user_first, is_split)
+            kind = self._kinds[key] = Kind(route, system, user_first, is_split, domains)
         return kind
 
     def make(self, kind: Kind, user_avp: bytes, public_avp: bytes, as_default: bool, wall_s: float) -> Ready | None:
@@ -105,6 +114,8 @@ class ReadySets:
             return None
         user = lent[IDENTITIES][0]
         if user_name_avp(user) != user_avp or known.get(user) is not lent or public_identity_avp(public) != public_avp:
+            return None
+        if kind.domains and not (_domain(user) in kind.domains and _domain(public) in kind.domains):
             return None
         maps = to_partner or as_default or not lent.provisioned
         sent = with_identities(user, public, lent) if maps else (user, public)
@@ -148,6 +159,11 @@ class ReadySets:
             self._drop(kind)
         self.until_s = NEVER_S
 
+    def begin_anew(self) -> None:
+        """Drop all, and the kinds too: no form is left that names one."""
+        self.clear()
+        self._kinds.clear()
+
     def _drop(self, kind: Kind) -> None:
         kind.ready.clear()
         self.age += 1
@@ -175,6 +191,10 @@ def sign_of(identity: bytes) -> bytes:
         return bare[:TELLING_OCTETS].lower()
     end = part[-TELLING_OCTETS:]
     return end if end.isdigit() else part[:TELLING_OCTETS].lower()
+
+
+def _domain(identity: bytes) -> bytes:
+    return identity.rpartition(b"@")[2].lower()
 
 
 def _are_telling(identities: tuple[bytes, ...]) -> bool:

@@ -109,6 +109,7 @@ def test_what_is_compiled_are_extension_modules():
 
 HOT_TESTS = (
     "express_lane",
+    "express_lane_limits",
     "express_lane_meanwhile",
     "express_lane_runs",
     "returning",
