@@ -19,9 +19,10 @@ import trustme
 from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet
 
+from lab.faults.clock import forget_shared_memory, skewed
+
 READY_WITHIN_S = 90.0
 PORT = 8443
-FAKETIME_LIBRARY = "faketime/libfaketimeMT.so.1"
 
 
 @dataclass
@@ -297,16 +298,6 @@ MakeSystem = Callable[[str], System]
 Start = Callable[..., Process]
 
 
-def clock(offset_s: int) -> dict[str, str]:
-    """Return the environment of a process whose wall clock differs from ours by so much (Debian's faketime)."""
-    if offset_s == 0:
-        return {}
-    library = next(Path("/usr/lib").glob(f"*/{FAKETIME_LIBRARY}"), None)
-    assert library is not None, "faketime is not installed: packaging/set-up.sh judges"
-    # The monotonic clock, by which an event loop waits, stays what it is.
-    return {"LD_PRELOAD": str(library), "FAKETIME": f"{offset_s:+d}", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
-
-
 @contextlib.contextmanager
 def _launcher(folder: Path) -> Iterator[Start]:
     """Give a function that starts a program and waits for its ready line; end all of them afterwards."""
@@ -317,8 +308,13 @@ def _launcher(folder: Path) -> Iterator[Start]:
             stderr = stack.enter_context(log.open("w"))
             command = [sys.executable, "-m", *arguments]
             popen = subprocess.Popen(
-                command, stdout=subprocess.PIPE, stderr=stderr, text=True, env={**os.environ, **clock(clock_s)}
+                command,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                text=True,
+                env={**os.environ, **(skewed(clock_s) if clock_s else {})},
             )
+            stack.callback(forget_shared_memory, popen.pid)
             stack.callback(_end, popen)
             return Process(popen, log, _ready(popen, log))
 
