@@ -33,21 +33,27 @@ class Pace:
 class RateSearch:
     """Looks for the highest good rate: twice as much each time, then between the last good and the first bad one.
 
+    A rate is bad when it was so twice: what else a machine does now and then ends no search.
+
     Attributes:
         best: the highest rate that was good; 0 before there was one.
         worst: the lowest that was bad.
+        doubted: one that was bad once, and is tried again.
     """
 
     first: float
     highest: float
     best: float = 0.0
     worst: float = math.inf
+    doubted: float | None = None
     tried: list[float] = field(default_factory=list)
 
     def next_rate(self) -> float | None:
         """Return what to try next; None when it is found closely enough."""
         if not self.tried:
             return self.first
+        if self.doubted is not None:
+            return self.doubted
         if math.isinf(self.worst):
             return min(2 * self.best, self.highest) if self.best < self.highest else None
         if self.best == 0.0:
@@ -57,7 +63,9 @@ class RateSearch:
     def note(self, rate: float, *, is_good: bool) -> None:
         """Take what came of a rate."""
         self.tried.append(rate)
+        is_first = rate != self.doubted
+        self.doubted = rate if not is_good and is_first else None
         if is_good:
             self.best = max(self.best, rate)
-        else:
+        elif not is_first:
             self.worst = min(self.worst, rate)

@@ -154,29 +154,18 @@ class CxServer:
         binding = None
         if _only_renews(known, register(known, asked), now):
             _require_served(known, now)
+
+            async def ordinarily(transaction: Transaction) -> IdentityBinding | None:
+                return await _store_registration(transaction, impi, impus, asked, now, is_renewal=True)
+
             change = Change("registration.stored", asked.origin_host, now)
-            binding = await self._store.renew(known, asked.until, change)
-            if binding is None:
-                binding = await self._store_registration(impi, impus, asked, now, is_renewal=True)
+            binding = await self._store.renew(known, asked.until, change, ordinarily)
         if binding is None:
-            binding = await self._store_registration(impi, impus, asked, now, is_renewal=False)
+            async with self._store.writing() as transaction:
+                binding = await _store_registration(transaction, impi, impus, asked, now, is_renewal=False)
             assert binding is not None
         log.info("registration.stored", binding=binding.handle, scscf=origin_host)
         return self._with_profile(request, binding)
-
-    async def _store_registration(
-        self, impi: str | None, impus: list[str], asked: Registration, now: float, *, is_renewal: bool
-    ) -> IdentityBinding | None:
-        """Store where a set is registered; None, and nothing stored, when more than a renewal has become of it."""
-        async with self._store.writing(is_renewal=is_renewal) as transaction:
-            old = await _resolve(transaction, impi, impus)
-            _require_served(old, now)
-            if old.registration and old.is_registered(now) and old.registration.server_name != asked.server_name:
-                raise CxRefusal(Experimental.ERROR_IDENTITY_ALREADY_REGISTERED)
-            new = register(old, asked)
-            if is_renewal and not _only_renews(old, new, now):
-                return None
-            return await transaction.save(old, new, Change("registration.stored", asked.origin_host, now))
 
     async def _deregister(
         self, request: Message, impi: str | None, impus: list[str], server: str, kind: Assignment
@@ -236,6 +225,26 @@ class CxServer:
         return encode_answer(
             request, origin_host=self._host, origin_realm=self._realm, experimental=int(code), avps=avps
         )
+
+
+async def _store_registration(
+    transaction: Transaction,
+    impi: str | None,
+    impus: list[str],
+    asked: Registration,
+    now: float,
+    *,
+    is_renewal: bool,
+) -> IdentityBinding | None:
+    """Store where a set is registered; None, and nothing stored, when more than a renewal has become of it."""
+    old = await _resolve(transaction, impi, impus)
+    _require_served(old, now)
+    if old.registration and old.is_registered(now) and old.registration.server_name != asked.server_name:
+        raise CxRefusal(Experimental.ERROR_IDENTITY_ALREADY_REGISTERED)
+    new = register(old, asked)
+    if is_renewal and not _only_renews(old, new, now):
+        return None
+    return await transaction.save(old, new, Change("registration.stored", asked.origin_host, now))
 
 
 async def _resolve(source: Transaction | BindingStore, impi: str | None, impus: list[str]) -> IdentityBinding:

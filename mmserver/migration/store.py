@@ -6,7 +6,7 @@ A change, its audit row and the feed version that it takes are one transaction. 
 import asyncio
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, Final
@@ -49,8 +49,6 @@ from mmserver.migration.store_withdrawals import WithdrawalTable
 __all__ = ["BindingStore", "Change", "Transaction"]
 
 ROWS_MAX: Final = 1000
-AT_ONCE_S: Final = 0.1
-"""So long a renewal waits for its turn to be written without a transaction; what waits longer has a queue to join."""
 # Written once: SQLAlchemy takes longer to put such a statement together than SQLite to carry it out, and a registration
 # at the partner waits for several of them.
 _OVERWRITE: Final = update(bindings).where(bindings.c.handle == bindparam("of_handle"))
@@ -306,6 +304,10 @@ class Transaction:
         return replace(binding, version=(await self._connection.execute(_TAKE_VERSION)).scalar_one())
 
 
+Renewed = IdentityBinding | None
+Renew = Callable[[Transaction], Awaitable[Renewed]]
+
+
 class BindingStore:
     """The database behind the migration management server."""
 
@@ -342,19 +344,9 @@ class BindingStore:
             StoreUnavailable: the store said no.
         """
         with _translated():
-            await self._take_turn()
-            try:
-                async with (self._renewals if is_renewal else self._engine).begin() as connection:
-                    transaction = Transaction(connection)
-                    if not await begin_writing(connection, is_renewal=is_renewal):
-                        await transaction.begin_life(self._clock())
-                    yield transaction
-                    if transaction.changed_feed and connection.dialect.name == "postgresql":
-                        await connection.exec_driver_sql(WAKE)
-            finally:
-                self._turn.release()
-        if transaction.ended_life:
-            self._on_life_ended()
+            async with self._turn_taken(), self._transaction(is_renewal=is_renewal) as transaction:
+                yield transaction
+        self._after(transaction)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Transaction]:
@@ -384,27 +376,25 @@ class BindingStore:
         async with self.reading() as transaction:
             return await transaction.find_by_identity(identity)
 
-    async def renew(self, old: IdentityBinding, until: float, change: Change) -> IdentityBinding | None:
-        """Let the registration of ``old`` hold until then, POSIX seconds, if that can be done at once.
+    async def renew(self, old: IdentityBinding, until: float, change: Change, ordinarily: Renew) -> Renewed:
+        """Let the registration of ``old`` hold until then, POSIX seconds: at once, else in a transaction, in one turn.
 
-        Returns:
-            What it is now.  None, and nothing written, where it cannot: a transaction does it, or says why not.
+        Args:
+            ordinarily: what is done in the transaction, and returns what this returns: what the binding is now, or
+                None when more than a renewal has become of it.
 
         Raises:
-            StoreUnavailable: the store said no.
+            NotStorable, StoreUnavailable: as ``writing``.
         """
-        if self._renewal is None:
-            return None
-        try:
-            async with asyncio.timeout(AT_ONCE_S):
-                await self._turn.acquire()
-        except TimeoutError:
-            return None
-        try:
-            with _translated():
-                return self._renewal.renew(old, until, change)
-        finally:
-            self._turn.release()
+        with _translated():
+            async with self._turn_taken():
+                done = self._renewal.renew(old, until, change) if self._renewal is not None else None
+                if done is not None:
+                    return done
+                async with self._transaction(is_renewal=True) as transaction:
+                    done = await ordinarily(transaction)
+        self._after(transaction)
+        return done
 
     async def require_schema(self) -> None:
         """Make sure that the schema is the one of this program.
@@ -468,12 +458,32 @@ class BindingStore:
         await self._renewals.dispose()
         await self._engine.dispose()
 
-    async def _take_turn(self) -> None:
+    @asynccontextmanager
+    async def _turn_taken(self) -> AsyncIterator[None]:
+        """Be this process's writer, for as long as the context lasts."""
         try:
             async with asyncio.timeout(self._busy_timeout_s):
                 await self._turn.acquire()
         except TimeoutError as exc:
             raise StoreUnavailable(f"busy: no turn to write within {self._busy_timeout_s:g} s") from exc
+        try:
+            yield
+        finally:
+            self._turn.release()
+
+    @asynccontextmanager
+    async def _transaction(self, *, is_renewal: bool) -> AsyncIterator[Transaction]:
+        async with (self._renewals if is_renewal else self._engine).begin() as connection:
+            transaction = Transaction(connection)
+            if not await begin_writing(connection, is_renewal=is_renewal):
+                await transaction.begin_life(self._clock())
+            yield transaction
+            if transaction.changed_feed and connection.dialect.name == "postgresql":
+                await connection.exec_driver_sql(WAKE)
+
+    def _after(self, transaction: Transaction) -> None:
+        if transaction.ended_life:
+            self._on_life_ended()
 
 
 class _translated:  # noqa: N801 - a context manager, read as a function

@@ -40,7 +40,19 @@ def found(good_up_to: float, first: float = 50, highest: float = 10_000) -> Rate
 def test_the_search_ends_close_below_the_limit(limit: float) -> None:
     search = found(limit)
     assert limit / PRECISE <= search.best <= limit
-    assert len(search.tried) < 20
+    assert len(search.tried) < 30
+
+
+def test_a_rate_that_was_bad_once_is_tried_again() -> None:
+    search = RateSearch(50, 10_000)
+    search.note(50, is_good=True)
+    search.note(100, is_good=False)
+    assert search.next_rate() == 100
+    search.note(100, is_good=True)
+    assert search.next_rate() == 200
+    for _ in range(2):
+        search.note(200, is_good=False)
+    assert (search.best, search.worst) == (100, 200)
 
 
 def test_a_search_that_finds_nothing_good_ends() -> None:

@@ -294,10 +294,10 @@ async def test_only_a_registration_that_changes_nothing_but_its_time_is_a_renewa
 ) -> None:
     """What a loss of power may undo: the later time, never where a set is registered."""
     asked: list[bool] = []
-    real = mms.store.writing
+    real = mms.store._transaction
     monkeypatch.setattr(mms.store._renewal, "renew", lambda *_: None)  # as where it cannot be done at once
     monkeypatch.setattr(
-        mms.store, "writing", lambda *, is_renewal=False: asked.append(is_renewal) or real(is_renewal=is_renewal)
+        mms.store, "_transaction", lambda *, is_renewal: asked.append(is_renewal) or real(is_renewal=is_renewal)
     )
     binding = await mms.allocated()
     asked.clear()
@@ -321,7 +321,7 @@ async def test_only_a_registration_that_changes_nothing_but_its_time_is_a_renewa
 async def test_a_renewal_at_once_opens_no_transaction(mms: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     binding = await registered(mms)
     await ask(mms, sar(binding, Assignment.RE_REGISTRATION))  # the first goes the ordinary way
-    monkeypatch.setattr(mms.store, "writing", None)
+    monkeypatch.setattr(mms.store, "_transaction", None)
     mms.now += 60
     assert (await ask(mms, sar(binding, Assignment.RE_REGISTRATION))).result() == (BASE, 2001)
     shown = (await mms.server.get(binding.handle)).registration

@@ -1,6 +1,7 @@
 """A registration is renewed without a thread, as the ordinary way would, or not at all."""
 
 import sqlite3
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,10 +10,9 @@ from typing import Any
 import pytest
 import sqlalchemy
 
-from mmserver.migration import store
 from mmserver.migration.bindings import IdentityBinding, Registration, register
 from mmserver.migration.errors import StoreUnavailable
-from mmserver.migration.store import Change
+from mmserver.migration.store import BindingStore, Change, Transaction
 from mmserver.migration.store_renewal import ORDINARY_EACH, Renewal
 
 PAGES_OF_A_LOG = 1000
@@ -26,7 +26,7 @@ async def binding(mms: Any) -> IdentityBinding:
     registration = Registration("sip:s", "scscf.mc2.lab", "ims.mc2.lab", mms.now + 600)
     async with mms.store.writing() as transaction:
         saved: IdentityBinding = await transaction.save(old, register(old, registration), renewed(mms))
-    assert await mms.store.renew(saved, mms.now + 600, renewed(mms)) is None
+    assert mms.store._renewal.renew(saved, mms.now + 600, renewed(mms)) is None
     return saved
 
 
@@ -63,7 +63,7 @@ async def kept(mms: Any, handle: str) -> tuple[Any, list[dict[str, Any]]]:
 async def test_it_leaves_what_the_ordinary_way_leaves(mms: Any, binding: IdentityBinding) -> None:
     assert binding.registration is not None
     until = mms.now + 700.25
-    new = await mms.store.renew(binding, until, renewed(mms))
+    new = mms.store._renewal.renew(binding, until, renewed(mms))
     found, at_once = await kept(mms, binding.handle)
     assert found == new == replace(binding, registration=replace(binding.registration, until=until))
     async with mms.store.writing(is_renewal=True) as transaction:
@@ -74,7 +74,7 @@ async def test_it_leaves_what_the_ordinary_way_leaves(mms: Any, binding: Identit
 
 
 async def test_the_sweep_looks_at_it_when_the_later_time_is_over(mms: Any, binding: IdentityBinding) -> None:
-    assert await mms.store.renew(binding, mms.now + 900, renewed(mms)) is not None
+    assert mms.store._renewal.renew(binding, mms.now + 900, renewed(mms)) is not None
     async with mms.store.reading() as transaction:
         assert await transaction.find_due(mms.now + 899) == []
         assert [due.handle for due in await transaction.find_due(mms.now + 900)] == [binding.handle]
@@ -89,48 +89,69 @@ async def test_what_is_another_binding_by_now_is_left_alone(
 ) -> None:
     other.execute(statement)
     before = await kept(mms, binding.handle)
-    assert await mms.store.renew(binding, mms.now + 900, renewed(mms)) is None
+    assert mms.store._renewal.renew(binding, mms.now + 900, renewed(mms)) is None
     assert await kept(mms, binding.handle) == before
     other.execute("BEGIN IMMEDIATE")  # nothing was left open
 
 
 async def test_what_is_not_registered_is_left_alone(mms: Any) -> None:
     allocated = await mms.allocated()
-    assert await mms.store.renew(allocated, mms.now + 900, renewed(mms)) is None
+    assert mms.store._renewal.renew(allocated, mms.now + 900, renewed(mms)) is None
 
 
 async def test_it_waits_for_no_other_writer(mms: Any, binding: IdentityBinding, other: sqlite3.Connection) -> None:
     other.execute("BEGIN IMMEDIATE")
-    assert await mms.store.renew(binding, mms.now + 900, renewed(mms)) is None
+    assert mms.store._renewal.renew(binding, mms.now + 900, renewed(mms)) is None
     other.execute("ROLLBACK")
-    assert await mms.store.renew(binding, mms.now + 900, renewed(mms)) is not None
+    assert mms.store._renewal.renew(binding, mms.now + 900, renewed(mms)) is not None
 
 
 async def test_a_renewal_without_its_audit_row_is_none(
     mms: Any, binding: IdentityBinding, other: sqlite3.Connection
 ) -> None:
     other.execute("CREATE TRIGGER no_more BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'no more'); END")
-    with pytest.raises(StoreUnavailable, match="no more"):
-        await mms.store.renew(binding, mms.now + 900, renewed(mms))
+    with pytest.raises(sqlite3.IntegrityError, match="no more"):
+        mms.store._renewal.renew(binding, mms.now + 900, renewed(mms))
     other.execute("DROP TRIGGER no_more")
     assert (await kept(mms, binding.handle))[0] == binding
-    assert await mms.store.renew(binding, mms.now + 900, renewed(mms)) is not None
+    assert mms.store._renewal.renew(binding, mms.now + 900, renewed(mms)) is not None
 
 
-async def test_who_cannot_write_soon_joins_the_queue(
-    mms: Any, binding: IdentityBinding, monkeypatch: pytest.MonkeyPatch
+async def test_what_cannot_be_done_at_once_is_done_in_the_same_turn(mms: Any, binding: IdentityBinding) -> None:
+    """Who has waited for his turn does not wait for another one."""
+    turns: list[bool] = []
+
+    async def ordinarily(transaction: Transaction) -> IdentityBinding | None:
+        turns.append(mms.store._turn.locked())
+        return await transaction.save(binding, binding, renewed(mms))
+
+    assert await mms.store.renew(replace(binding, enabled=False), mms.now + 900, renewed(mms), ordinarily) == binding
+    assert (turns, mms.store._turn.locked()) == ([True], False)
+    assert await mms.store.renew(binding, mms.now + 900, renewed(mms), ordinarily) != binding
+    assert turns == [True], "it was done at once"
+
+
+async def test_a_foreign_writer_is_waited_for_once(
+    mms: Any, binding: IdentityBinding, other: sqlite3.Connection
 ) -> None:
-    monkeypatch.setattr(store, "AT_ONCE_S", 0.01)
-    async with mms.store.writing():
-        assert await mms.store.renew(binding, mms.now + 900, renewed(mms)) is None
-    assert await mms.store.renew(binding, mms.now + 900, renewed(mms)) is not None
+    narrow = BindingStore(mms.config.store.url, 0.2)
+
+    async def ordinarily(_transaction: Transaction) -> IdentityBinding | None:
+        raise AssertionError("there is no transaction")
+
+    other.execute("BEGIN IMMEDIATE")
+    began = time.monotonic()
+    with pytest.raises(StoreUnavailable, match="locked"):
+        await narrow.renew(binding, mms.now + 900, renewed(mms), ordinarily)
+    assert 0.2 <= time.monotonic() - began < 2.0
+    await narrow.close()
 
 
 async def test_the_log_is_emptied_by_the_ordinary_way_in_its_turn(mms: Any, binding: IdentityBinding) -> None:
     """It does not grow with the renewals: what it is emptied by waits for the disk, and so for its turn."""
     turns = []
     for second in range(10 * ORDINARY_EACH):
-        new = await mms.store.renew(binding, mms.now + 600 + second, renewed(mms))
+        new = mms.store._renewal.renew(binding, mms.now + 600 + second, renewed(mms))
         if new is None:
             turns.append(second)
             async with mms.store.writing(is_renewal=True) as transaction:
@@ -145,12 +166,12 @@ async def test_whoever_empties_the_log_the_next_renewal_goes_the_ordinary_way(
     mms: Any, binding: IdentityBinding, other: sqlite3.Connection
 ) -> None:
     """SQLite has the head of the new log on the disk before it goes on."""
-    later = await mms.store.renew(binding, mms.now + 900, renewed(mms))
+    later = mms.store._renewal.renew(binding, mms.now + 900, renewed(mms))
     assert later is not None
     busy, _pages, _carried = other.execute("pragma wal_checkpoint").fetchone()
     assert not busy
-    assert await mms.store.renew(later, mms.now + 901, renewed(mms)) is None
-    assert await mms.store.renew(later, mms.now + 902, renewed(mms)) is not None
+    assert mms.store._renewal.renew(later, mms.now + 901, renewed(mms)) is None
+    assert mms.store._renewal.renew(later, mms.now + 902, renewed(mms)) is not None
 
 
 async def test_the_connection_waits_for_nothing(mms: Any, binding: IdentityBinding) -> None:
@@ -162,7 +183,7 @@ async def test_the_connection_waits_for_nothing(mms: Any, binding: IdentityBindi
 
 async def test_a_closed_store_opens_no_connection_anew(mms: Any, binding: IdentityBinding) -> None:
     await mms.store.close()
-    assert await mms.store.renew(binding, mms.now + 900, renewed(mms)) is None
+    assert mms.store._renewal.renew(binding, mms.now + 900, renewed(mms)) is None
     assert mms.store._renewal._connection._connection is None
 
 
