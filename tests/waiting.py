@@ -16,7 +16,7 @@ async def until(condition: Callable[[], object], within_s: float = WITHIN_S) -> 
 
 
 def wait_until(condition: Callable[[], bool], within_s: float = WITHIN_S) -> bool:
-    """Say whether the condition holds, at the latest after so many seconds."""
+    """Say whether the condition holds, at the latest after so many seconds; for tests of processes, without a loop."""
     due = time.monotonic() + within_s
     while time.monotonic() < due:
         if condition():
