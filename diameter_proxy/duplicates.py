@@ -125,6 +125,8 @@ class Duplicates:
         self._count -= len(end_to_ends)
         known = self.known
         for end_to_end in end_to_ends:
+            hash(end_to_end)  # none of them is in a cache any more: have several fetched at a time
+        for end_to_end in end_to_ends:
             known.pop(end_to_end, None)
         if self._more:
             for end_to_end in end_to_ends:

@@ -14,6 +14,9 @@ import re
 from struct import Struct
 from typing import Final, Protocol
 
+from librt.strings import read_i32_le
+from mypy_extensions import i64
+
 from diameter_proxy.identity_map import COUNTERPART, IDENTITIES, LentSet
 
 TELLING_OCTETS: Final = 8
@@ -113,6 +116,40 @@ def unescaped(octets: bytes) -> bytes:
 def bare_identity(identity: bytes) -> bytes:
     """Return an identity without its scheme."""
     return identity[4:] if identity[:4] == b"sip:" or identity[:4] == b"tel:" else identity
+
+
+def holds_text(data: bytes, values: bytes) -> bool:
+    """Say whether ``TELLING_OCTETS`` graphic octets side by side have part in one of the values in octets.
+
+    Graphic are "!" to "~".  ``values`` has for each where it begins and where it ends, as little-endian numbers of 32
+    bits.  One octet in eight is looked at, and the last one: so many side by side cannot lie between.
+    """
+    pair: i64 = 0
+    while pair < len(values):
+        at: i64 = i64(read_i32_le(values, pair))
+        last: i64 = i64(read_i32_le(values, pair + 4)) - 1
+        while at <= last:
+            if 0x20 < data[at] < 0x7F and _is_text_at(data, at):
+                return True
+            if at == last:
+                break
+            at += TELLING_OCTETS
+            if at > last:
+                at = last
+        pair += 8
+    return False
+
+
+def _is_text_at(data: bytes, at: i64) -> bool:
+    """Say whether ``TELLING_OCTETS`` graphic octets stand side by side, of which this graphic one is one."""
+    octets: i64 = len(data)
+    first: i64 = at
+    while first > 0 and at - first < TELLING_OCTETS and 0x20 < data[first - 1] < 0x7F:
+        first -= 1
+    end: i64 = at + 1
+    while end < octets and end - first < TELLING_OCTETS and 0x20 < data[end] < 0x7F:
+        end += 1
+    return end - first >= TELLING_OCTETS
 
 
 def shows(message: bytes, hidden: tuple[bytes, ...], but: tuple[bytes, ...]) -> bool:

@@ -230,8 +230,10 @@ class ExpressLane:
             session: bytes = values[form.session_at]
             ours = server = self._server_names.of(ready[IMPIS])
         else:
-            if item or form.has_digits or ready[HAS_CASE]:
-                sign = pair[ready[ASKED_FROM] : ready[ASKED_END]]
+            if item or form.digit_grams or ready[HAS_CASE]:
+                sign_from: int = ready[ASKED_FROM]
+                sign_end: int = ready[ASKED_END]
+                sign = pair[sign_from:sign_end]
                 if form.may_show(item, sign, ready) and form.shows(item, ready[LENT], False):
                     return False
             ours = session = self._session_ids.next_digits(form.session_ids_high)

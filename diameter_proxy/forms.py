@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from librt.strings import BytesWriter, read_i32_le, read_i64_le
 from mypy_extensions import i64
 
-from diameter_proxy.express import TELLING_OCTETS, Limits, escape_in, folded, shows
+from diameter_proxy.express import TELLING_OCTETS, Limits, escape_in, folded, holds_text, shows
 from diameter_proxy.identity_map import COUNTERPART, IDENTITIES, LentSet
 from diameter_proxy.ready_sets import HAS_CASE, MORE_SIGNS, Kind, Ready
 from diameter_proxy.routing import Route
@@ -83,8 +83,7 @@ class Form:
         out: what goes out.
         asked_octets: of a request, how long its Session-Id, User-Name and Public-Identity AVPs are together.
         text: the constant octets, in and out, as identities are looked for in them, and ``grams`` every run of
-            ``TELLING_OCTETS`` of it.
-        has_digits: whether one of those is digits alone.
+            ``TELLING_OCTETS`` of it; ``digit_grams`` those of digits alone.
         bucket: of a request of a peer that may ask so many a second, what each takes a token of.
         kind: of a request, what it has in common with others whose users are ready in one table.
         maps: of a request, whether other identities go out than came in.
@@ -106,6 +105,8 @@ class Form:
         self.is_split = len(both) > 1
         inside = [(start, end, INSIDE) for start, end in inner_values(data, found[SIP_AUTH_DATA_ITEM])]
         self.has_values = bool(inside)
+        item_at = found[SIP_AUTH_DATA_ITEM]
+        self._inside = b"".join(_bounds(start - item_at, end - item_at) for start, end, _ in inside)
         self._compare(data, sorted([(12, 20, IDENTIFIERS), session_hole(data, found), *both, *inside]))
         cut, at = ">12xI4s", 20
         for start, end, _ in self._values:
@@ -127,7 +128,7 @@ class Form:
         self.out = out
         text = self.text = folded(b"\0".join([*self.constants, *out.constants]))
         self.grams = frozenset(text[at : at + TELLING_OCTETS] for at in range(len(text) - TELLING_OCTETS + 1))
-        self.has_digits = any(gram.isdigit() for gram in self.grams)
+        self.digit_grams = frozenset(gram for gram in self.grams if gram.isdigit())
         self.kind = _NO_KIND
         self.bucket: Limits | None = None
         self.maps = True
@@ -174,7 +175,12 @@ class Form:
         """Say whether all messages of a run do, which are of this length."""
         octets = len(self._model)
         if _IS_COMPILED:
-            return all(self._is_equal(run, at) for at in range(0, len(run), octets))
+            at = 0
+            while at < len(run):
+                if not self._is_equal(run, at):
+                    return False
+                at += octets
+            return True
         if not self.fits(run[:octets]):
             return False
         constants = list(self._all_constants_of(run))
@@ -264,18 +270,25 @@ class Form:
     def may_show(self, item: bytes, sign: bytes, ready: Ready) -> bool:
         """Say whether an identity that must not be seen may stand in what goes out; False only where none does.
 
-        In what is constant, or in the SIP-Auth-Data-Item: all else is ours, or what whoever gets it knows.  No identity
-        begins in one AVP and ends in the next: a header, which has NUL octets, lies between.
+        In what is constant, or in the values in the SIP-Auth-Data-Item: all else is ours, or known to whoever gets it.
+        No identity begins in one AVP and ends in the next: a header, which has NUL octets, lies between.
         """
-        text = item
-        if ready[HAS_CASE]:
-            text, sign = item.lower(), sign.lower()
-            more: tuple[bytes, ...] = ready[MORE_SIGNS]
-            if more and any(other in self.grams or other in text for other in more):
+        grams, text, more = self.digit_grams, item, _NO_SIGNS
+        has_case: bool = ready[HAS_CASE]
+        if has_case:
+            grams, sign, more = self.grams, sign.lower(), ready[MORE_SIGNS]
+            if more and any(other in grams for other in more):
                 return True
-        if (self.has_digits or ready[HAS_CASE]) and sign in self.grams:
+        if sign in grams:
             return True
-        return bool(text) and (bool(_parted(text, sign)[1]) or (_PERCENT in text and escape_in(text) is not None))
+        # a sign and an escape of one are graphic octets; values of a vector are random ones
+        if not item or (_IS_COMPILED and not holds_text(item, self._inside)):
+            return False
+        if has_case:
+            text = item.lower()
+            if more and any(other in text for other in more):
+                return True
+        return bool(_parted(text, sign)[1]) or (_PERCENT in text and escape_in(text) is not None)
 
     def shows(self, item: bytes, lent: LentSet, is_answer: bool) -> bool:
         """Say whether one does: of a request those that came in, of an answer those that had gone out."""
@@ -391,4 +404,5 @@ class Forms:
         self._learnt.clear()
 
 
+_NO_SIGNS: Final[tuple[bytes, ...]] = ()
 _NO_KIND: Final = Kind(Route.PARTNER, "", False, False)

@@ -5,6 +5,7 @@ binding changes, and says nothing that the identity map does not.  It is few obj
 many are not in the processor's caches.  Runs as plain Python and compiled; ``hot_path`` says which.
 """
 
+import re
 from typing import Any, Final
 
 from diameter_proxy.express import (
@@ -198,8 +199,8 @@ def _domain(identity: bytes) -> bytes:
 
 
 def _are_telling(identities: tuple[bytes, ...]) -> bool:
-    """Say whether each is long enough to be looked for by its sign."""
-    return all(len(bare_identity(identity)) >= TELLING_OCTETS for identity in identities)
+    """Say whether each is long enough to be looked for by its sign, and of the octets that a sign has."""
+    return all(_telling(bare_identity(identity)) is not None for identity in identities)
 
 
 def _entry(kind: Kind, lent: LentSet, asked: tuple[bytes, bytes], sent: tuple[bytes, bytes], maps: bool) -> Ready:
@@ -240,5 +241,6 @@ def _further_signs(lent: LentSet, sign_asked: bytes, sign_sent: bytes) -> tuple[
     return tuple(more) if more else _NO_SIGNS
 
 
+_telling: Final = re.compile(rb"[!-~]{%d,}" % TELLING_OCTETS).fullmatch
 _NO_SIGNS: Final[tuple[bytes, ...]] = ()
 _NOBODY: Final[dict[bytes, LentSet]] = {}

@@ -86,19 +86,22 @@ class Returning:
             return False
         ready: Ready = record[READY]
         batch: Batch = record[BATCH]
-        end_to_end: bytes = record[ASKED][END_TO_END]
-        if values[END_TO_END] != end_to_end:
+        asked: Values = record[ASKED]
+        end_to_end: bytes = asked[END_TO_END]
+        came: bytes = values[END_TO_END]
+        if came != end_to_end:
             return False
         fitted = batch.form
         if form.seen is not fitted:
             form.see(fitted)
         first: bytes = ready[FIRST_SENT]
+        both: bytes = values[form.first_at]
         if form.repeats_both:
-            if values[form.first_at] != first:
+            if both != first:
                 return False
         elif form.repeats_swapped:
             octets: int = ready[FIRST_OCTETS_SENT]
-            if values[form.first_at] != first[octets:] + first[:octets]:
+            if both != first[octets:] + first[:octets]:
                 return False
         else:
             user, public = form.both_of(values)
@@ -109,7 +112,9 @@ class Returning:
         if (self._may_have_ended or not is_untouched) and not self._is_current(ready):
             return False
         item: bytes = values[form.item_at]
-        sign = first[ready[SENT_FROM] : ready[SENT_END]]
+        sign_from: int = ready[SENT_FROM]
+        sign_end: int = ready[SENT_END]
+        sign = first[sign_from:sign_end]
         if form.may_show(item, sign, ready) and form.shows(item, ready[LENT], True):
             return False
         del self._waiting[number]
@@ -125,9 +130,9 @@ class Returning:
         remembered.end_to_ends.append(end_to_end)
         remembered.forms.append(fitted)
         if fitted.has_values:
-            remembered.items[end_to_end] = record[ASKED][fitted.item_at]
+            remembered.items[end_to_end] = asked[fitted.item_at]
         self._duplicates.known[end_to_end] = remembered
-        write_back(back.out, fitted, record[ASKED], form, item)
+        write_back(back.out, fitted, asked, form, item)
         back.count += 1
         back.has_answers = True
         if fitted.kind.route is _TO_HSS:

@@ -17,5 +17,7 @@ def show_event(event: dict[str, Any], say: Say) -> None:
     elif name == "step.done":
         status = event.get("outcome", {}).get("status")
         say(f"{lead}{event['number']:>2} {event['step']}{f' {status}' if status else ''}")
+    elif name == "program.crashed":
+        say(f"{lead}{name} {event['host']}: Kamailio died of a signal in its start, and is started once more")
     elif name in ("program.ended", "program.killed", "program.paused", "program.resumed"):
         say(f"{lead}{name} {event['host']}")

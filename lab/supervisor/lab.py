@@ -88,7 +88,8 @@ class Lab:
         await self._capture.start()
         self.timeline.note("capture.started")
         self.processes = {
-            program.host: HostProcess(program, self.runtime, self.files, self._ended) for program in programs
+            program.host: HostProcess(program, self.runtime, self.files, self._ended, self._crashed)
+            for program in programs
         }
         await start_programs(programs, self.processes, self._ready, self._ready_s())
         self.timeline.note("lab.up")
@@ -150,7 +151,9 @@ class Lab:
         old = self.process(host)
         await old.stop()
         settings = old.program.environment if environment is None else environment
-        program = HostProcess(replace(old.program, environment=settings), self.runtime, self.files, self._ended)
+        program = HostProcess(
+            replace(old.program, environment=settings), self.runtime, self.files, self._ended, self._crashed
+        )
         self.processes[host] = program
         await program.start(READY_S)
         self._ready(program)
@@ -231,6 +234,9 @@ class Lab:
 
     def _ready(self, process: HostProcess) -> None:
         self.timeline.note("program.ready", host=process.host, listen=process.listen)
+
+    def _crashed(self, process: HostProcess) -> None:
+        self.timeline.note("program.crashed", host=process.host, status=process.exit_status, again=True)
 
     def _ended(self, process: HostProcess) -> None:
         self.unexpected.append(f"{process.host} ended with {process.exit_status}")

@@ -1,5 +1,7 @@
 """What the express lane asks of identities: how they are encoded, exchanged, and found where they must not be."""
 
+import re
+import struct
 from urllib.parse import unquote_to_bytes
 
 import pytest
@@ -16,6 +18,7 @@ from diameter_proxy.express import (
     user_name_avp,
     with_identities,
 )
+from diameter_proxy.hot_path import holds_text
 
 
 @pytest.mark.parametrize("length", [*range(1, 9), 250, 255, 256, 257, 300])
@@ -79,3 +82,16 @@ def test_escapes_are_undone_beside_what_stands_there():
 @pytest.mark.parametrize("identity, bare", [(b"sip:a@b", b"a@b"), (b"tel:5", b"5"), (b"a@b", b"a@b"), (b"", b"")])
 def test_a_scheme_is_no_part_of_who_it_is(identity, bare):
     assert bare_identity(identity) == bare
+
+
+@given(
+    st.lists(st.sampled_from([b"\0", b" ", b"!", b"~", b"\x7f", b"\xff", b"mig-", b"0123456", b"%41"]), max_size=12),
+    st.lists(st.integers(0, 30), min_size=2, max_size=6, unique=True),
+)
+def test_text_in_a_value_is_found_wherever_it_begins_and_ends(pieces, places) -> None:
+    data = b"".join(pieces).ljust(30, b"\0")
+    ordered = sorted(places)[: len(places) // 2 * 2]
+    values = list(zip(ordered[::2], ordered[1::2], strict=True))
+    runs = [run.span() for run in re.finditer(rb"[!-~]{8,}", data)]
+    wanted = any(begin < last and first < end for first, last in values for begin, end in runs)
+    assert holds_text(data, b"".join(struct.pack("<2i", *value) for value in values)) is wanted

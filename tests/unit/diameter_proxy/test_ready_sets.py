@@ -152,6 +152,15 @@ def test_who_is_too_short_to_be_told_has_none(made):
     assert Sets(lent).make(("u@d", "sip:u@d")) is None
 
 
+@pytest.mark.parametrize(
+    "odd", ["mig-\N{LATIN SMALL LETTER E WITH ACUTE}@ims.lab", "mig user@ims.lab", "mig-\x7f@ims.lab"]
+)
+def test_who_has_octets_that_are_not_looked_for_has_none(made, odd):
+    mine = (odd.encode(), f"sip:{odd}".encode())
+    assert Sets(made.lent(identities=mine)).make((odd, f"sip:{odd}")) is None
+    assert Sets(made.lent(counterpart=mine)).make(made.partner) is None
+
+
 def test_a_binding_that_takes_over_identities_takes_the_entry_away(made, sets):
     sets.make(made.partner)
     sets.map.apply(made.lent(binding="q", counterpart=(b"mig-new@x", b"sip:mig-new@x")))

@@ -13,6 +13,10 @@ from lab.commands.progress import show_event
         ({"event": "step.done", "number": 7, "step": "Call", "outcome": {"status": 200}}, ["            7 Call 200"]),
         ({"event": "step.done", "number": 5, "step": "Move", "outcome": {}}, ["            5 Move"]),
         ({"event": "program.killed", "host": "hss.mc1"}, ["           program.killed hss.mc1"]),
+        (
+            {"event": "program.crashed", "host": "scscf.mc2", "after_s": 2.0},
+            ["   2.00 s  program.crashed scscf.mc2: Kamailio died of a signal in its start, and is started once more"],
+        ),
         ({"event": "program.ready", "host": "hss.mc1"}, []),
     ],
 )  # fmt: skip

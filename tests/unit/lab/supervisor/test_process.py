@@ -58,7 +58,14 @@ class Watched:
         self.files.run.make()
         self.ended: list[str] = []
         program = Program("ue1", (sys.executable, "-S", "-c", source), **values)  # type: ignore[arg-type]
-        self.process = HostProcess(program, ThisMachine(), self.files, lambda one: self.ended.append(one.host))
+        self.crashed: list[int | None] = []
+        self.process = HostProcess(
+            program,
+            ThisMachine(),
+            self.files,
+            lambda one: self.ended.append(one.host),
+            lambda one: self.crashed.append(one.exit_status),
+        )
 
 
 async def test_a_program_is_ready_when_it_says_so(tmp_path: Path) -> None:
@@ -77,6 +84,48 @@ async def test_kamailio_says_so_in_its_log(tmp_path: Path) -> None:
     await watched.process.start(60)
     assert watched.process.listen == ["10.77.1.10:5060"]
     await watched.process.stop()
+
+
+CRASH = (
+    "import os, pathlib, sys\n"
+    "seen = pathlib.Path({seen!r})\n"
+    "seen.write_text(seen.read_text() + 'x' if seen.exists() else 'x')\n"
+    "if len(seen.read_text()) <= {crashes}:\n"
+    "    print(' 0(7) ALERT: <core> handle_sigs(): child process 9 exited by a signal 11', file=sys.stderr)\n"
+    "    sys.exit(1)\n"
+    'print(\'{{"event":"ready"}}\', file=sys.stderr, flush=True)\n'
+)
+
+
+async def test_kamailio_that_crashes_in_its_start_is_started_once_more(tmp_path: Path) -> None:
+    seen = tmp_path / "seen"
+    watched = Watched(tmp_path, CRASH.format(seen=str(seen), crashes=1) + WAIT, ready="log")
+    await watched.process.start(60)
+    assert (watched.process.state, watched.crashed, watched.ended) == ("ready", [1], [])
+    await watched.process.stop()
+    assert seen.read_text() == "xx"
+
+
+async def test_kamailio_that_crashes_twice_is_not_started_again(tmp_path: Path) -> None:
+    seen = tmp_path / "seen"
+    watched = Watched(tmp_path, CRASH.format(seen=str(seen), crashes=9), ready="log")
+    with pytest.raises(ProgramFailure, match="ended with 1 before it was ready"):
+        await watched.process.start(60)
+    await watched.process.stop()
+    assert (seen.read_text(), watched.crashed, watched.ended) == ("xx", [1], ["ue1"])
+
+
+async def test_what_is_not_kamailio_or_ends_without_a_signal_is_not_started_again(tmp_path: Path) -> None:
+    for folder, ready, source in (
+        ("own", "stdout", CRASH.format(seen=str(tmp_path / "own.seen"), crashes=9)),
+        ("log", "log", "raise SystemExit(1)"),
+    ):
+        (tmp_path / folder).mkdir()
+        watched = Watched(tmp_path / folder, source, ready=ready)
+        with pytest.raises(ProgramFailure, match="ended with 1 before it was ready"):
+            await watched.process.start(60)
+        await watched.process.stop()
+        assert (watched.crashed, watched.ended) == ([], ["ue1"])
 
 
 async def test_a_restart_does_not_take_the_old_line_for_ready(tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ class Group:
     def add(self, host: str, source: str, **values: object) -> None:
         program = Program(host, self.python(source, host), **values)  # type: ignore[arg-type]
         self.programs.append(program)
-        self.processes[host] = HostProcess(program, ThisMachine(), self.files, lambda _: None)
+        self.processes[host] = HostProcess(program, ThisMachine(), self.files, lambda _: None, lambda _: None)
 
     async def start(self) -> list[str]:
         try:
