@@ -122,7 +122,7 @@ def holds_text(data: bytes, values: bytes) -> bool:
     """Say whether ``TELLING_OCTETS`` graphic octets side by side have part in one of the values in octets.
 
     Graphic are "!" to "~".  ``values`` has for each where it begins and where it ends, as little-endian numbers of 32
-    bits.  One octet in eight is looked at, and the last one: so many side by side cannot lie between.
+    bits; they lie in the octets.  One octet in eight is looked at, and the last one: so many cannot lie between.
     """
     pair: i64 = 0
     while pair < len(values):

@@ -106,7 +106,7 @@ class Form:
         inside = [(start, end, INSIDE) for start, end in inner_values(data, found[SIP_AUTH_DATA_ITEM])]
         self.has_values = bool(inside)
         item_at = found[SIP_AUTH_DATA_ITEM]
-        self._inside = b"".join(_bounds(start - item_at, end - item_at) for start, end, _ in inside)
+        self._value_bounds = b"".join(_bounds(start - item_at, end - item_at) for start, end, _ in inside)
         self._compare(data, sorted([(12, 20, IDENTIFIERS), session_hole(data, found), *both, *inside]))
         cut, at = ">12xI4s", 20
         for start, end, _ in self._values:
@@ -271,7 +271,7 @@ class Form:
         """Say whether an identity that must not be seen may stand in what goes out; False only where none does.
 
         In what is constant, or in the values in the SIP-Auth-Data-Item: all else is ours, or known to whoever gets it.
-        No identity begins in one AVP and ends in the next: a header, which has NUL octets, lies between.
+        No identity begins in one AVP and ends in another: a header, which has NUL octets, lies between.
         """
         grams, text, more = self.digit_grams, item, _NO_SIGNS
         has_case: bool = ready[HAS_CASE]
@@ -282,7 +282,7 @@ class Form:
         if sign in grams:
             return True
         # a sign and an escape of one are graphic octets; values of a vector are random ones
-        if not item or (_IS_COMPILED and not holds_text(item, self._inside)):
+        if not item or (_IS_COMPILED and not holds_text(item, self._value_bounds)):
             return False
         if has_case:
             text = item.lower()

@@ -84,14 +84,15 @@ def test_a_scheme_is_no_part_of_who_it_is(identity, bare):
     assert bare_identity(identity) == bare
 
 
+@settings(deadline=None, derandomize=True, max_examples=300)
 @given(
     st.lists(st.sampled_from([b"\0", b" ", b"!", b"~", b"\x7f", b"\xff", b"mig-", b"0123456", b"%41"]), max_size=12),
-    st.lists(st.integers(0, 30), min_size=2, max_size=6, unique=True),
+    st.lists(st.integers(0, 30), min_size=2, max_size=6),
 )
 def test_text_in_a_value_is_found_wherever_it_begins_and_ends(pieces, places) -> None:
     data = b"".join(pieces).ljust(30, b"\0")
     ordered = sorted(places)[: len(places) // 2 * 2]
     values = list(zip(ordered[::2], ordered[1::2], strict=True))
     runs = [run.span() for run in re.finditer(rb"[!-~]{8,}", data)]
-    wanted = any(begin < last and first < end for first, last in values for begin, end in runs)
+    wanted = any(begin < last and first < end and first < last for first, last in values for begin, end in runs)
     assert holds_text(data, b"".join(struct.pack("<2i", *value) for value in values)) is wanted

@@ -281,61 +281,6 @@ def test_one_who_is_traced_is_seen_whole(way):
     assert way.taken == 0
 
 
-LONG = (
-    ("mig-partner7@ims.mc2.lab", "sip:mig-partner7@ims.mc2.lab"),
-    ("mig-primary7@ims.mc1.lab", "sip:mig-primary7@ims.mc1.lab"),
-)
-WRITTEN = {
-    "as it is": b"mig-XXXXXXX7@ims.mcX.lab",
-    "upper case": b"MIG-XXXXXXX7@IMS.MCX.LAB",
-    "escaped": b"mig-XXXXXXX7%40ims.mcX.lab",
-    "user part": b"mig-XXXXXXX7",
-}
-
-
-def written(form, kind, system):
-    octets = WRITTEN[form].replace(b"mcX", b"mc%d" % system).replace(b"MCX", b"MC%d" % system)
-    return octets.replace(b"XXXXXXX", kind.upper() if form == "upper case" else kind).ljust(30, b".")
-
-
-@pytest.mark.parametrize("form", WRITTEN)
-def test_what_the_whole_way_takes_out_the_lane_does_not_pass(way, form):
-    """Each end has an identity, in each writing, in a value that the lane passes with its AVP."""
-    for number, end_to_end in ((0, 1), (1, 2)):
-        item = d.SIP_AUTH_DATA_ITEM.encode(
-            d.SIP_AUTHENTICATION_SCHEME.encode("Digest-AKAv1-MD5") + d.SIP_AUTHORIZATION.encode(bytes(30))
-        )
-        way.exchange(number, end_to_end, item=item)
-    mine, theirs = (tuple(text.encode() for text in texts) for texts in LONG)
-    way.proxy.identities.apply(way.made.lent(binding="long", identities=mine, counterpart=theirs))
-    way.receive(S, way.made.mar(LONG[0], item=item, end_to_end=8))  # one of this length is learnt
-    stray = written(form, b"partner", 2)
-    item = d.SIP_AUTH_DATA_ITEM.encode(
-        d.SIP_AUTHENTICATION_SCHEME.encode("Digest-AKAv1-MD5") + d.SIP_AUTHORIZATION.encode(stray)
-    )
-    ((_, out),) = way.receive(S, way.made.mar(LONG[0], item=item, end_to_end=9))
-    assert stray not in out
-
-
-@pytest.mark.parametrize("form", WRITTEN)
-def test_what_the_whole_way_takes_out_of_an_answer_the_lane_does_not_pass(way, form):
-    mine, theirs = (tuple(text.encode() for text in texts) for texts in LONG)
-    way.proxy.identities.apply(way.made.lent(binding="long", identities=mine, counterpart=theirs))
-    stray, backs = written(form, b"primary", 1).ljust(32, b"."), []
-    for end_to_end, authenticate in ((1, bytes(32)), (2, stray)):
-        ((_, out),) = way.receive(S, way.made.mar(LONG[0], end_to_end=end_to_end))
-        item = way.made.vector(
-            d.SIP_ITEM_NUMBER.encode(1),
-            d.SIP_AUTHENTICATION_SCHEME.encode("Digest-AKAv1-MD5"),
-            d.SIP_AUTHENTICATE.encode(authenticate),
-            d.SIP_AUTHORIZATION.encode(bytes(8)),
-        )
-        ((_, back),) = way.receive(P, way.made.maa(Message.decode(out), LONG[1], item=item))
-        backs.append(back)
-    assert bytes(32) in backs[0]
-    assert stray not in backs[1]
-
-
 @settings(deadline=None, derandomize=True, max_examples=300)
 @given(st.data())
 def test_a_mutated_message_leaves_what_it_leaves_without_the_lane(data):

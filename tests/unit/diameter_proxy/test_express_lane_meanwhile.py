@@ -273,9 +273,12 @@ def test_identities_that_another_binding_takes_over_are_its_own_at_once(ways):
         assert Message.decode(asked(way, partner(1), 3)).get(d.USER_NAME) == primary(5)[0]
 
 
-def test_a_form_learnt_meanwhile_shows_nobody(ways):
-    mine = [pair(f"mig-partner{number}", "mc2") for number in (7, 8)]
-    theirs = [pair("mig-secretA7", "mc1"), pair("mih-secretB8", "mc1")]
+@pytest.mark.parametrize(
+    "first, second",
+    [("mig-partner7 mig-secretA7", "mig-partner8 mih-secretB8"), ("11111117 21111117", "31111118 41111118")],
+)
+def test_a_form_learnt_meanwhile_shows_nobody(ways, first, second):
+    mine, theirs = ([pair(users.split()[place], f"mc{2 - place}") for users in (first, second)] for place in (0, 1))
     odd = encode_avp(9999, theirs[1][0].encode(), 10415, 0)
     for way in ways:
         for number in (0, 1):

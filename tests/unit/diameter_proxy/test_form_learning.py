@@ -6,7 +6,12 @@ from diameter_proxy.diameter import dictionary as d
 from diameter_proxy.diameter.message import Message
 from diameter_proxy.diameter.wire import encode_avp, encode_message, walk_avps
 from diameter_proxy.hot_path import LEARNT_OCTETS_MAX
-from tests.unit.diameter_proxy.test_express_lane import LONG, P, PrimaryWay, S, Way, lent_set, partner, primary
+from tests.unit.diameter_proxy.test_express_lane import P, PrimaryWay, S, Way, lent_set, partner, primary
+
+LONG = (
+    ("mig-partner7@ims.mc2.lab", "sip:mig-partner7@ims.mc2.lab"),
+    ("mig-primary7@ims.mc1.lab", "sip:mig-primary7@ims.mc1.lab"),
+)
 
 
 @pytest.fixture
