@@ -19,7 +19,8 @@ from diameter_proxy.express import (
     ServerNameSource,
 )
 from diameter_proxy.form_learning import FormLearning
-from diameter_proxy.forms import END_TO_END, Form, Forms, Values, answered
+from diameter_proxy.form_table import Forms
+from diameter_proxy.forms import END_TO_END, Form, Values, answered
 from diameter_proxy.identity_map import IdentityMap
 from diameter_proxy.outlets import Outlets
 from diameter_proxy.pending import (
@@ -233,8 +234,7 @@ class ExpressLane:
             if item or form.digit_grams or ready[HAS_CASE]:
                 sign_from: int = ready[ASKED_FROM]
                 sign_end: int = ready[ASKED_END]
-                sign = pair[sign_from:sign_end]
-                if form.may_show(item, sign, ready) and form.shows(item, ready[LENT], False):
+                if form.may_show(item, pair, sign_from, sign_end, ready) and form.shows(item, ready[LENT], False):
                     return False
             ours = session = self._session_ids.next_digits(form.session_ids_high)
         if not session or bool(server) is not bool(form.out.server):

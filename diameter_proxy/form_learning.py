@@ -11,10 +11,10 @@ from librt.strings import BytesWriter
 
 from diameter_proxy.diameter.wire import ERROR
 from diameter_proxy.express import Limits, public_identity_avp, user_name_avp
+from diameter_proxy.form_table import Forms
 from diameter_proxy.forms import (
     LEARNT_OCTETS_MAX,
     Form,
-    Forms,
     answer_form,
     answered,
     as_asked,

@@ -42,10 +42,6 @@ from diameter_proxy.templates import (
 if TYPE_CHECKING:
     from diameter_proxy.pending import Batch, Outlet
 
-FORMS_MAX: Final = 4
-"""Forms of one length from one peer."""
-LENGTHS_MAX: Final = 64
-LEARNT_A_TICK_MAX: Final = 16
 LEARNT_OCTETS_MAX: Final = 2048
 """Nothing is learnt of a longer message: a form of it would take time and memory, and a MAR or MAA has some 600."""
 
@@ -53,6 +49,8 @@ _IS_COMPILED: Final = __name__.endswith("_compiled")
 WORD_OCTETS: Final = 8
 _PERCENT: Final = 0x25
 _parted: Final = bytes.partition
+FEW_GRAMS: Final = 16
+"""So many are compared one by one, which takes no object."""
 LONG_OCTETS: Final = 48
 """So many octets are compared faster as a piece of its own."""
 _bounds: Final = Struct("<2i").pack
@@ -129,6 +127,8 @@ class Form:
         text = self.text = folded(b"\0".join([*self.constants, *out.constants]))
         self.grams = frozenset(text[at : at + TELLING_OCTETS] for at in range(len(text) - TELLING_OCTETS + 1))
         self.digit_grams = frozenset(gram for gram in self.grams if gram.isdigit())
+        self._few_grams = b"".join(self.digit_grams) if len(self.digit_grams) <= FEW_GRAMS else b""
+        self._are_few = _IS_COMPILED and len(self.digit_grams) <= FEW_GRAMS
         self.kind = _NO_KIND
         self.bucket: Limits | None = None
         self.maps = True
@@ -267,25 +267,34 @@ class Form:
         """Say whether the constant octets name the user that the form was learnt from: others may not share it."""
         return shows(b"\0".join(self.constants), hidden, but)
 
-    def may_show(self, item: bytes, sign: bytes, ready: Ready) -> bool:
+    def may_show(self, item: bytes, identities: bytes, sign_from: int, sign_end: int, ready: Ready) -> bool:
         """Say whether an identity that must not be seen may stand in what goes out; False only where none does.
 
+        A sign of it lies at these octets of ``identities``.
         In what is constant, or in the values in the SIP-Auth-Data-Item: all else is ours, or known to whoever gets it.
         No identity begins in one AVP and ends in another: a header, which has NUL octets, lies between.
         """
-        grams, text, more = self.digit_grams, item, _NO_SIGNS
+        text, more = item, _NO_SIGNS
         has_case: bool = ready[HAS_CASE]
         if has_case:
-            grams, sign, more = self.grams, sign.lower(), ready[MORE_SIGNS]
-            if more and any(other in grams for other in more):
+            sign, more = identities[sign_from:sign_end].lower(), ready[MORE_SIGNS]
+            if sign in self.grams or (more and any(other in self.grams for other in more)):
                 return True
-        if sign in grams:
+        elif self._are_few:
+            few = self._few_grams
+            at: i64 = 0
+            while at < len(few):
+                if read_i64_le(few, at) == read_i64_le(identities, sign_from):
+                    return True
+                at += TELLING_OCTETS
+        elif identities[sign_from:sign_end] in self.digit_grams:
             return True
         # a sign and an escape of one are graphic octets; values of a vector are random ones
         if not item or (_IS_COMPILED and not holds_text(item, self._value_bounds)):
             return False
+        sign = identities[sign_from:sign_end]
         if has_case:
-            text = item.lower()
+            text, sign = item.lower(), sign.lower()
             if more and any(other in text for other in more):
                 return True
         return bool(_parted(text, sign)[1]) or (_PERCENT in text and escape_in(text) is not None)
@@ -372,36 +381,6 @@ def _pair(data: bytes, found: list[int]) -> list[Hole]:
     if first_end == second:
         return [(first, second_end, FIRST)]
     return [(first, first_end, FIRST), (second, second_end, SECOND)]
-
-
-class Forms:
-    """The forms that were learnt, by peer and length; few of each, and few new ones of a peer in a tick."""
-
-    def __init__(self) -> None:
-        self.by_peer: dict[str, dict[int, list[Form]]] = {}
-        """The forms of a peer by length."""
-        self._learnt: dict[str, int] = {}
-
-    def may_learn(self, peer: str) -> bool:
-        """Say whether one more form may be made of what comes from a peer."""
-        learnt = self._learnt[peer] = self._learnt.get(peer, 0) + 1
-        return learnt <= LEARNT_A_TICK_MAX
-
-    def add(self, peer: str, data: bytes, form: Form) -> None:
-        """Keep a form; of too many the oldest goes."""
-        by_length = self.by_peer.setdefault(peer, {})
-        if len(data) not in by_length and len(by_length) >= LENGTHS_MAX:
-            del by_length[next(iter(by_length))]
-        others = [other for other in by_length.get(len(data), ()) if not form.is_like(other)]
-        by_length[len(data)] = [form, *others[: FORMS_MAX - 1]]
-
-    def clear(self) -> None:
-        """Forget all: what they rest on has changed."""
-        self.by_peer.clear()
-
-    def sweep(self) -> None:
-        """Begin a new tick."""
-        self._learnt.clear()
 
 
 _NO_SIGNS: Final[tuple[bytes, ...]] = ()

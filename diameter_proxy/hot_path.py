@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # every public name, as the loop at the end puts it here: for
     from diameter_proxy.express import *  # noqa: F403
     from diameter_proxy.express_lane import *  # noqa: F403
     from diameter_proxy.form_learning import *  # noqa: F403
+    from diameter_proxy.form_table import *  # noqa: F403
     from diameter_proxy.forms import *  # noqa: F403
     from diameter_proxy.outlets import *  # noqa: F403
     from diameter_proxy.pending import *  # noqa: F403

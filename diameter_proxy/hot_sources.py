@@ -13,6 +13,7 @@ MODULES: Final = (
     "express",
     "templates",
     "forms",
+    "form_table",
     "ready_sets",
     "session_ids",
     "remembered",

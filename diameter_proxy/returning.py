@@ -114,8 +114,7 @@ class Returning:
         item: bytes = values[form.item_at]
         sign_from: int = ready[SENT_FROM]
         sign_end: int = ready[SENT_END]
-        sign = first[sign_from:sign_end]
-        if form.may_show(item, sign, ready) and form.shows(item, ready[LENT], True):
+        if form.may_show(item, first, sign_from, sign_end, ready) and form.shows(item, ready[LENT], True):
             return False
         del self._waiting[number]
         batch.left -= 1

@@ -16,6 +16,7 @@ from diameter_proxy import (
     express,
     express_lane,
     form_learning,
+    form_table,
     forms,
     hot_path,
     outlets,
@@ -40,6 +41,7 @@ PLAIN = [
     express,
     templates,
     forms,
+    form_table,
     ready_sets,
     session_ids,
     remembered,
@@ -96,7 +98,7 @@ def test_the_plain_one_can_be_asked_for(planted):
     assert hot_path.choose("plain") == (PLAIN, "plain Python (asked for)")
 
 
-@pytest.mark.parametrize("number, name", [(0, "locate"), (0, "Unreadable"), (7, "Pending"), (-1, "ExpressLane")])
+@pytest.mark.parametrize("number, name", [(0, "locate"), (0, "Unreadable"), (8, "Pending"), (-1, "ExpressLane")])
 def test_everything_of_the_hot_path_is_reached_through_the_choice(number, name):
     assert getattr(hot_path, name) is getattr(hot_path.modules[number], name)
 
@@ -112,10 +114,12 @@ HOT_TESTS = (
     "express_lane_limits",
     "express_lane_meanwhile",
     "express_lane_runs",
+    "express_lane_shows",
     "returning",
     "form_learning",
     "express",
     "forms",
+    "form_table",
     "templates",
     "ready_sets",
     "session_ids",
