@@ -95,7 +95,7 @@ class HostProcess:
     async def start(self, deadline_s: float) -> None:
         """Start it and wait until it is ready; once more where Kamailio crashes meanwhile.
 
-        Kamailio 5.6 does so once in thousands of starts (signal 11 in cdp, before any message).
+        Kamailio 5.6 was seen to, once (signal 11 in cdp).
 
         Raises:
             ProgramFailure: it ended, or was not ready in time.
