@@ -4,7 +4,8 @@
 #   packaging/set-up.sh [--packages-only] GROUP...     groups: python lab containers browser database judges compiler
 #
 # Idempotent: a second run finds everything and takes well under a second.  Services that a package
-# brings are neither started nor left enabled.  Root, or a user who may sudo.
+# brings are neither started nor left enabled.  Root, or a user who may sudo.  PYTHON=... names the Python that a new
+# .venv is made with; without it that is the system's own, if it is 3.11 or 3.12.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -90,15 +91,21 @@ open_root() {
   as_root chmod 755 /
 }
 
+# The system's Python comes first: its headers are those that the set-up installs, and the proxy took an eighth less
+# processor time on Debian's than on one built as a shared library, as version managers do (docs/performance.md).
 python_of() {
   local candidate
-  for candidate in python3.11 python3.12 /usr/bin/python3 python3; do
-    if "$candidate" -c 'import sys, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null; then
-      printf '%s\n' "$candidate"; return
-    fi
+  if [ -n "${PYTHON:-}" ]; then
+    is_usable "$PYTHON" || fail "PYTHON=$PYTHON is no Python 3.11 or 3.12 with venv"
+    printf '%s\n' "$PYTHON"; return
+  fi
+  for candidate in /usr/bin/python3 python3.11 python3.12 python3; do
+    if is_usable "$candidate"; then printf '%s\n' "$candidate"; return; fi
   done
-  fail "no Python 3.11 or 3.12 with venv here"
+  fail "no Python 3.11 or 3.12 with venv here; PYTHON=/path/to/python3 names one"
 }
+
+is_usable() { "$1" -c 'import sys, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null; }
 
 ensure_venv() {
   local digest stamp python
@@ -106,7 +113,7 @@ ensure_venv() {
   stamp=.venv/.complete-$digest
   if [ -e "$stamp" ] && .venv/bin/python -c '' 2>/dev/null; then say "Python environment .venv: complete"; return; fi
   python=$(python_of)
-  say "making .venv with $("$python" --version) and installing Python packages (a minute or two)"
+  say "making .venv with $("$python" --version) ($python) and installing Python packages (a minute or two)"
   [ -x .venv/bin/python ] && .venv/bin/python -c '' 2>/dev/null || { rm -rf .venv; "$python" -m venv .venv; }
   # The hot path is compiled afterwards, where everything that it imports is there: ensure_hot_path.
   MC_HOT_PATH=plain .venv/bin/python -m pip install -q --disable-pip-version-check --config-settings editable_mode=compat -e '.[ue,lab,dev]' >"$LOG" 2>&1 ||

@@ -9,6 +9,7 @@ Runs in a network namespace of its own that ends with it.
 
 import argparse
 import os
+import platform
 import subprocess
 import sys
 import tempfile
@@ -76,6 +77,7 @@ def main() -> None:
             sys.exit(f"error: {exc}")
         finally:
             feed.stop()
+    print(f"Python {platform.python_version()} of {sys.base_prefix}\n")
     _print(samples)
     missed = _judge(samples)
     for line in missed:

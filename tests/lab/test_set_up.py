@@ -5,6 +5,7 @@ Kamailio's modules is empty.
 """
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -78,3 +79,42 @@ def test_a_root_that_is_closed_to_other_users_is_opened_for_postgresql(tmp_path:
     assert [line for line in lines[0] if line.startswith("set-up: / has mode 700")]
     assert root.stat().st_mode & 0o777 == 0o755
     assert lines[1] == ["set-up: Debian packages for database: all here", "set-up: ready"]
+
+
+def set_up_python(project: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
+    """Run the script for a project that pip cannot install, so that it ends once the environment has been made."""
+    (project / "packaging").mkdir()
+    shutil.copy(SET_UP, project / "packaging")
+    (project / "pyproject.toml").write_text("of no use\n")
+    command = ["bash", "packaging/set-up.sh", "python"]
+    return subprocess.run(
+        command, cwd=project, env={**os.environ, **environment}, capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+def test_the_systems_own_python_comes_before_one_in_the_path(tmp_path: Path) -> None:
+    other = tmp_path / "bin" / "python3.11"
+    other.parent.mkdir()
+    other.symlink_to("/usr/bin/python3")
+    project = tmp_path / "project"
+    project.mkdir()
+    done = set_up_python(project, PATH=f"{other.parent}:{os.environ['PATH']}")
+    assert "(/usr/bin/python3) and installing" in done.stderr
+    assert "set-up: error: pip install failed" in done.stderr
+    assert "home = /usr/bin\n" in (project / ".venv" / "pyvenv.cfg").read_text()
+
+
+def test_another_python_is_taken_where_it_is_named(tmp_path: Path) -> None:
+    other = tmp_path / "python3"
+    other.symlink_to("/usr/bin/python3")
+    project = tmp_path / "project"
+    project.mkdir()
+    done = set_up_python(project, PYTHON=str(other))
+    assert f"({other}) and installing" in done.stderr
+
+
+def test_a_python_that_is_none_is_named(tmp_path: Path) -> None:
+    done = set_up_python(tmp_path, PYTHON="/bin/false")
+    assert done.returncode == 1
+    assert done.stderr.endswith("set-up: error: PYTHON=/bin/false is no Python 3.11 or 3.12 with venv\n")
+    assert not (tmp_path / ".venv").exists()
