@@ -153,7 +153,9 @@ def explain(
     _expect("a class of peers", message.lower(), [source.value for source in Source])
     _expect("a command", command.upper(), list(codes))
     _expect("an owner", owner.lower(), [one.value for one in Owner])
-    decision = decide(Source(message.lower()), codes[command.upper()], Owner(owner.lower()))
+    source, whose = Source(message.lower()), Owner(owner.lower())
+    # an agent's requests are relayed whatever they name: they stand in the table as our own
+    decision = decide(source, codes[command.upper()], Owner.OWN if source is Source.AGENT else whose)
     if not isinstance(decision, Refusal):
         typer.echo(decision.value)
         return
@@ -163,7 +165,7 @@ def explain(
 
 def _expect(what: str, found: str, wanted: list[str]) -> None:
     if found not in wanted:
-        _fail(f"{found or 'nothing'} is not {what}: {', '.join(wanted)}", 2)
+        _fail(f"{f'{found} is not {what}' if found else f'{what} is missing'}: {', '.join(wanted)}", 2)
 
 
 def _explain_message(message: str, config: Path | None, peer: str) -> None:
@@ -214,8 +216,9 @@ def routes(
         typer.echo(json.dumps(rows))
         return
     for row in rows:
-        who = f"  -> {', '.join(row['peers'])}" if row["peers"] else ""
-        typer.echo(f"{row['source']:8} {row['command']:4} {row['owner']:9} {row['decision']}{who}")
+        what = f"refused {row['refused']}" if "refused" in row else row["decision"]
+        who = "" if "refused" in row else f"  -> {', '.join(row['peers']) or 'no peer open'}"
+        typer.echo(f"{row['source']:8} {row['command']:4} {row['owner']:9} {what}{who}")
 
 
 @app.command(short_help="Show what waits for an answer in the running proxy.")
@@ -230,6 +233,8 @@ def pending(
     if as_json:
         typer.echo(json.dumps(rows))
         return
+    if not rows:
+        typer.echo("nothing waits for an answer", err=True)
     for row in rows:
         fields = (row["command"], row["peer"], row["route"], f"last {row.get('last', '-')}", row["end_to_end"])
         typer.echo(f"{row['waited_s']:8.3f} s  " + "  ".join(fields))
@@ -239,7 +244,7 @@ def pending(
 def trace(
     identity: Annotated[str, typer.Argument(help="An IMPI or IMPU.")],
     config: ConfigFile,
-    seconds: Annotated[float, typer.Option("--seconds", min=1, max=300)] = 30.0,
+    seconds: Annotated[float, typer.Option("--seconds", min=1, max=300, help="How long to follow it.")] = 30.0,
 ) -> None:
     """Follow an identity through the running proxy: what came, where it went, what came back; a line of JSON each."""
     import json
@@ -261,7 +266,10 @@ def _admin_socket(config: Path) -> Path:
     except ConfigError as exc:
         _fail(str(exc), 2)
     if loaded.admin is None:
-        _fail(f"{config.name}: admin.socket is missing: the running proxy is asked there; name a path, then reload", 2)
+        _fail(
+            f"{config.name}: admin.socket is missing: the running proxy is asked there; name a path, then send it SIGHUP",
+            2,
+        )
     return loaded.admin.socket
 
 

@@ -12,10 +12,10 @@ from diameter_proxy.diameter import dictionary as d
 from diameter_proxy.diameter.dictionary import BY_KEY
 from diameter_proxy.diameter.wire import walk_avps
 from diameter_proxy.hot_path import splice
-from diameter_proxy.ownership import Claim
+from diameter_proxy.ownership import Claim, Owner
 from diameter_proxy.peers import Neighbour
 from diameter_proxy.proxy import Proxy
-from diameter_proxy.routing import NAMES, TABLE, Refusal, Route, Source, decide
+from diameter_proxy.routing import NAMES, TABLE, Refusal, Route, Source, is_for_default_route
 
 PENDING_SHOWN: Final = 1000
 
@@ -36,17 +36,21 @@ class Explanations:
         ]
 
     def routes(self) -> list[dict[str, object]]:
-        """Return the routing table, with the open peers that would serve each row, in order of preference."""
-        return [
-            {
-                "source": source.value,
-                "command": NAMES[command],
-                "owner": owner.value,
-                "decision": row.reason if isinstance(row, Refusal) else row.value,
-                "peers": [] if isinstance(row, Refusal) else self._open(self._serving(row, None)),
-            }
-            for (source, command, owner), row in TABLE.items()
-        ]
+        """Return the routing table, with the open peers that would serve each row, in order of preference.
+
+        A row that is refused has its code and the reason in ``refused``.
+        """
+        return [self._row(source, command, owner) for source, command, owner in TABLE]
+
+    def _row(self, source: Source, command: int, owner: Owner) -> dict[str, object]:
+        default_route, row = self._proxy.settings.default_route, TABLE[source, command, owner]
+        whose = "any" if source is Source.AGENT else owner.value
+        told: dict[str, object] = {"source": source.value, "command": NAMES[command], "owner": whose}
+        if default_route and is_for_default_route(source, command, owner):
+            return {**told, "decision": Route.HSS.value, "peers": self._open((default_route,))}
+        if isinstance(row, Refusal):
+            return {**told, "decision": row.reason, "peers": [], "refused": _refused(row)["refused"]}
+        return {**told, "decision": row.value, "peers": self._open(self._serving(row, None))}
 
     def message(self, peer: str, data: bytes) -> dict[str, Any]:
         """Say what would become of a request of this peer: the row, the rule, the peers, what would be changed."""
@@ -75,13 +79,14 @@ class Explanations:
         told |= limits | {
             "source": neighbour.source.value,
             "command": NAMES.get(command, str(command)),
-            "owner": claim.owner.value,
+            "owner": None if neighbour.source is Source.AGENT else claim.owner.value,
             "binding": claim.lent.binding if claim.lent is not None else None,
-            "map": "too old: lent identities are answered 3002" if self._is_stale() else "fresh",
+            "map": self._state_of_map(),
         }
-        if claim.missing is not None:
+        source = proxy.acts_as(neighbour, claim)
+        if claim.missing is not None and proxy.must_look_up(source, command, claim):
             told["look-up"] = "the MMS is asked first: the identity lies in the lent range and is not in the map"
-        decision = decide(neighbour.source, command, claim.owner)
+        decision = proxy.decision(source, command, claim)
         if isinstance(decision, Refusal):
             return {**told, **_refused(decision)}
         return {**told, **self._route(neighbour, decision, command, data, found, claim)}
@@ -92,6 +97,8 @@ class Explanations:
         proxy = self._proxy
         rule = proxy.neighbours.rules.first(command, data, found) if route is Route.HSS else None
         peers, name = rule.peers if rule is not None else self._serving(route, claim), rule.name if rule else None
+        if rule is None and route is Route.HSS and claim.owner is Owner.FOREIGN:
+            peers, name = (proxy.settings.default_route,), "routing.default_route"
         if route is Route.AGENT:
             peers, name = proxy.relaying.toward(neighbour, data, found, command)
         told = {"decision": route.value, "rule": name, "peers": list(peers)}
@@ -132,9 +139,14 @@ class Explanations:
     def _open(self, peers: tuple[str, ...]) -> list[str]:
         return [peer for peer in peers if self._proxy.wire.is_open(peer)]
 
-    def _is_stale(self) -> bool:
-        settings = self._proxy.settings
-        return settings.has_feed and self._proxy.identities.is_stale(self._clock(), settings.map_age_max_s)
+    def _state_of_map(self) -> str | None:
+        settings, identities, now_s = self._proxy.settings, self._proxy.identities, self._clock()
+        if not settings.has_feed:
+            return None
+        if not identities.is_stale(now_s, settings.map_age_max_s):
+            return "fresh"
+        state = "none read yet" if identities.age_s(now_s) is None else "too old"
+        return f"{state}: lent identities are answered 3002"
 
 
 def changes_between(before: bytes, after: bytes) -> dict[str, str]:

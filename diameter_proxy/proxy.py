@@ -35,7 +35,7 @@ from diameter_proxy.ownership import Claim, Owner, claim_of_core, claim_of_syste
 from diameter_proxy.peers import Neighbour, Neighbours
 from diameter_proxy.priming import Priming, Waiting
 from diameter_proxy.relaying import Relaying
-from diameter_proxy.routing import MAR, NAMES, UAR, Refusal, Route, Source, decide
+from diameter_proxy.routing import MAR, NAMES, UAR, Refusal, Route, Source, decide, is_for_default_route
 from diameter_proxy.server_names import ServerNames
 from diameter_proxy.settings import Settings
 from diameter_proxy.topology_hiding import TopologyHiding
@@ -232,19 +232,13 @@ class Proxy:
         if len(found) > SLOTS and self.settings.has_feed:
             validation.check_once(data, found, command)
         claim = self.claim_of(peer, command, data, found)
-        source = peer.source
-        if source is Source.HSS and claim.owner is Owner.LENT and self.settings.lent_database is Source.HSS:
-            source = Source.MMS  # the HSS is the SIP database of lent identities too
+        source = self.acts_as(peer, claim)
         if self.tracer.is_active and not again:
             self._trace(peer, command, data, found, claim)
-        if claim.missing is not None and not again and self._must_look_up(source, command, claim):
+        if claim.missing is not None and not again and self.must_look_up(source, command, claim):
             self._park(peer, data, claim.missing, started_s)
             return
-        decision = decide(source, command, claim.owner)
-        if isinstance(decision, Refusal):
-            decision = self._foreign_to_default(claim, decision)
-        if self._depends_on_map(source, command, claim, decision):
-            raise validation.Refused(_STALE)
+        decision = self.decision(source, command, claim)
         if isinstance(decision, Refusal):
             raise validation.Refused(decision)
         name = decision.name
@@ -279,7 +273,7 @@ class Proxy:
         return claim_of_core(self.identities, self.settings.home_domains, user_name, publics, now_s)
 
     def _trace(self, peer: Neighbour, command: int, data: bytes, found: list[int], claim: Claim) -> None:
-        decision = decide(peer.source, command, claim.owner)
+        decision = self.decision(self.acts_as(peer, claim), command, claim)
         starts = [*starts_of(found, USER_NAME), *starts_of(found, PUBLIC_IDENTITY)]
         self.tracer.request(
             data[16:20],
@@ -291,11 +285,21 @@ class Proxy:
             decision=decision.reason if isinstance(decision, Refusal) else decision.value,
         )
 
-    def _foreign_to_default(self, claim: Claim, refusal: Refusal) -> Refusal | Route:
-        is_foreign = claim.owner is Owner.FOREIGN and refusal.experimental is not None
-        return Route.HSS if is_foreign and self.settings.default_route else refusal
+    def acts_as(self, peer: Neighbour, claim: Claim) -> Source:
+        """Say as what a peer is routed: the HSS may be the SIP database of lent identities too."""
+        if peer.source is Source.HSS and claim.owner is Owner.LENT and self.settings.lent_database is Source.HSS:
+            return Source.MMS
+        return peer.source
 
-    def _depends_on_map(self, source: Source, command: int, claim: Claim, decision: Route | Refusal) -> bool:
+    def decision(self, source: Source, command: int, claim: Claim) -> Route | Refusal:
+        """Return the row of the table that holds, with the default route, and 3002 where the map is too old to say."""
+        if self._depends_on_map(source, command, claim):
+            return _STALE
+        if self.settings.default_route and is_for_default_route(source, command, claim.owner):
+            return Route.HSS
+        return decide(source, command, claim.owner)
+
+    def _depends_on_map(self, source: Source, command: int, claim: Claim) -> bool:
         """Say whether the map is too old for what it would decide (own users are relayed all the same)."""
         if not self.settings.has_feed or claim.owner in (Owner.OWN, Owner.FOREIGN, Owner.MIXED):
             return False
@@ -303,7 +307,8 @@ class Proxy:
             return False
         return self.identities.is_stale(self._clock(), self.settings.map_age_max_s)
 
-    def _must_look_up(self, source: Source, command: int, claim: Claim) -> bool:
+    def must_look_up(self, source: Source, command: int, claim: Claim) -> bool:
+        """Say whether the MMS is asked about the identity that is missing in the map before anything is decided."""
         assert claim.missing is not None
         if (source, command) not in _LOOKED_UP or not self.settings.has_feed:
             return False

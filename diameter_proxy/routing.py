@@ -107,6 +107,11 @@ def _rows() -> Iterator[tuple[tuple[Source, int, Owner], Route | Refusal]]:
 TABLE: Final[dict[tuple[Source, int, Owner], Route | Refusal]] = dict(_rows())
 
 
+def is_for_default_route(source: Source, command: int, owner: Owner) -> bool:
+    """Say whether ``routing.default_route`` takes this, where there is one: what a CSCF asks of nobody's identity."""
+    return source is Source.CSCF and owner is Owner.FOREIGN and decide(source, command, owner) is FOREIGN
+
+
 def decide(source: Source, command: int, owner: Owner) -> Route | Refusal:
     """Return what is done with a request; the table is total."""
     return TABLE.get((source, command, owner), NOT_SUPPORTED)
