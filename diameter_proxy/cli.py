@@ -266,10 +266,8 @@ def _admin_socket(config: Path) -> Path:
     except ConfigError as exc:
         _fail(str(exc), 2)
     if loaded.admin is None:
-        _fail(
-            f"{config.name}: admin.socket is missing: the running proxy is asked there; name a path, then send it SIGHUP",
-            2,
-        )
+        mend = "the running proxy is asked there; name a path, then send it SIGHUP"
+        _fail(f"{config.name}: admin.socket is missing: {mend}", 2)
     return loaded.admin.socket
 
 

@@ -12,7 +12,7 @@ import structlog
 from diameter_proxy.answers import Answers
 from diameter_proxy.diameter.result_codes import ResultCode
 from diameter_proxy.diameter.wire import REQUEST, RETRANSMITTED
-from diameter_proxy.hot_path import Batch, Counters, DeadlineQueue, Duplicates, Pending, PendingRequests
+from diameter_proxy.hot_path import GONE, Batch, Counters, DeadlineQueue, Duplicates, Pending, PendingRequests
 from diameter_proxy.node.errors import NodeError, PeerCongested
 from diameter_proxy.node.limited_log import LimitedLog
 from diameter_proxy.routing import NAMES, Refusal
@@ -145,6 +145,9 @@ class Forwarder:
             self.give_up(pending)
 
     def reply(self, peer: str, octets: bytes) -> None:
+        if peer == GONE:
+            self.counters.answers_undeliverable += 1
+            return
         try:
             self._wire.send(peer, octets if self.hide is None else self.hide(peer, octets))
         except NodeError as exc:
@@ -173,7 +176,10 @@ class Forwarder:
             self.duplicates.settle(pending, remembered, self._clock())
 
     def refuse(self, peer: str, data: bytes, refusal: Refusal) -> None:
-        """Answer a request in our name, with the code of a refusal."""
+        """Answer a request in our name, with the code of a refusal, if anybody is there to hear it."""
+        if peer == GONE:
+            self.counters.answers_undeliverable += 1
+            return
         if self.tracer.is_active:
             code = refusal.result_code if refusal.result_code is not None else f"experimental {refusal.experimental}"
             self.tracer.message("refused", data[16:20], to=peer, code=code, reason=refusal.reason)

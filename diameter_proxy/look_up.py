@@ -4,6 +4,7 @@ The hot path never waits: a request is parked here until the MMS has answered (D
 peer has its own share of the rate, so that a partner who guesses cannot keep our own CSCFs from look-ups.
 """
 
+from collections.abc import Callable
 from enum import Enum
 from typing import Generic, TypeVar
 
@@ -60,6 +61,12 @@ class LookUps(Generic[T]):
         requests = self._parked.pop(identity, [])
         self.parked_count -= len(requests)
         return requests
+
+    def drop(self, is_dropped: Callable[[T], bool]) -> None:
+        """Forget the parked requests of which this is true; their identities are looked up all the same."""
+        for identity, requests in self._parked.items():
+            self._parked[identity] = [request for request in requests if not is_dropped(request)]
+        self.parked_count = sum(map(len, self._parked.values()))
 
     def _take_token(self, source: Source, now_s: float) -> bool:
         passed_s = now_s - self._filled_s.get(source, now_s)

@@ -25,11 +25,15 @@ ROOM_MIN: Final = 100
 """So many may always wait for one peer, however slow it is."""
 
 
+GONE: Final = ""
+"""Whoever asked over a connection that is no more."""
+
+
 class Pending:
     """One request under way.
 
     Attributes:
-        source: peer that asked, and ``asked`` the octets as they came from it.
+        source: peer that asked, or ``GONE``, and ``asked`` the octets as they came from it.
         end_to_end: its End-to-End Identifier.
         found: what ``splice.locate`` says of ``asked``; not to be changed, other requests share it.
         sent: the octets that went out; sent again with T and another Hop-by-Hop to an alternate.
@@ -370,6 +374,23 @@ class PendingRequests:
 
     def _pending(self, known: Pending | Record) -> Pending:
         return self.made_of(known) if isinstance(known, tuple) else known
+
+    def orphan(self, peer: str) -> None:
+        """Have nothing answered that a peer asked over its last connection: Hop-by-Hop is of one (RFC 6733 §3).
+
+        The answers are still awaited, for whoever asks the same again (T) over the next one.
+        """
+        for queue in self.by_peer.values():
+            for known in list(queue.waiting.values()):
+                if isinstance(known, tuple):
+                    batch: Batch = known[BATCH]
+                    if batch.back.peer != peer:
+                        continue
+                pending = self._pending(known)
+                if pending.source == peer:
+                    pending.source = GONE
+                if pending.joined:
+                    pending.joined = tuple([asking for asking in pending.joined if asking[0] != peer])
 
     def lost(self, peer: str) -> None:
         """Forget a connection's Hop-by-Hop Identifiers: those of the next one are others' (RFC 6733 §3)."""

@@ -120,6 +120,11 @@ class Priming:
             self._primed_s.clear()
         self._state_ids[peer] = origin_state_id
 
+    def drop(self, peer: str) -> None:
+        """Forget what a peer asked over a connection that is no more; the UARs go on."""
+        for pair, others in self._waiting.items():
+            self._waiting[pair] = [waiting for waiting in others if waiting[0] != peer]
+
     def _note(self, pair: Pair) -> None:
         self._primed_s.pop(pair, None)
         while len(self._primed_s) >= PAIRS_MAX:

@@ -177,6 +177,12 @@ class Proxy:
         self.forwarder.sweep(now_s)
         self.lane.sweep()
 
+    def peer_connected(self, peer: str) -> None:
+        """Take note of another connection: what was asked over the one before is not answered here (RFC 6733 §3)."""
+        self.forwarder.pending.orphan(peer)
+        self.look_ups.drop(lambda request: request[0] == peer)
+        self.priming.drop(peer)
+
     def peer_opened(self, peer: str, origin_state_id: int | None) -> None:
         """Take note that a peer may be used, and whether it has kept its state (RFC 6733 §8.16)."""
         neighbour = self.neighbours.by_host.get(peer)

@@ -58,7 +58,12 @@ class ProxyServer:
         self._reloading: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self.node: Final = Node(
-            config.node_config(), self._on_request, self._on_peer, self._on_answer, self._on_messages
+            config.node_config(),
+            self._on_request,
+            self._on_peer,
+            self._on_answer,
+            self._on_messages,
+            self._on_connection,
         )
         self._feed: BindingsFeed | None = None
         self._changing: Final = asyncio.Lock()
@@ -238,6 +243,9 @@ class ProxyServer:
 
     def _on_answer(self, peer: str, octets: bytes) -> None:
         self.proxy.receive_answer(peer, octets)
+
+    def _on_connection(self, peer: str) -> None:
+        self.proxy.peer_connected(peer)
 
     def _on_peer(self, event: PeerEvent) -> None:
         self._log.info(f"peer.{event.kind.value}", peer=event.peer, group=event.group, reason=event.reason)

@@ -338,6 +338,7 @@ class Link:
         self._connections_opened += 1
         self.reason = ""
         self._log.info("peer.connected", remote=connection.remote_address, state=self._machine.state.name)
+        self._program.on_connection(self.peer.host)
         self._watch(self._watchdog.connection_up(self._program.now()))
         self._announce()
 

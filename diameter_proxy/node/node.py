@@ -50,13 +50,19 @@ class Node:
         on_peer: OnPeer,
         on_answer: OnMessage | None = None,
         on_messages: OnMessages | None = None,
+        on_connection: Callable[[str], None] = lambda peer: None,
     ) -> None:
-        """Take whom to tell; ``on_messages`` sees all runs of a read first and returns messages that it leaves."""
+        """Take whom to tell.
+
+        ``on_messages`` sees all runs of a read first and returns messages that it leaves; ``on_connection`` hears of
+        each connection of a peer before any message of it.
+        """
         self.config = config
         self._on_request = on_request
         self._on_peer = on_peer
         self._on_answer = on_answer
         self._on_messages = on_messages
+        self._on_connection = on_connection
         now_s = int(time.time())
         self._base = BaseProtocol(config, origin_state_id=now_s)
         self._end_to_end = EndToEnd(now_s, _random.getrandbits(20))
@@ -278,6 +284,10 @@ class Node:
     def now(self) -> float:
         """Return the loop's time."""
         return self._loop.time()
+
+    def on_connection(self, peer: str) -> None:
+        """Tell the program that a peer has another connection than before."""
+        self._on_connection(peer)
 
     def on_peer(self, event: PeerEvent) -> None:
         """Pass an event on."""

@@ -170,6 +170,21 @@ async def test_a_second_connection_of_a_peer_that_lives_is_rejected(live):
     await live.peer.works()
 
 
+async def test_what_a_dead_connection_asked_is_not_answered_on_the_next_one(live, tools):
+    """Its Hop-by-Hop may be another request's there (RFC 6733 §3)."""
+    live.hss.answer = lambda message: None
+    live.peer.write(live.peer.lir())
+    await tools.until(lambda: live.hss.got)
+    live.peer.reset()
+    live.peer = await RawPeer.opened(live.port)
+    live.hss.node.send(PROXY, live.hss.success(live.hss.got[-1]))
+    live.hss.answer = live.hss.success
+    live.peer.lir()  # the same numbers as the first one's
+    await live.peer.works()
+    assert live.proxy.proxy.counters.answers_undeliverable == 1
+    assert live.proxy.proxy.pending_count == 0
+
+
 async def test_a_second_connection_replaces_one_that_is_dead(live):
     """Kamailio comes again without closing: the first one does not answer a watchdog any more."""
     second = await live.another()

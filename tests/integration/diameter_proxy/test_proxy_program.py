@@ -90,9 +90,10 @@ async def test_a_process_relays_counts_and_stops_cleanly(program, lab):
     file.write_text(file.read_text() + "[limits]\nparked = 5\n")
     process.send_signal(signal.SIGHUP)
     assert await command("reload", "--config", str(file)) == (0, "ok: reloaded\n")
-    assert (await command("routes", "--config", str(file)))[1].splitlines()[0] == (
-        "cscf     UAR  own       to the HSS, unchanged  -> hss.mc1.lab"
-    )
+    rows = (await command("routes", "--config", str(file)))[1].splitlines()
+    assert rows[0] == "cscf     UAR  own       to the HSS, unchanged  -> hss.mc1.lab"
+    assert rows[1] == "cscf     UAR  foreign   refused experimental 5001: identity neither ours nor lent"
+    assert "mms      RTR  lent      to the S-CSCF named by Destination-Host  -> scscf.mc1.lab" in rows
     assert await command("pending", "--config", str(file)) == (0, "")
     asked = cscf.mar("a@" + REALM, "sip:a@" + REALM).hex()
     code, out = await command("explain", asked, "--config", str(file), "--peer", "scscf.mc1.lab")

@@ -103,6 +103,7 @@ def test_explain_names_the_row(run):
     assert run("explain", "cscf", "mar", "lent").stdout == "mapped partner to primary, over CSC-Y\n"
     assert "experimental 5004" in run("explain", "cscf", "uar", "disabled").stdout
     assert "3001" in run("explain", "partner", "sar", "lent").stdout
+    assert run("explain", "agent", "uar", "foreign").stdout.startswith("to the agent that Destination-Host")
 
 
 @pytest.mark.parametrize(
@@ -110,7 +111,7 @@ def test_explain_names_the_row(run):
     [
         (("cscf", "xyz", "lent"), "XYZ is not a command: UAR, SAR, LIR, MAR, RTR, PPR"),
         (("zebra", "mar", "lent"), "zebra is not a class of peers: cscf, hss, mms, partner, agent"),
-        (("cscf", "mar"), "nothing is not an owner: own, lent, unbound, expired, disabled, foreign, mixed"),
+        (("cscf", "mar"), "an owner is missing: own, lent, unbound, expired, disabled, foreign, mixed"),
         (("cscf",), "a message wants --config and --peer; a row of the table a class, a command and an owner"),
     ],
 )

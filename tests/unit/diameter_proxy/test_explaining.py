@@ -3,7 +3,8 @@
 import pytest
 
 from diameter_proxy.diameter import dictionary as d
-from diameter_proxy.diameter.commands import UAR
+from diameter_proxy.diameter.commands import RTR, UAR
+from diameter_proxy.diameter.message import Message
 from diameter_proxy.explaining import Explanations, changes_between
 from diameter_proxy.hot_path import ORIGIN_HOST, locate, value_at
 from diameter_proxy.peers import Neighbour, Neighbours
@@ -52,6 +53,7 @@ def test_an_agents_request_goes_to_the_agents_of_the_realm(made, wire):
     )
     told = Explanations(proxy, lambda: 1.0).message("edge2.mc1.lab", made.mar(realm="ims.mc1.lab"))
     assert (told["source"], told["peers"], told["rule"]) == ("agent", ["edge.mc1.lab"], None)
+    assert told["owner"] is None, "an agent's requests are relayed, whoever they name"
 
 
 def test_what_a_hidden_peer_sees_otherwise_is_told_by_name(made, wire):
@@ -118,6 +120,46 @@ def test_what_cannot_be_read_is_refused_as_on_the_wire(explanations, made):
     assert explanations.message("scscf.mc2.lab", made.mar(realm="else"))["refused"] == "3003: realm not served"
 
 
+def proxy_of(made, wire, **settings):
+    fields = {"home_domains": frozenset({b"ims.mc2.lab"}), "secret": b"s" * 32, **settings}
+    settings = Settings("proxy1.mc2.lab", "ims.mc2.lab", **fields)
+    return Proxy(settings, made.neighbours(), wire, clock=lambda: 1.0, wall_clock=lambda: 1.0)
+
+
+@pytest.mark.parametrize("peer", ["scscf.mc2.lab", "proxy1.mc1.lab"])
+def test_with_no_map_a_lent_identity_is_3002_and_nobody_is_asked(made, wire, peer):
+    proxy = proxy_of(made, wire)
+    proxy.identities.set_range("ims.mc2.lab", "mig-")
+    told = Explanations(proxy, lambda: 1.0).message(peer, made.mar())
+    assert (told["map"], "look-up" in told) == ("none read yet: lent identities are answered 3002", False)
+    assert told["refused"] == "3002: identity map too old"
+    proxy.receive_request(peer, made.mar())
+    assert Message.decode(wire.sent[-1][1]).result() == (0, 3002)
+
+
+def test_a_foreign_identity_goes_along_the_default_route_in_both(made, wire):
+    proxy = proxy_of(made, wire, default_route="hss-b.mc2.lab")
+    proxy.identities.refreshed(1.0)
+    explanations = Explanations(proxy, lambda: 1.0)
+    message = made.mar(("bob@other.org", "sip:bob@other.org"))
+    told = explanations.message("scscf.mc2.lab", message)
+    assert (told["owner"], told["rule"], told["open"]) == ("foreign", "routing.default_route", ["hss-b.mc2.lab"])
+    rows = {(row["source"], row["command"], row["owner"]): row for row in explanations.routes()}
+    assert rows["cscf", "MAR", "foreign"]["peers"] == ["hss-b.mc2.lab"]
+    assert rows["hss", "RTR", "foreign"]["refused"] == "experimental 5001: identity is not this database's"
+    proxy.receive_request("scscf.mc2.lab", message)
+    assert wire.sent[-1][0] == "hss-b.mc2.lab"
+
+
+def test_the_hss_as_the_database_of_lent_identities_is_explained_as_it_is_routed(made, wire):
+    proxy = proxy_of(made, wire, lent_database=Source.HSS)
+    proxy.identities.refreshed(1.0)
+    proxy.identities.apply(made.lent())
+    message = made.mar(command=RTR, realm="ims.mc2.lab")
+    told = Explanations(proxy, lambda: 1.0).message("hss.mc2.lab", message)
+    assert (told["owner"], told["decision"]) == ("lent", "to the S-CSCF named by Destination-Host")
+
+
 def test_an_unbound_identity_is_looked_up_first(explanations, made):
     told = explanations.message("scscf.mc2.lab", made.mar(("mig-x@ims.mc2.lab", "sip:mig-x@ims.mc2.lab")))
     assert "MMS is asked first" in told["look-up"]
@@ -135,4 +177,7 @@ def test_every_row_of_the_table_is_shown(explanations):
     rows = explanations.routes()
     row = next(row for row in rows if (row["source"], row["command"], row["owner"]) == ("cscf", "MAR", "lent"))
     assert row["peers"] == ["proxy1.mc1.lab"]
+    assert {row["owner"] for row in rows if row["source"] == "agent"} == {"any"}
+    row = next(row for row in rows if (row["source"], row["command"], row["owner"]) == ("cscf", "UAR", "disabled"))
+    assert row["refused"] == "experimental 5004: binding disabled"
     assert explanations.pending() == []

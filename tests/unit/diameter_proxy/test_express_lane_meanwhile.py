@@ -40,6 +40,32 @@ def test_what_waits_for_a_peer_that_goes_is_sent_again_and_answered_once(way):
     assert way.wire.sent[-1][1][4] & 0x20 == 0, "nobody hears of a deadline"
 
 
+def test_what_a_connection_asked_that_is_no_more_is_not_answered_on_the_next_one(way):
+    """Its Hop-by-Hop may be another request's there (RFC 6733 §3); whoever asks again with T is answered, once."""
+    way.exchange(0, 1)
+    asked = [way.made.mar(partner(number), end_to_end=number + 1) for number in (1, 2, 3)]
+    outs = split(way.receive(S, *asked)[0][1])
+    assert way.taken == 3
+    way.proxy.peer_lost(S, is_closed=True)
+    way.proxy.peer_connected(S)
+    again = asked[1][:4] + bytes((asked[1][4] | 0x10,)) + asked[1][5:12] + bytes((0, 0, 0, 77)) + asked[1][16:]
+    assert way.receive(S, again) == [], "it is under way"
+    backs = way.receive(P, *(way.made.maa(Message.decode(outs[n - 1]), primary(n)) for n in (1, 2, 3)))
+    ((peer, back),) = backs
+    header = Message.decode(back).header
+    assert (peer, header.hop_by_hop, header.end_to_end) == (S, 77, 3)
+    assert (way.proxy.pending_count, way.proxy.counters.answers_undeliverable) == (0, 3)
+
+
+def test_nobody_hears_of_the_deadline_of_what_a_connection_asked_that_is_no_more(way):
+    way.exchange(0, 1)
+    way.receive(S, *(way.made.mar(partner(number), end_to_end=number + 1) for number in (1, 2)))
+    way.proxy.peer_connected(S)
+    sweep_until(way, 14.0)
+    assert way.wire.sent[-1][0] != S
+    assert (way.proxy.pending_count, way.proxy.counters.expired) == (0, 2)
+
+
 def test_of_many_in_one_read_those_that_are_not_answered_have_their_deadline(way):
     way.exchange(0, 1)
     way.wire.closed.add(P2)

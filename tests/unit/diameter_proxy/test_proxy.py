@@ -148,6 +148,13 @@ def test_too_many_pending_requests_are_3004(made, wire):
     assert (peer, answer.get(d.RESULT_CODE)) == (S, 3004)
 
 
+def test_an_hss_asks_nobody_along_the_default_route(made, wire):
+    """An RTR for an identity that is nobody's is not another HSS's business."""
+    routed = Bench(made, wire, default_route=H2)
+    _, answer = routed.receive(made.mar(("x@else.lab", "sip:x@else.lab"), command=RTR), peer=H)
+    assert answer.result() == (10415, 5001)
+
+
 def test_a_default_route_takes_who_is_neither_ours_nor_lent(made, wire, bench):
     foreign = ("u@else.lab", "sip:u@else.lab")
     assert bench.receive(made.mar(foreign))[1].result() == (10415, 5001)
@@ -168,6 +175,30 @@ def test_a_miss_is_parked_until_the_mms_has_spoken(bench, made):
     entry = made.lent(binding="n", version=9, identities=tuple(text.encode() for text in new))
     bench.proxy.look_up_finished(b"mig-n@ims.mc2.lab", entry)
     assert bench.last[0] == P
+
+
+def test_what_waited_for_a_look_up_of_a_connection_that_is_no_more_is_forgotten(bench, made):
+    bench.proxy.receive_request(S, made.mar(("mig-n@ims.mc2.lab", "sip:mig-n@ims.mc2.lab")))
+    assert bench.proxy.look_ups.parked_count == 1
+    bench.proxy.peer_connected(P)
+    assert bench.proxy.look_ups.parked_count == 1, "another peer's"
+    bench.proxy.peer_connected(S)
+    assert bench.proxy.look_ups.parked_count == 0
+    bench.proxy.look_up_finished(b"mig-n@ims.mc2.lab", None)
+    assert bench.wire.sent == []
+
+
+@pytest.mark.parametrize("answer", [True, False])
+def test_a_relayed_request_of_a_connection_that_is_no_more_is_not_answered(bench, made, answer):
+    _, sent = bench.receive(made.mar(BOB))
+    count = len(bench.wire.sent)
+    bench.proxy.peer_connected(S)
+    if answer:
+        bench.proxy.receive_answer(H, made.maa(sent, BOB))
+    else:
+        bench.pass_time(5.0)
+    assert [peer for peer, _ in bench.wire.sent[count:] if peer == S] == []
+    assert bench.proxy.counters.answers_undeliverable == 1
 
 
 def test_a_look_up_older_than_the_feed_does_not_bring_a_binding_back(bench, made):

@@ -25,6 +25,9 @@ class Program:
     def now(self) -> float:
         return self.time
 
+    def on_connection(self, peer: str) -> None:
+        """It is told of by what follows."""
+
     def on_peer(self, event: Any) -> None:
         self.events.append(event)
 

@@ -22,10 +22,15 @@ class Program:
     def __init__(self) -> None:
         self.time = 0.0
         self.heard: list[str] = []
+        self.connections: list[int] = []
+        """How much had been heard when each connection came."""
         self.takes: Callable[[bytes], bool] = lambda octets: False
 
     def now(self) -> float:
         return self.time
+
+    def on_connection(self, peer: str) -> None:
+        self.connections.append(len(self.heard))
 
     def on_peer(self, event: Any) -> None:
         self.heard.append(event.kind.value)
@@ -153,6 +158,7 @@ async def test_held_connection_replaces_a_silent_first_one(
     link.tick(1.0)
     second.flush()
     assert first.is_closed
+    assert (program.heard, program.connections) == (["open", "closed"], [0, 2]), "told of each before it is used"
     assert transport.messages()[0].result() == (0, 2001)
 
 
