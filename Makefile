@@ -93,6 +93,6 @@ set-up-tests:
 set-up-bench:
 	@$(SETUP) compiler judges database python lab
 
-clean: ## remove what was made here: environment, caches, runs
+clean: ## remove what was made here: environment, caches; runs/ stays
 	rm -rf .venv .set-up .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info *__mypyc*.so diameter_proxy/*.so
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.."
 
 # group -> "command-or-file:package" : the package is installed when the command or file is not there.
 declare -A GROUPS_OF=(
-  [python]="/usr/bin/python3:python3 /usr/lib/python3.11/ensurepip/__init__.py:python3-venv /etc/ssl/certs/ca-certificates.crt:ca-certificates"
+  [python]="a-python:python3 a-python:python3-venv /etc/ssl/certs/ca-certificates.crt:ca-certificates"
   [lab]="kamailio:kamailio /usr/lib/x86_64-linux-gnu/kamailio/modules/ims_auth.so:kamailio-ims-modules
          /usr/lib/x86_64-linux-gnu/kamailio/modules/presence.so:kamailio-presence-modules /etc/protocols:netbase ip:iproute2
          freeDiameterd:freediameterd /usr/lib/freeDiameter/acl_wl.fdx:freediameter-extensions nft:nftables tshark:tshark dumpcap:wireshark-common nsenter:util-linux faketime:faketime"
@@ -27,7 +27,7 @@ declare -A GROUPS_OF=(
 say()  { printf 'set-up: %s\n' "$*" >&2; }
 fail() { printf 'set-up: error: %s\n' "$*" >&2; exit 1; }
 
-have() { case $1 in /*) [ -e "$1" ] ;; *) command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ] || [ -x "/sbin/$1" ] ;; esac; }
+have() { case $1 in a-python) [ -n "${PYTHON:-}" ] || (python_of) >/dev/null 2>&1 ;; /*) [ -e "$1" ] ;; *) command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ] || [ -x "/sbin/$1" ] ;; esac; }
 
 as_root() {
   if [ "$(id -u)" = 0 ]; then "$@"
@@ -105,16 +105,27 @@ python_of() {
   fail "no Python 3.11 or 3.12 with venv here; PYTHON=/path/to/python3 names one"
 }
 
+base_of() { "$1" -c 'import sys; print(sys.base_prefix, *sys.version_info[:3])' 2>/dev/null || true; }
+
 is_usable() { "$1" -c 'import sys, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null; }
 
 ensure_venv() {
   local digest stamp python
   digest=$(sha256sum pyproject.toml | cut -c1-16)
   stamp=.venv/.complete-$digest
-  if [ -e "$stamp" ] && .venv/bin/python -c '' 2>/dev/null; then say "Python environment .venv: complete"; return; fi
   python=$(python_of)
-  say "making .venv with $("$python" --version) ($python) and installing Python packages (a minute or two)"
-  [ -x .venv/bin/python ] && .venv/bin/python -c '' 2>/dev/null || { rm -rf .venv; "$python" -m venv .venv; }
+  if [ -n "${PYTHON:-}" ] && [ -e .venv ] && [ "$(base_of .venv/bin/python)" != "$(base_of "$python")" ]; then
+    say ".venv is of another Python than $python: making it anew"
+    rm -rf .venv
+  fi
+  if [ -e "$stamp" ] && .venv/bin/python -c '' 2>/dev/null; then say "Python environment .venv: complete"; return; fi
+  if [ -x .venv/bin/python ] && .venv/bin/python -c '' 2>/dev/null; then
+    say "bringing .venv ($(.venv/bin/python --version)) up to date (a minute or two)"
+  else
+    say "making .venv with $("$python" --version) ($python) and installing Python packages (a minute or two)"
+    rm -rf .venv
+    "$python" -m venv .venv
+  fi
   # The hot path is compiled afterwards, where everything that it imports is there: ensure_hot_path.
   MC_HOT_PATH=plain .venv/bin/python -m pip install -q --disable-pip-version-check --config-settings editable_mode=compat -e '.[ue,lab,dev]' >"$LOG" 2>&1 ||
     { tail -n 20 "$LOG" >&2; fail "pip install failed; the whole log is $LOG"; }
@@ -131,7 +142,8 @@ ensure_hot_path() {
   kind=$(.venv/bin/python -c 'from diameter_proxy.hot_path import KIND; print(KIND)')
   if [ "$kind" = compiled ] || [ "${MC_HOT_PATH:-}" = plain ]; then return; fi
   if ! .venv/bin/python setup.py can_compile; then
-    say "no C compiler or no headers of Python: the proxy's hot path runs as plain Python"; return
+    say "no C compiler or no headers of Python: the proxy's hot path runs as plain Python" \
+      "(packaging/set-up.sh compiler python compiles it)"; return
   fi
   say "compiling the proxy's hot path (some seconds)"
   .venv/bin/python setup.py -q build_ext --inplace >"$LOG" 2>&1 ||

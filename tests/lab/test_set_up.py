@@ -113,6 +113,26 @@ def test_another_python_is_taken_where_it_is_named(tmp_path: Path) -> None:
     assert f"({other}) and installing" in done.stderr
 
 
+def test_an_environment_of_another_python_is_made_anew_where_one_is_named(tmp_path: Path) -> None:
+    other = tmp_path / "other" / "bin" / "python3"
+    other.parent.mkdir(parents=True)
+    other.write_text('#!/bin/sh\nexec /usr/bin/python3 "$@"\n')
+    other.chmod(0o755)
+    project = tmp_path / "project"
+    project.mkdir()
+    set_up_python(project)
+    (project / ".venv" / "mark").touch()
+    shutil.rmtree(project / "packaging")
+    done = set_up_python(project, PYTHON=str(other))
+    assert (project / ".venv" / "mark").exists(), "it is the same Python by another name"
+    assert "bringing .venv (Python 3.1" in done.stderr
+    other.write_text('#!/bin/sh\ncase $2 in *base_prefix*) echo /opt 3 11 9; exit;; esac\nexec /usr/bin/python3 "$@"\n')
+    shutil.rmtree(project / "packaging")
+    done = set_up_python(project, PYTHON=str(other))
+    assert f".venv is of another Python than {other}: making it anew" in done.stderr
+    assert not (project / ".venv" / "mark").exists()
+
+
 def test_a_python_that_is_none_is_named(tmp_path: Path) -> None:
     done = set_up_python(tmp_path, PYTHON="/bin/false")
     assert done.returncode == 1
