@@ -351,9 +351,14 @@ def feed_context(config: Config, table: FeedTable) -> ssl.SSLContext:
     """
     try:
         context = ssl.create_default_context(cafile=str(table.ca) if table.ca else None)
+    except ssl.SSLError as exc:
+        raise FeedError(f"feed.ca: {table.ca} holds no certificate in PEM, or a broken one") from exc
+    except OSError as exc:
+        raise FeedError(f"feed.ca: {table.ca}: {exc.strerror or exc}") from exc
+    try:
         if config.tls is not None:
             load_own_certificate(context, config.tls.certificate, config.tls.private_key)
-    except (OSError, CertificateUnusable) as exc:  # ssl.SSLError is an OSError
+    except CertificateUnusable as exc:
         raise FeedError(f"feed: {exc}") from exc
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.hostname_checks_common_name = False

@@ -1,8 +1,9 @@
 """``diameter-proxy``: its commands.  No logic here; each imports what it needs."""
 
+import errno
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 
 import typer
 
@@ -19,6 +20,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 ConfigFile = Annotated[Path, typer.Option("--config", help="proxy.toml", exists=False, show_default=False)]
+
+UNWRITABLE: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""What a file on a full disk says.  Logs and ``feed.state`` see to it themselves: at the top it is standard output."""
 
 
 class LogLevel(StrEnum):
@@ -305,8 +309,23 @@ def _fail(reason: str, code: int) -> NoReturn:
 
 
 def main() -> None:
-    """Run the command line."""
-    app()
+    """Run the command line; exit 1 where standard output cannot be written."""
+    try:
+        app()
+    except OSError as exc:
+        if exc.errno not in UNWRITABLE:
+            raise
+        _drop_stdout()
+        typer.echo(f"error: standard output: {exc.strerror}", err=True)
+        raise SystemExit(1) from None
+
+
+def _drop_stdout() -> None:
+    """Let what is still in a buffer go nowhere, or the exit fails at it once more."""
+    import os
+    import sys
+
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

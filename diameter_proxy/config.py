@@ -4,6 +4,7 @@ An unknown key is an error; a fault is one line that names the path: ``proxy.tom
 A relative path lies beside the file.
 """
 
+import ipaddress
 import itertools
 import time
 import tomllib
@@ -16,6 +17,7 @@ from pydantic import (
     Field,
     IPvAnyAddress,
     ValidationError,
+    field_validator,
     model_validator,
 )
 
@@ -23,13 +25,16 @@ from diameter_proxy.config_groups import AllowTable, GroupName, check_groups
 from diameter_proxy.config_peers import HidingTable, PeerTable, RoutingTable, neighbour, peer_config, routing_rule
 from diameter_proxy.config_types import (
     ConfigFile,
-    ConfigPath,
     DiameterIdentity,
+    Integer,
     Port,
     Seconds,
+    SocketPath,
+    StateFile,
     SystemName,
     Table,
     Transport,
+    other_kind,
 )
 from diameter_proxy.node.config import ListenerConfig, NodeConfig
 from diameter_proxy.peers import Neighbours
@@ -37,6 +42,12 @@ from diameter_proxy.routing import Source
 from diameter_proxy.settings import Settings
 
 CONFIG_OCTETS_MAX: Final = 4 * 1024 * 1024
+PORT_MAX: Final = 65535
+DESCRIPTORS: Final = ("/dev/stdin", "/dev/fd/", "/proc/self/fd/")
+"""What our caller has opened for us, a pipe perhaps: ``check --config <(render)``."""
+
+
+IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class ConfigError(Exception):
@@ -85,7 +96,7 @@ class FeedTable(Table):
     wait_s: Annotated[float, Field(ge=0, le=60, description="How long the MMS may hold a poll.")] = 20.0
     retry_max_s: Annotated[Seconds, Field(description="The longest wait after a failed poll.")] = 5.0
     state: Annotated[
-        ConfigPath | None, Field(description="A file of ours: the last known lent range, for a start without an MMS.")
+        StateFile | None, Field(description="A file of ours: the last known lent range, for a start without an MMS.")
     ] = None
     lent_prefix: Annotated[
         str, Field(max_length=64, pattern=r"^[a-z0-9._\-]*$", description="As at the MMS; until the first page.")
@@ -141,16 +152,16 @@ class BudgetsTable(Table):
 class LimitsTable(Table):
     """``[limits]``: a limit on everything."""
 
-    message_octets: Annotated[int, Field(ge=1024, le=1 << 24)] = 1 << 16
-    avps: Annotated[int, Field(ge=16, le=65536, description="AVPs of one message.")] = 512
-    unsent_octets: Annotated[int, Field(ge=4096, description="A destination with more gets no requests: 3004.")] = (
+    message_octets: Annotated[Integer, Field(ge=1024, le=1 << 24)] = 1 << 16
+    avps: Annotated[Integer, Field(ge=16, le=65536, description="AVPs of one message.")] = 512
+    unsent_octets: Annotated[Integer, Field(ge=4096, description="A destination with more gets no requests: 3004.")] = (
         1 << 20
     )
-    connections: Annotated[int, Field(ge=1)] = 1024
-    pending: Annotated[int, Field(ge=1, description="Requests that wait for an answer.")] = 20_000
-    parked: Annotated[int, Field(ge=1, description="Requests that wait for a look-up.")] = 1_000
+    connections: Annotated[Integer, Field(ge=1)] = 1024
+    pending: Annotated[Integer, Field(ge=1, description="Requests that wait for an answer.")] = 20_000
+    parked: Annotated[Integer, Field(ge=1, description="Requests that wait for a look-up.")] = 1_000
     look_ups_per_s: Annotated[float, Field(gt=0)] = 500.0
-    duplicates: Annotated[int, Field(ge=1)] = 10_000
+    duplicates: Annotated[Integer, Field(ge=1)] = 10_000
     duplicates_s: Annotated[float, Field(gt=0, le=10)] = 10.0
     log_lines_per_s: Annotated[
         int, Field(ge=1, le=10_000, description="Of one refusal of one peer; the rest is counted.")
@@ -163,6 +174,15 @@ class MetricsTable(Table):
 
     listen: Annotated[str, Field(pattern=r"^[0-9a-fA-F.:\[\]]+:[0-9]{1,5}$", examples=["127.0.0.1:9090"])]
 
+    @field_validator("listen")
+    @classmethod
+    def _can_be_bound(cls, listen: str) -> str:
+        address, _, port = listen.rpartition(":")
+        ipaddress.ip_address(address.strip("[]"))
+        if int(port) > PORT_MAX:
+            raise ValueError(f"port {port} is more than {PORT_MAX}")
+        return listen
+
     @property
     def address_and_port(self) -> tuple[str, int]:
         """The two parts of ``listen``."""
@@ -173,7 +193,7 @@ class MetricsTable(Table):
 class AdminTable(Table):
     """``[admin]``: the Unix socket behind ``diameter-proxy peers``."""
 
-    socket: ConfigPath
+    socket: SocketPath
 
 
 class Config(Table):
@@ -230,6 +250,17 @@ class Config(Table):
             unknown = next((host for host in rule.peers if host not in hosts), None)
             if unknown is not None:
                 raise ValueError(f"routing.rules.{number}.peers: no peer {unknown}")
+        return self
+
+    @model_validator(mode="after")
+    def _addresses_differ(self) -> Self:
+        bound = [(f"listeners.{number}", row.address, row.port) for number, row in enumerate(self.listeners)]
+        if self.metrics is not None:
+            listen, metrics_port = self.metrics.address_and_port
+            bound.append(("metrics.listen", ipaddress.ip_address(listen), metrics_port))
+        for (name, address, port), (other, other_address, other_port) in itertools.combinations(bound, 2):
+            if port and port == other_port and _is_same(address, other_address):
+                raise ValueError(f"{other}: port {port} of {other_address} is that of {name} already: take another one")
         return self
 
     def warnings(self) -> list[str]:
@@ -309,6 +340,11 @@ class Config(Table):
         return (self.node.origin_realm, self.node.origin_host.partition(".")[2] or self.node.origin_realm)
 
 
+def _is_same(one: IpAddress, other: IpAddress) -> bool:
+    """Say whether both cannot be bound with one port."""
+    return one.version == other.version and (one == other or one.is_unspecified or other.is_unspecified)
+
+
 def load_config(path: Path) -> Config:
     """Return the file as a value.
 
@@ -316,16 +352,27 @@ def load_config(path: Path) -> Config:
         ConfigError: it cannot be read, is not TOML, or breaks a constraint.
     """
     try:
-        with path.open("rb") as file:
-            octets = file.read(CONFIG_OCTETS_MAX + 1)
+        octets = _read(path)
         if len(octets) > CONFIG_OCTETS_MAX:
             raise ConfigError(f"{path.name}: over {CONFIG_OCTETS_MAX} octets")
         tables = tomllib.loads(octets.decode())
     except OSError as exc:
         raise ConfigError(f"{path}: {exc.strerror or exc}") from exc
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as exc:
+    except RecursionError:
+        raise ConfigError(f"{path.name}: arrays or tables are nested too deep") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
         raise ConfigError(f"{path.name}: {exc}") from exc
+    except ValueError as exc:  # an integer of more digits than Python reads; after the semicolon it advises programmers
+        raise ConfigError(f"{path.name}: {str(exc).partition(';')[0]}") from exc
     return parse_config(tables, name=path.name, folder=path.parent)
+
+
+def _read(path: Path) -> bytes:
+    """Return what a file holds; a FIFO is never opened, which would wait for a writer."""
+    if not str(path).startswith(DESCRIPTORS) and (kind := other_kind(path)):
+        raise ConfigError(f"{path} is {kind}, not a file")
+    with path.open("rb") as file:
+        return file.read(CONFIG_OCTETS_MAX + 1)
 
 
 def parse_config(tables: dict[str, Any], *, name: str = "proxy.toml", folder: Path | None = None) -> Config:
@@ -350,11 +397,19 @@ def _first_fault(exc: ValidationError) -> str:
         case "missing":
             what = "is missing"
         case "less_than_equal":
-            what = f"{error['input']} is more than {context['le']}"
+            what = f"{_shown(error['input'])} is more than {context['le']}"
         case "greater_than_equal":
-            what = f"{error['input']} is less than {context['ge']}"
+            what = f"{_shown(error['input'])} is less than {context['ge']}"
         case "greater_than":
-            what = f"{error['input']} is not more than {context['gt']}"
+            what = f"{_shown(error['input'])} is not more than {context['gt']}"
         case _:
             what = error["msg"].removeprefix("Value error, ")
     return f"{where}: {what}" if where else what
+
+
+def _shown(number: object) -> str:
+    """Return a number, unless Python refuses to write so many digits."""
+    try:
+        return str(number)
+    except ValueError:
+        return "it"

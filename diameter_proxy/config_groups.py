@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
-from diameter_proxy.config_types import DiameterIdentity, SystemName, Table
+from diameter_proxy.config_types import DiameterIdentity, Integer, SystemName, Table
 
 GroupName = Literal["cscf", "hss", "mms", "partner", "agent"]
 CommandName = Literal["UAR", "SAR", "LIR", "MAR", "RTR", "PPR"]
@@ -29,7 +29,7 @@ class AllowTable(Table):
         tuple[DiameterIdentity, ...], Field(max_length=64, description="Domains that it may ask about; empty: any.")
     ] = ()
     requests_per_s: Annotated[float, Field(ge=0, le=1_000_000, description="More are 3004; 0: no limit.")] = 0.0
-    burst: Annotated[int, Field(ge=1, le=1_000_000, description="Requests at once within that rate.")] = 100
+    burst: Annotated[Integer, Field(ge=1, le=1_000_000, description="Requests at once within that rate.")] = 100
     vouches_for: Annotated[
         dict[SystemName, DiameterIdentity],
         Field(

@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import Field, IPvAnyAddress, IPvAnyNetwork, PrivateAttr, model_validator
 
 from diameter_proxy.config_groups import NO_GROUPS, AllowTable, CommandName, GroupName, Groups, limits_in_words
-from diameter_proxy.config_types import ConfigFile, DiameterIdentity, Port, SystemName, Table, Transport
+from diameter_proxy.config_types import ConfigFile, DiameterIdentity, Integer, Port, SystemName, Table, Transport
 from diameter_proxy.node.config import PeerConfig
 from diameter_proxy.peers import Neighbour
 from diameter_proxy.permits import Permit
@@ -34,7 +34,7 @@ class PeerTable(AllowTable):
     address: IPvAnyAddress | None = None
     port: Port = 3868
     source_address: IPvAnyAddress | None = None
-    priority: Annotated[int, Field(ge=0, le=1000, description="The lower is tried before the higher.")] = 0
+    priority: Annotated[Integer, Field(ge=0, le=1000, description="The lower is tried before the higher.")] = 0
     weight: Annotated[
         int, Field(ge=0, le=100, description="Share among peers of one priority; 0: in the order of the file.")
     ] = 0
@@ -130,7 +130,7 @@ class RuleTable(Table):
     name: Annotated[str, Field(min_length=1, max_length=64)]
     peers: Annotated[tuple[DiameterIdentity, ...], Field(min_length=1, max_length=64)]
     realm: Annotated[DiameterIdentity | None, Field(description="Destination-Realm.")] = None
-    application: Annotated[int, Field(ge=0, le=0xFFFFFFFF, description="0: any.")] = 0
+    application: Annotated[Integer, Field(ge=0, le=0xFFFFFFFF, description="0: any.")] = 0
     commands: Annotated[tuple[CommandName, ...], Field(description="Empty: any.")] = ()
     identity: Annotated[
         str, Field(max_length=255, description="Pattern with * and ? for the User-Name, else the Public-Identity.")

@@ -1,9 +1,31 @@
 """The types of ``proxy.toml``: files beside it, names, ports, seconds."""
 
+import os
+import stat
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
+
+SOCKET_OCTETS_MAX: Final = 107
+"""``sun_path`` without its NUL (unix(7))."""
+KINDS: Final = {
+    stat.S_IFDIR: "a directory",
+    stat.S_IFIFO: "a FIFO",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a character device",
+    stat.S_IFBLK: "a block device",
+}
+
+
+def other_kind(path: Path) -> str:
+    """Return what a path leads to if it is no regular file, in words ("a FIFO"), else nothing; opens nothing.
+
+    Raises:
+        OSError: there is nothing, or it is not ours to look at.
+        ValueError: there is a NUL in it.
+    """
+    return KINDS.get(stat.S_IFMT(path.stat().st_mode), "")
 
 
 def _beside_the_file(path: Path, info: ValidationInfo) -> Path:
@@ -11,18 +33,62 @@ def _beside_the_file(path: Path, info: ValidationInfo) -> Path:
     return path if folder is None or path.is_absolute() else Path(folder) / path
 
 
-def _existing(path: Path) -> Path:
-    if not path.is_file():
-        raise ValueError(f"no such file: {path}")
+def _not_empty(name: object) -> object:
+    if name == "":
+        raise ValueError("is empty: name a path, or leave it out")
+    return name
+
+
+def _without_nul(path: Path) -> Path:
+    if "\0" in str(path):
+        raise ValueError("holds a NUL, which no path may have")
     return path
 
 
-ConfigFile = Annotated[Path, AfterValidator(_beside_the_file), AfterValidator(_existing)]
-ConfigPath = Annotated[Path, AfterValidator(_beside_the_file)]
+def _existing(path: Path) -> Path:
+    try:
+        kind = other_kind(path)
+    except (FileNotFoundError, NotADirectoryError):
+        raise ValueError(f"no such file: {path}") from None
+    except OSError as exc:
+        raise ValueError(f"{path}: {exc.strerror or exc}") from None
+    if kind:
+        raise ValueError(f"{path} is {kind}, not a file")
+    return path
+
+
+def _a_file_if_there(path: Path) -> Path:
+    try:
+        kind = other_kind(path)
+    except OSError:
+        return path  # who writes it says so
+    if kind:
+        raise ValueError(f"{path} is {kind}, not a file")
+    return path
+
+
+def _bindable(path: Path) -> Path:
+    """Refuse what no socket can be bound at; that another process listens there shows only when it is tried."""
+    octets = len(os.fsencode(path))
+    if octets > SOCKET_OCTETS_MAX:
+        raise ValueError(f"{path} has {octets} octets, a socket's path {SOCKET_OCTETS_MAX} at most: name a shorter one")
+    # systemd makes a folder of /run when it starts the program (RuntimeDirectory=)
+    if not path.parent.is_dir() and path.parent.parent != Path("/run"):
+        raise ValueError(f"no such folder: {path.parent}: make it, or name another path")
+    if path.exists() and not path.is_socket():
+        raise ValueError(f"{path} is {other_kind(path) or 'a file'}, not a socket: name another path")
+    return path
+
+
+NamedPath = Annotated[Path, BeforeValidator(_not_empty), AfterValidator(_without_nul), AfterValidator(_beside_the_file)]
+ConfigFile = Annotated[NamedPath, AfterValidator(_existing)]
+StateFile = Annotated[NamedPath, AfterValidator(_a_file_if_there)]
+SocketPath = Annotated[NamedPath, AfterValidator(_bindable)]
 DiameterIdentity = Annotated[
     str, Field(min_length=1, max_length=255, pattern=r"^[A-Za-z0-9._\-]+$"), AfterValidator(str.lower)
 ]
-Port = Annotated[int, Field(ge=0, le=65535, description="TCP port; 0 takes a free one.")]
+Integer = Annotated[int, Field(strict=True)]
+Port = Annotated[Integer, Field(ge=0, le=65535, description="TCP port; 0 takes a free one.")]
 Seconds = Annotated[float, Field(gt=0, le=86400)]
 SystemName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.\-]{0,62}$")]
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from diameter_proxy.feed_status import FeedStatus
 from diameter_proxy.hot_path import BUCKETS, FIRST_BUCKET_S
+from diameter_proxy.logs import LineWriter
 from diameter_proxy.node.listener import ListenFailed
 from diameter_proxy.node.node import Node
 from diameter_proxy.node.taken_port import why_not_bound
@@ -76,6 +77,7 @@ class ProxyCollector:
             ("home_deregistrations", "RTRs of the HSS for migrated users.", counters.home_deregistrations),
             ("faults", "Faults of ours.", counters.faults),
             ("log_lines_suppressed", "Log lines left out by the limit.", self._proxy.suppressed_lines),
+            ("log_lines_lost", "Log lines that could not be written.", LineWriter.lost),
         ):
             yield CounterMetricFamily(f"diameter_{name}", text, value=count)
         yield GaugeMetricFamily("diameter_pending", "Requests that wait.", value=self._proxy.pending_count)

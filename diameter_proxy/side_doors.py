@@ -3,6 +3,7 @@
 Both are loaded only where the file has them.  Whoever is asking over the old admin socket gets the answer there.
 """
 
+import errno
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -15,6 +16,13 @@ from diameter_proxy.proxy import Proxy
 
 if TYPE_CHECKING:
     from diameter_proxy.metrics import MetricsListener
+
+
+SOCKET_MENDS: Final = {
+    errno.EADDRINUSE: "end the process that listens there, or name another path",
+    errno.ENOENT: "make its folder, or name another path",
+    errno.EACCES: "let our user write in its folder, or name another path",
+}
 
 
 class Door(Protocol):
@@ -63,7 +71,10 @@ class SideDoors:
         admin, door = self._admin
         if config.admin != admin:
             opened = None if config.admin is None else self._new_admin(config.admin)
-            await _exchange(door, opened, closes_first=False)
+            try:
+                await _exchange(door, opened, closes_first=False)
+            except OSError as exc:
+                raise ReloadRefused(_why_no_socket(config.admin, exc)) from exc
             self._admin = config.admin, opened
 
     async def close(self) -> None:
@@ -90,9 +101,16 @@ async def _exchange(old: Door | None, new: Door | None, *, closes_first: bool) -
     if new is not None:
         try:
             await new.start()
-        except (ListenFailed, OSError) as exc:
+        except ListenFailed as exc:
             if old is not None and closes_first:
                 await old.start()
             raise ReloadRefused(str(exc)) from exc
     if old is not None and not closes_first:
         await old.stop()
+
+
+def _why_no_socket(table: AdminTable | None, exc: OSError) -> str:
+    """Return one line: the setting, the path, what the kernel said, and the mend."""
+    path = "" if table is None else table.socket
+    mend = SOCKET_MENDS.get(exc.errno or 0, "name another path")
+    return f"admin.socket: {path}: {exc.strerror or exc}: {mend}"

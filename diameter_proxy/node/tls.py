@@ -5,9 +5,7 @@ leaf must name the peer and be issued by that peer's own authority.
 """
 
 import ssl
-from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from cryptography import x509
@@ -105,11 +103,12 @@ def is_new_enough(tls: object, peer: PeerConfig) -> bool:
 def _load_authority(peer: PeerConfig) -> Authority:
     if peer.ca_file is None:
         raise ValueError(f"peer {peer.host} has TLS and no authority of its own")
-    return Authority(peer.host, tuple(_load_certificates(peer.ca_file)))
-
-
-def _load_certificates(file: Path) -> Iterable[x509.Certificate]:
-    return x509.load_pem_x509_certificates(file.read_bytes())
+    try:
+        return Authority(peer.host, tuple(x509.load_pem_x509_certificates(peer.ca_file.read_bytes())))
+    except OSError as exc:
+        raise ValueError(f"ca of {peer.host}: {peer.ca_file}: {exc.strerror or exc}") from exc
+    except ValueError as exc:
+        raise ValueError(f"ca of {peer.host}: {peer.ca_file} holds no certificate in PEM, or a broken one") from exc
 
 
 def _dns_names(leaf: x509.Certificate) -> list[str]:

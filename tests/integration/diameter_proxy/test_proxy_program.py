@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import signal
 import sys
 import urllib.request
@@ -9,6 +10,7 @@ import urllib.request
 import pytest
 
 from diameter_proxy.diameter import dictionary as d
+from diameter_proxy.diameter.wire import PROXIABLE
 from tests.free_ports import free_port
 
 REALM, PROXY = "ims.mc1.lab", "proxy1.mc1.lab"
@@ -37,10 +39,10 @@ socket = "admin.sock"
 """
 
 
-async def start(file):
+async def start(file, stderr=asyncio.subprocess.PIPE):
     return await asyncio.create_subprocess_exec(
         sys.executable, "-m", "diameter_proxy.cli", "run", "--config", str(file),
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE, stderr=stderr,
     )  # fmt: skip
 
 
@@ -108,6 +110,42 @@ async def test_a_process_relays_counts_and_stops_cleanly(program, lab):
     assert "peer.open" in {event["event"] for event in events}
     assert [event["event"] for event in events].count("config.reloaded") == 2
     assert not (file.parent / "admin.sock").exists()
+
+
+def dead_pipe():
+    """Return a pipe that nobody can read any more."""
+    read, write = os.pipe()
+    os.close(read)
+    return write
+
+
+@pytest.mark.parametrize("log", [lambda: os.open("/dev/full", os.O_WRONLY), dead_pipe], ids=["full", "no reader"])
+async def test_a_log_that_cannot_be_written_costs_no_peer_and_no_answer(lab, tmp_path, tools, log):
+    """A disk that is full, a reader that has died: each line of a log once cost a connection."""
+    hss = await lab.station("hss.mc1.lab", REALM, [PROXY])
+    hss.answer = hss.multimedia_auth
+    file, metrics, stderr = tmp_path / "proxy.toml", free_port(), log()
+    file.write_text(FILE.format(hss=tools.port_of(hss.node), metrics=metrics))
+    process = await start(file, stderr)
+    os.close(stderr)
+    try:
+        ready = [json.loads(await asyncio.wait_for(process.stdout.readline(), 60)) for _ in range(2)][1]
+        cscf = await lab.station("scscf.mc1.lab", REALM, [PROXY], port=int(ready["listen"][0].rpartition(":")[2]))
+        await lab.open(cscf, PROXY)
+        asked = cscf.mar("a@" + REALM, "sip:a@" + REALM)
+        not_proxiable = asked[:4] + bytes((asked[4] & ~PROXIABLE,)) + asked[5:]
+        assert (await cscf.ask(PROXY, not_proxiable)).get(d.RESULT_CODE) == 3001  # which is logged
+        answer = await cscf.ask(PROXY, cscf.mar("a@" + REALM, "sip:a@" + REALM))
+        assert answer.get(d.RESULT_CODE) == 2001
+        text = await asyncio.to_thread(lambda: urllib.request.urlopen(f"http://127.0.0.1:{metrics}/metrics").read())
+        (lost,) = [line for line in text.splitlines() if line.startswith(b"diameter_log_lines_lost_total ")]
+        assert float(lost.split()[1]) >= 3  # two peers, one refusal
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(process.wait(), 60) == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
 
 
 @pytest.mark.parametrize("what", ["", "metrics: "], ids=["diameter", "metrics"])

@@ -1,5 +1,10 @@
 """``diameter-proxy``: exit 0 done, 1 failed, 2 misused; one line for an error."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import trustme
 from typer.testing import CliRunner
@@ -68,6 +73,36 @@ def test_check_loads_the_private_key_and_compares_it(run, tmp_path):
         2,
         "error: tls: ours.pem and other.key: the private key is not that of the certificate\n",
     )
+
+
+@pytest.mark.parametrize("content", ["", "no certificate"])
+def test_check_names_an_authority_that_is_none(run, tmp_path, content):
+    leaf = trustme.CA().issue_cert("ours.lab")
+    leaf.cert_chain_pems[0].write_to_path(tmp_path / "ours.pem")
+    leaf.private_key_pem.write_to_path(tmp_path / "ours.key")
+    (tmp_path / "ca.pem").write_text(content)
+    (tmp_path / "ours.toml").write_text(TLS.format(key="ours.key"))
+    said = f"{tmp_path}/ca.pem holds no certificate in PEM, or a broken one\n"
+    result = run("check", "--config", "DIR/ours.toml")
+    assert (result.exit_code, result.stderr) == (2, f"error: tls: ca of hss.mc1.lab: {said}")
+    tls = '[tls]\ncertificate = "ours.pem"\nprivate_key = "ours.key"\n[hss]\nserver_name = "sip:scscf.mc1.lab"\n'
+    feed = '[feed]\nurl = "https://mms.mc1.lab"\nca = "ca.pem"\n'
+    (tmp_path / "feed.toml").write_text(FILE + tls + feed)
+    result = run("check", "--config", "DIR/feed.toml")
+    assert (result.exit_code, result.stderr) == (2, f"error: tls: feed.ca: {said}")
+
+
+@pytest.mark.parametrize("buffering", [{}, {"PYTHONUNBUFFERED": "1"}], ids=["buffered", "unbuffered"])
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_a_full_standard_output_is_one_line_and_exit_1(run, tmp_path, command, buffering):
+    program = [sys.executable, "-m", "diameter_proxy.cli", command, "--config", str(tmp_path / "proxy.toml")]
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"} | buffering
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            program, env=environment, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False
+        )
+    lines = [line for line in done.stderr.splitlines() if not line.startswith(("{", "warning: "))]
+    assert (done.returncode, lines) == (1, ["error: standard output: No space left on device"])
 
 
 def test_check_warns_of_a_peer_that_is_known_by_its_name_alone(run, tmp_path):

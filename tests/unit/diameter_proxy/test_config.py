@@ -1,6 +1,9 @@
 """``proxy.toml``: every fault is one line that names the path."""
 
 import copy
+import os
+import re
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +18,17 @@ GOOD = {
         {"host": "hss.mc1.lab", "realm": "ims.mc1.lab", "group": "hss", "connect": True, "address": "127.0.0.1"},
     ],
 }
+
+
+MINIMAL = """
+[node]
+origin_host = "proxy1.mc1.lab"
+origin_realm = "ims.mc1.lab"
+[[peers]]
+host = "hss.mc1.lab"
+realm = "ims.mc1.lab"
+group = "hss"
+"""
 
 
 def changed(path, value):
@@ -81,6 +95,14 @@ PARTNER = {"host": "proxy1.mc2.lab", "realm": "ims.mc2.lab", "group": "partner",
         ("routing.default_route", "x.lab", "routing.default_route: no peer x.lab"),
         ("tls", {"certificate": "/no/such.pem", "private_key": "/no/such.pem"}, "tls.certificate: no such file"),
         ("metrics.listen", "here", "metrics.listen: String should match"),
+        ("metrics.listen", "127.0.0.1:99999", "metrics.listen: port 99999 is more than 65535"),
+        ("metrics.listen", "aaaa:1", "metrics.listen: 'aaaa' does not appear to be an IPv4 or IPv6 address"),
+        ("listeners.0.port", True, "listeners.0.port: Input should be a valid integer"),
+        ("peers.1.port", "3868", "peers.1.port: Input should be a valid integer"),
+        ("limits.pending", True, "limits.pending: Input should be a valid integer"),
+        ("groups.hss.burst", 5.0, "groups.hss.burst: Input should be a valid integer"),
+        ("admin.socket", "/tmp", "admin.socket: /tmp is a directory, not a socket: name another path"),
+        ("feed", {"url": "http://127.0.0.1", "state": "/dev/null"}, "feed.state: /dev/null is a character device, not"),
         ("hiding", {"groups": ["cscf"]}, "hiding.keys is missing: names are to be hidden from icscf.mc1.lab"),
         ("hiding.groups", ["partner"], "hiding.groups.0: Input should be"),
         ("node", {}, "node.origin_host: is missing"),
@@ -99,6 +121,78 @@ def test_a_file_that_is_not_there_or_no_toml_is_said_so(tmp_path):
     (tmp_path / "proxy.toml").write_text("[[[")
     with pytest.raises(ConfigError, match=r"^proxy\.toml: "):
         load_config(tmp_path / "proxy.toml")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (
+            "port = " + "9" * 5000,
+            "Exceeds the limit (4300 digits) for integer string conversion: value has 5000 digits",
+        ),
+        ("a = " + "[" * 20_000, "arrays or tables are nested too deep"),
+        ("a = " + "{a=" * 20_000, "arrays or tables are nested too deep"),
+    ],
+    ids=["digits", "arrays", "tables"],
+)
+def test_what_toml_allows_and_python_does_not_read_is_one_line(tmp_path, text, says):
+    (tmp_path / "proxy.toml").write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load_config(tmp_path / "proxy.toml")
+    assert str(caught.value) == f"proxy.toml: {says}"
+
+
+def test_a_number_of_more_digits_than_python_writes_is_refused_without_them(tmp_path):
+    (tmp_path / "proxy.toml").write_text(f"{MINIMAL}port = 0x{'f' * 5000}\n")
+    with pytest.raises(ConfigError, match=r"^proxy\.toml: peers\.0\.port: it is more than 65535$"):
+        load_config(tmp_path / "proxy.toml")
+
+
+def test_what_is_no_file_is_never_opened(tmp_path):
+    """Who opens a FIFO waits for somebody to write into it."""
+    os.mkfifo(tmp_path / "fifo")
+    for path, kind in (
+        (tmp_path / "fifo", "a FIFO"),
+        (tmp_path, "a directory"),
+        (Path("/dev/zero"), "a character dev"),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            load_config(path)
+        assert str(caught.value).startswith(f"{path} is {kind}")
+
+
+def test_a_pipe_that_our_caller_has_opened_is_read(tmp_path):
+    (tmp_path / "proxy.toml").write_text(MINIMAL)
+    (tmp_path / "link.toml").symlink_to("proxy.toml")
+    assert load_config(tmp_path / "link.toml").node.origin_host == "proxy1.mc1.lab"
+    read, write = os.pipe()
+    with os.fdopen(write, "w") as writer:
+        writer.write(MINIMAL)
+    try:
+        assert load_config(Path(f"/dev/fd/{read}")).node.origin_host == "proxy1.mc1.lab"
+    finally:
+        os.close(read)
+
+
+@pytest.mark.parametrize(
+    ("listeners", "metrics", "says"),
+    [
+        (["127.0.0.1", "127.0.0.1"], "127.0.0.1:9090", "listeners.1: port 3868 of 127.0.0.1 is that of listeners.0"),
+        (["127.0.0.1", "0.0.0.0"], "127.0.0.1:9090", "listeners.1: port 3868 of 0.0.0.0 is that of listeners.0"),
+        (["127.0.0.2", "127.0.0.1"], "127.0.0.1:3868", "metrics.listen: port 3868 of 127.0.0.1 is that of listeners.1"),
+        (["::1"], "[::]:3868", "metrics.listen: port 3868 of :: is that of listeners.0"),
+    ],
+)
+def test_one_address_for_two_doors_is_refused(listeners, metrics, says):
+    tables = {**GOOD, "listeners": [{"address": address} for address in listeners], "metrics": {"listen": metrics}}
+    with pytest.raises(ConfigError, match=f"^proxy.toml: {re.escape(says)} already: take another one$"):
+        parse_config(tables)
+
+
+def test_free_ports_and_other_addresses_do_not_collide():
+    rows = [("127.0.0.1", 3868), ("127.0.0.2", 3868), ("::", 3868), ("127.0.0.1", 0), ("127.0.0.1", 0)]
+    tables = {**GOOD, "listeners": [{"address": address, "port": port} for address, port in rows]}
+    assert len(parse_config({**tables, "metrics": {"listen": "127.0.0.1:0"}}).listeners) == len(rows)
 
 
 def test_a_relative_path_lies_beside_the_file(tmp_path):

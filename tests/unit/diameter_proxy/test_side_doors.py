@@ -1,5 +1,7 @@
 """Doors that listen are exchanged one by one; whole reloads are in tests/integration."""
 
+import socket
+
 import pytest
 
 from diameter_proxy.config import parse_config
@@ -40,8 +42,13 @@ async def test_an_unchanged_table_keeps_its_door(doors, tmp_path):
 
 async def test_a_door_that_cannot_be_opened_leaves_the_old_one(doors, tmp_path):
     await doors.change(config(admin={"socket": str(tmp_path / "admin.sock")}))
-    with pytest.raises(ReloadRefused, match="No such file"):
-        await doors.change(config(admin={"socket": str(tmp_path / "no" / "admin.sock")}))
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(tmp_path / "taken.sock"))
+        other.listen()
+        with pytest.raises(ReloadRefused) as caught:
+            await doors.change(config(admin={"socket": str(tmp_path / "taken.sock")}))
+    mend = "Address already in use: end the process that listens there, or name another path"
+    assert str(caught.value) == f"admin.socket: {tmp_path}/taken.sock: {mend}"
     assert (tmp_path / "admin.sock").is_socket()
 
 
