@@ -90,9 +90,13 @@ async def _exchange(old: Door | None, new: Door | None, *, closes_first: bool) -
     if new is not None:
         try:
             await new.start()
-        except (ListenFailed, OSError) as exc:
+        except Exception as exc:  # a port that is no port is an OverflowError
             if old is not None and closes_first:
                 await old.start()
-            raise ReloadRefused(str(exc)) from exc
+            raise ReloadRefused(_reason(exc)) from exc
     if old is not None and not closes_first:
         await old.stop()
+
+
+def _reason(exc: Exception) -> str:
+    return str(exc) if isinstance(exc, ListenFailed | OSError) else f"{type(exc).__name__}: {exc}"
