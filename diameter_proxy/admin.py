@@ -16,13 +16,15 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+import structlog
+
 from diameter_proxy.diameter.wire import HEADER_OCTETS
 from diameter_proxy.explaining import Explanations
 from diameter_proxy.feed_status import FeedStatus
 from diameter_proxy.node.errors import ReloadRefused
 from diameter_proxy.node.node import Node
 from diameter_proxy.proxy import Proxy
-from diameter_proxy.trace import SECONDS_MAX, TraceRefused
+from diameter_proxy.trace import TraceRefused, wanted
 
 LINE_OCTETS_MAX: Final = 1 << 18
 """A message of 64 KiB in hex fits."""
@@ -30,10 +32,16 @@ ANSWER_OCTETS_MAX: Final = 1 << 24
 TRACED_MAX: Final = 1000
 IDLE_S: Final = 30.0
 ASK_S: Final = 5.0
+SEE_OFF_S: Final = 2.0
+HINT: Final = "does the proxy of this file run? A socket that the file got while it ran opens at SIGHUP"
 
 
 class AdminError(Exception):
     """The proxy's admin socket cannot be reached, or said no."""
+
+
+class _Unreadable(Exception):
+    """What came is no line of JSON."""
 
 
 class AdminSocket:
@@ -69,12 +77,14 @@ class AdminSocket:
         Raises:
             OSError: the path cannot be bound, for one because another file or a living process has it.
         """
+        if "\0" in str(self._path):  # the kernel would bind what is before it
+            raise OSError("admin.socket: a path without NUL is wanted")
         _remove_stale_socket(self._path)
         listening = socket.socket(socket.AF_UNIX)
         mask = os.umask(0o177)
         try:
             listening.bind(str(self._path))
-        except OSError:
+        except (OSError, ValueError):  # a lone surrogate is a ValueError
             listening.close()
             raise
         finally:
@@ -89,30 +99,41 @@ class AdminSocket:
                 self._path.unlink()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError, TimeoutError, ValueError):
-            while True:
-                async with asyncio.timeout(IDLE_S):
-                    line = await reader.readline()
-                if not line:
-                    break
-                await self._handle(line, writer)
-        writer.close()
-
-    async def _handle(self, line: bytes, writer: asyncio.StreamWriter) -> None:
         try:
-            asked = json.loads(line)
-            command = asked["command"]
-        except (ValueError, KeyError, TypeError):
-            command, asked = "", {}
-        if command == "trace":
-            await self._trace(asked, writer)
-            return
-        if command == "explain":
-            answer = self._explained(asked)
-        else:
-            answer = await self._reloaded() if command == "reload" else self._answer(command)
-        writer.write(json.dumps(answer).encode() + b"\n")
-        await writer.drain()
+            # only the end of the loop cancels, and asyncio of 3.11 would print the cancellation
+            with contextlib.suppress(OSError, TimeoutError, asyncio.CancelledError):
+                await self._converse(reader, writer)
+        except Exception:  # noqa: BLE001 - one of the boundaries in ARCHITECTURE.md
+            structlog.get_logger().exception("admin.fault")
+            _write(writer, {"ok": False, "reason": "a fault of the proxy; it is in its log"})
+        finally:
+            writer.close()
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer line by line; what cannot be understood is said, and is the last."""
+        while True:
+            try:
+                asked = await _read(reader)
+                if asked is None:
+                    return
+                if asked.get("command") == "trace":
+                    await self._trace(asked, reader, writer)
+                    return
+            except (_Unreadable, TraceRefused) as exc:
+                _write(writer, {"ok": False, "reason": str(exc)})
+                await _see_off(reader, writer)
+                return
+            _write(writer, await self._answered(asked))
+            await writer.drain()
+
+    async def _answered(self, asked: dict[str, Any]) -> dict[str, Any]:
+        match asked.get("command"):
+            case "explain":
+                return self._explained(asked)
+            case "reload":
+                return await self._reloaded()
+            case command:
+                return self._answer(command)
 
     def _explained(self, asked: dict[str, Any]) -> dict[str, Any]:
         try:
@@ -133,27 +154,29 @@ class AdminSocket:
             return {"ok": False, "reason": str(exc)}
         return {"ok": True, "reload": "done"}
 
-    async def _trace(self, asked: dict[str, Any], writer: asyncio.StreamWriter) -> None:
-        identity, seconds = str(asked.get("identity", ""))[:255], min(float(asked.get("seconds", 30)), SECONDS_MAX)
+    async def _trace(self, asked: dict[str, Any], reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Tell until the time is over or the client goes, whichever is first.
+
+        Raises:
+            TraceRefused: nobody is followed.
+        """
+        identity, seconds = wanted(asked)
         found: asyncio.Queue[dict[str, Any]] = asyncio.Queue(TRACED_MAX)
 
         def listen(event: dict[str, Any]) -> None:
             with contextlib.suppress(asyncio.QueueFull):
                 found.put_nowait(event)
 
+        self._proxy.tracer.follow(identity, seconds, listen)
+        _write(writer, {"ok": True, "trace": seconds})
+        ends = [asyncio.ensure_future(_tell(found, writer)), asyncio.ensure_future(_until_gone(reader))]
         try:
-            self._proxy.tracer.follow(identity, seconds, listen)
-        except TraceRefused as exc:
-            writer.write(json.dumps({"ok": False, "reason": str(exc)}).encode() + b"\n")
-            return
-        try:
-            writer.write(json.dumps({"ok": True, "trace": seconds}).encode() + b"\n")
-            async with asyncio.timeout(seconds):
-                while not writer.is_closing():
-                    await writer.drain()
-                    writer.write(json.dumps(await found.get()).encode() + b"\n")
+            await asyncio.wait(ends, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         finally:
             self._proxy.tracer.stop(identity)
+            for end in ends:
+                end.cancel()
+            await asyncio.gather(*ends, return_exceptions=True)
 
     def _answer(self, command: object) -> dict[str, Any]:
         action = self._commands.get(command) if isinstance(command, str) else None
@@ -177,6 +200,52 @@ class AdminSocket:
         }
 
 
+def _write(writer: asyncio.StreamWriter, answer: dict[str, Any]) -> None:
+    writer.write(json.dumps(answer).encode() + b"\n")
+
+
+async def _read(reader: asyncio.StreamReader) -> dict[str, Any] | None:
+    """Return the next line; None where the client has gone.
+
+    Raises:
+        TimeoutError: none came.
+        _Unreadable: it is no JSON object, or too long.
+    """
+    try:
+        async with asyncio.timeout(IDLE_S):
+            line = await reader.readline()
+    except ValueError as exc:
+        raise _Unreadable(f"a line has {LINE_OCTETS_MAX} octets at most") from exc
+    if not line:
+        return None
+    try:
+        asked = json.loads(line)
+    except (ValueError, RecursionError) as exc:
+        raise _Unreadable("a line is a JSON object") from exc
+    if not isinstance(asked, dict):
+        raise _Unreadable("a line is a JSON object")
+    return asked
+
+
+async def _tell(found: asyncio.Queue[dict[str, Any]], writer: asyncio.StreamWriter) -> None:
+    while True:
+        await writer.drain()
+        _write(writer, await found.get())
+
+
+async def _until_gone(reader: asyncio.StreamReader) -> None:
+    """Wait until the client goes; what it says meanwhile is not heard."""
+    while await reader.read(LINE_OCTETS_MAX):
+        pass
+
+
+async def _see_off(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Let a client that is still sending read what it was told: a close at once would be an error to it."""
+    writer.write_eof()
+    async with asyncio.timeout(SEE_OFF_S):
+        await _until_gone(reader)
+
+
 def follow(path: Path, identity: str, seconds: float) -> Iterator[dict[str, Any]]:
     """Yield what a running proxy tells of an identity, until the time is over.
 
@@ -196,7 +265,7 @@ def follow(path: Path, identity: str, seconds: float) -> Iterator[dict[str, Any]
                 for line in file:
                     yield json.loads(line)
     except (OSError, ValueError) as exc:
-        raise AdminError(f"{path}: {exc}; does the proxy of this file run?") from exc
+        raise AdminError(f"{path}: {exc}; {HINT}") from exc
 
 
 def ask(path: Path, command: str, **more: str) -> Any:
@@ -213,7 +282,7 @@ def ask(path: Path, command: str, **more: str) -> Any:
             with connection.makefile("rb") as file:
                 answer = json.loads(file.readline(ANSWER_OCTETS_MAX))
     except (OSError, ValueError) as exc:
-        raise AdminError(f"{path}: {exc}; does the proxy of this file run?") from exc
+        raise AdminError(f"{path}: {exc}; {HINT}") from exc
     if not answer.get("ok"):
         raise AdminError(f"{path}: {answer.get('reason')}")
     return answer[command]

@@ -88,7 +88,7 @@ class AnswerPath:
             self._forwarder.tracer.message("answer", data[16:20], of=peer, result=_result(data), waited_s=waited_s)
         try:
             self._answer(peer, pending, data)
-        except Exception:  # noqa: BLE001 - one of the four boundaries in ARCHITECTURE.md
+        except Exception:  # noqa: BLE001 - one of the boundaries in ARCHITECTURE.md
             self._forwarder.fault(pending.source, pending.asked, "answer")
             if not pending.is_done:
                 self._forwarder.refuse_pending(pending, FAULT)

@@ -26,6 +26,7 @@ from diameter_proxy.lent_range_file import LentRange, LentRangeFile
 from diameter_proxy.mms_client import MmsClient
 from diameter_proxy.node.certificate import CertificateUnusable, load_own_certificate
 from diameter_proxy.proxy import Proxy
+from diameter_proxy.reading import read_regular
 from diameter_proxy.use_reports import UseReports
 
 PAGE_ENTRIES_MAX: Final = 1000
@@ -337,7 +338,7 @@ def basis_of(config: Config) -> tuple[object, ...]:
     files = [] if config.feed is None or config.feed.ca is None else [config.feed.ca]
     files += [] if config.tls is None else [config.tls.certificate, config.tls.private_key]
     try:
-        digests = tuple(hashlib.sha256(file.read_bytes()).digest() for file in files)
+        digests = tuple(hashlib.sha256(read_regular(file)).digest() for file in files)
     except OSError as exc:
         raise FeedError(f"feed: {exc}") from exc
     return config.feed, config.limits.max_map_age_s, config.budgets.look_up_s, digests

@@ -13,6 +13,8 @@ from typing import Final, NamedTuple
 
 import structlog
 
+from diameter_proxy.reading import read_regular
+
 STATE_OCTETS_MAX: Final = 4096
 
 
@@ -34,11 +36,11 @@ class LentRangeFile:
     def read(self) -> LentRange | None:
         """Return what was written last; None when there is none, or nothing that can be used (which is logged)."""
         try:
-            with self._path.open("rb") as file:
-                body = json.loads(file.read(STATE_OCTETS_MAX))
+            body = json.loads(read_regular(self._path, STATE_OCTETS_MAX))
             domain, prefix = body["lent_range"]["domain"], body["lent_range"]["prefix"]
             if not (isinstance(domain, str) and isinstance(prefix, str) and domain and prefix):
                 raise ValueError("domain and prefix are wanted")
+            (domain + prefix).encode()  # a lone surrogate is no text
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as exc:

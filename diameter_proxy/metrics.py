@@ -146,11 +146,19 @@ class MetricsListener:
         Raises:
             ListenFailed: the address cannot be bound.
         """
+        bound = socket.socket(socket.AF_INET6 if ":" in self._address else socket.AF_INET)
         try:
-            family = socket.AF_INET6 if ":" in self._address else socket.AF_INET
-            bound = socket.create_server((self._address, self.wanted_port), family=family)
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if bound.family == socket.AF_INET6:
+                bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            bound.bind((self._address, self.wanted_port))
+            bound.listen()
         except OSError as exc:
+            bound.close()
             raise ListenFailed(f"metrics: {why_not_bound(self._address, self.wanted_port, exc)}") from exc
+        except (OverflowError, ValueError) as exc:  # no port, no name
+            bound.close()
+            raise ListenFailed(f"metrics: {self._address}:{self.wanted_port}: {exc}") from exc
         self._server = await asyncio.start_server(self._serve, sock=bound, limit=REQUEST_OCTETS_MAX)
 
     async def stop(self) -> None:

@@ -219,7 +219,7 @@ class Proxy:
                 self._request(neighbour, data, started_s, again)
         except validation.Refused as exc:
             self.forwarder.refuse(peer, data, exc.refusal)
-        except Exception:  # noqa: BLE001 - one of the four boundaries in ARCHITECTURE.md
+        except Exception:  # noqa: BLE001 - one of the boundaries in ARCHITECTURE.md
             self.forwarder.fault(peer, data, "request")
             self.forwarder.refuse(peer, data, FAULT)
 

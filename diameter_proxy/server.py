@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Coroutine
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
@@ -26,8 +26,14 @@ from diameter_proxy.node.events import PeerEvent, PeerEventKind
 from diameter_proxy.node.listener import ListenFailed
 from diameter_proxy.node.node import Node, tls_identities
 from diameter_proxy.proxy import Proxy
+from diameter_proxy.reading import aside
 from diameter_proxy.service_manager import notify
 from diameter_proxy.side_doors import SideDoors
+
+if TYPE_CHECKING:
+    from diameter_proxy.node.tls import TlsIdentities
+
+    _Files = tuple[Config, TlsIdentities | None]
 
 DRAIN_S: Final = 2.0
 FIRST_LOAD_S: Final = 1.0
@@ -56,6 +62,8 @@ class ProxyServer:
         self._secret: Final = os.urandom(32)
         self._log: Final = structlog.get_logger()
         self._reloading: asyncio.Task[None] | None = None
+        self._reading: asyncio.Task[_Files] | None = None
+        """What a reload waits for; a stop does not."""
         self._timer: asyncio.TimerHandle | None = None
         self.node: Final = Node(
             config.node_config(),
@@ -123,8 +131,6 @@ class ProxyServer:
             await self._feed.stop()
 
     async def _reload_again(self) -> None:
-        if self._path is None:
-            raise ReloadRefused("there is no file to read again")
         await self.reload(self._path)
 
     def hang_up(self) -> None:
@@ -132,39 +138,69 @@ class ProxyServer:
         self._reloading = asyncio.get_running_loop().create_task(self._reload_or_say())
 
     async def _reload_or_say(self) -> None:
-        try:
+        with contextlib.suppress(ReloadRefused):
             await self._reload_again()
-        except ReloadRefused as exc:
-            self._log.error("reload.refused", reason=str(exc))
 
-    async def reload(self, path: Path) -> None:
+    async def reload(self, path: Path | None) -> None:
         """Read the file again and take it over; open peers stay open.
+
+        This is the boundary of a reload: whatever goes wrong is logged in one line, and said to whoever asked.
 
         Raises:
             ReloadRefused: the file cannot be used, or something in it takes a restart; all stays as it was.
         """
-        async with self._changing:
-            try:
-                config = await asyncio.to_thread(load_config, path)
-                identities = await asyncio.to_thread(tls_identities, config.node_config())
-                feed = await self._feed_for(config)
-            except (ConfigError, TlsMisconfigured, FeedError) as exc:
-                raise ReloadRefused(str(exc)) from exc
-            try:
-                if config.node.system != self._config.node.system:
-                    raise ReloadRefused("node.system: a change takes a restart")
-                await self._doors.change(config)
-                self.node.reload(config.node_config(), identities)
-            except ReloadRefused:
-                await self._doors.change(self._config)
-                if feed is not None and self._feed is None:
-                    await feed.stop()
-                    await forget(self.proxy, "the reload was refused")
-                raise
-            self.proxy.reconfigure(config.settings(self._secret), config.neighbours())
-            self._config = config
-            await self._follow(feed)
-            self._log.info("config.reloaded", peers=len(config.peers))
+        try:
+            async with self._changing:
+                await self._reload(path)
+        except (ReloadRefused, ConfigError, TlsMisconfigured, FeedError) as exc:
+            raise self._refused(str(exc)) from exc
+        except Exception as exc:
+            raise self._refused(f"{type(exc).__name__}: {exc}") from exc
+
+    def _refused(self, reason: str) -> ReloadRefused:
+        self._log.error("reload.refused", reason=reason)
+        return ReloadRefused(reason)
+
+    async def _reload(self, path: Path | None) -> None:
+        if path is None:
+            raise ReloadRefused("there is no file to read again")
+        config, identities = await self._read(path)
+        if config.node.system != self._config.node.system:
+            raise ReloadRefused("node.system: a change takes a restart")
+        settings, neighbours = config.settings(self._secret), config.neighbours()
+        feed = await self._feed_for(config)
+        try:
+            await self._doors.change(config)
+            self.node.reload(config.node_config(), identities)
+        except Exception:
+            await self._go_back(feed)
+            raise
+        self.proxy.reconfigure(settings, neighbours)
+        self._config = config
+        await self._follow(feed)
+        self._log.info("config.reloaded", peers=len(config.peers))
+
+    async def _read(self, path: Path) -> "_Files":
+        """Return what the files say; a stop ends the waiting for them.
+
+        Raises:
+            ConfigError, TlsMisconfigured: they cannot be used.
+            ReloadRefused: the proxy ends.
+        """
+        if self.proxy.is_draining:
+            raise ReloadRefused("the proxy ends")
+        reading = self._reading = asyncio.get_running_loop().create_task(aside(lambda: _read_files(path)))
+        await asyncio.wait([reading])
+        if reading.cancelled():
+            raise ReloadRefused("the proxy ends")
+        return reading.result()
+
+    async def _go_back(self, feed: BindingsFeed | None) -> None:
+        """Have all as it was before a reload that was refused; ``feed`` is the one that it would have had."""
+        if feed is not None and self._feed is None:
+            await feed.stop()
+            await forget(self.proxy, "the reload was refused")
+        await self._doors.change(self._config)
 
     async def _feed_for(self, config: Config) -> BindingsFeed | None:
         """Return the feed that a configuration wants: the one that we have where nothing of it has changed.
@@ -193,11 +229,13 @@ class ProxyServer:
 
     async def stop(self) -> None:
         """Take no new requests (3004: peers go elsewhere), let those under way end, then say good-bye to all peers."""
+        self.proxy.is_draining = True
+        if self._reading is not None:
+            self._reading.cancel()
         async with self._changing:
             await self._stop()
 
     async def _stop(self) -> None:
-        self.proxy.is_draining = True
         if self.proxy.pending_count:
             self._drained.clear()
             with contextlib.suppress(TimeoutError):
@@ -273,6 +311,11 @@ class ProxyServer:
         if not self.proxy.pending_count:
             self._drained.set()
         self._timer = asyncio.get_running_loop().call_later(TICK_S, self._sweep)
+
+
+def _read_files(path: Path) -> "_Files":
+    config = load_config(path)
+    return config, tls_identities(config.node_config())
 
 
 @contextlib.asynccontextmanager

@@ -101,10 +101,12 @@ async def _exchange(old: Door | None, new: Door | None, *, closes_first: bool) -
     if new is not None:
         try:
             await new.start()
-        except ListenFailed as exc:
+        except Exception as exc:  # a port that is no port is an OverflowError
             if old is not None and closes_first:
                 await old.start()
-            raise ReloadRefused(str(exc)) from exc
+            if isinstance(exc, OSError):  # whoever knows the setting says the mend
+                raise
+            raise ReloadRefused(_reason(exc)) from exc
     if old is not None and not closes_first:
         await old.stop()
 
@@ -114,3 +116,7 @@ def _why_no_socket(table: AdminTable | None, exc: OSError) -> str:
     path = "" if table is None else table.socket
     mend = SOCKET_MENDS.get(exc.errno or 0, "name another path")
     return f"admin.socket: {path}: {exc.strerror or exc}: {mend}"
+
+
+def _reason(exc: Exception) -> str:
+    return str(exc) if isinstance(exc, ListenFailed) else f"{type(exc).__name__}: {exc}"

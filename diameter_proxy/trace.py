@@ -4,12 +4,15 @@ Nothing is followed unless somebody asks; then the hot path does one look-up per
 but the one that was asked for, and no key.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from diameter_proxy.identity_map import canonical
 
+SECONDS_MIN: Final = 1.0
 SECONDS_MAX: Final = 300.0
+SECONDS: Final = 30.0
+IDENTITY_CHARACTERS_MAX: Final = 255
 FOLLOWED_MAX: Final = 8
 MESSAGES_MAX: Final = 1000
 
@@ -17,7 +20,30 @@ Listener = Callable[[dict[str, Any]], None]
 
 
 class TraceRefused(Exception):
-    """Too many identities are being followed."""
+    """Too many identities are being followed, or what was asked for cannot be."""
+
+
+def wanted(asked: Mapping[str, Any]) -> tuple[str, float]:
+    """Return who is to be followed and for how long, of a JSON object that somebody sent.
+
+    Raises:
+        TraceRefused: that is no identity, or no time within the bounds (NaN is JSON to Python).
+    """
+    identity, seconds = asked.get("identity"), asked.get("seconds", SECONDS)
+    if not isinstance(identity, str) or not 0 < len(identity) <= IDENTITY_CHARACTERS_MAX or not _is_text(identity):
+        raise TraceRefused(f"identity: 1 to {IDENTITY_CHARACTERS_MAX} characters are wanted")
+    is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    if not is_number or not SECONDS_MIN <= seconds <= SECONDS_MAX:
+        raise TraceRefused(f"seconds: a number from {SECONDS_MIN:g} to {SECONDS_MAX:g} is wanted")
+    return identity, float(seconds)
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # a lone surrogate
+        return False
+    return True
 
 
 class Tracer:

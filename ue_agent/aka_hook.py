@@ -169,7 +169,7 @@ def _make_replacement(original: Any, callback_address: int) -> Any:
         # pjsip's thread is below us: whatever happens, it gets a status (guide, errors: pjsua2's callbacks).
         try:
             return _set_credentials(original, callback_address, session, count, credentials)
-        except Exception:  # noqa: BLE001 - one of the four boundaries: C code must get its status
+        except Exception:  # noqa: BLE001 - one of the boundaries: C code must get its status
             return PJ_EUNKNOWN
 
     return _SET_CREDENTIALS(set_credentials)

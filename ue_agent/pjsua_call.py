@@ -189,7 +189,7 @@ class _Call(pj.Call):  # type: ignore[misc]  # pjsua2 has no types
     def onCallState(self, prm: Any) -> None:  # noqa: N802 - pjsua2's name and argument
         try:
             self._note(self.getInfo())
-        except Exception as exc:  # noqa: BLE001 - one of the four boundaries: an exception here is an abort
+        except Exception as exc:  # noqa: BLE001 - one of the boundaries: an exception here is an abort
             self.over = True
             self._push(CallEnded(0, f"the call cannot be read: {type(exc).__name__}", 0, 0))
 
@@ -202,7 +202,7 @@ class _Call(pj.Call):  # type: ignore[misc]  # pjsua2 has no types
             self._push(CallEnded(int(known.lastStatusCode), str(known.lastReason), sent, received))
 
     def onStreamDestroyed(self, prm: Any) -> None:  # noqa: N802 - pjsua2's name
-        with contextlib.suppress(Exception):  # one of the four boundaries: the last count is lost, no more
+        with contextlib.suppress(Exception):  # one of the boundaries: the last count is lost, no more
             self.packets()
 
     def onCallMediaState(self, prm: Any) -> None:  # noqa: N802 - pjsua2's name and argument

@@ -244,7 +244,7 @@ class _Endpoint(pj.Endpoint):  # type: ignore[misc]  # pjsua2 has no types
         """Fill in the digest response (RFC 3310 §3.3); anything but 0 means that none is sent."""
         try:
             return self._respond(prm.digestChallenge, prm.digestCredential, str(prm.method))
-        except Exception:  # noqa: BLE001 - one of the four boundaries: an exception here is a SIGSEGV
+        except Exception:  # noqa: BLE001 - one of the boundaries: an exception here is a SIGSEGV
             self.refusal = "isim-unavailable"
             return PJ_EUNKNOWN
 
@@ -283,7 +283,7 @@ class _Account(pj.Account):  # type: ignore[misc]  # pjsua2 has no types
     def onRegState(self, prm: Any) -> None:  # noqa: N802 - pjsua2's name
         try:
             self._push(self._registration(prm))
-        except Exception as exc:  # noqa: BLE001 - one of the four boundaries: an exception here is an abort
+        except Exception as exc:  # noqa: BLE001 - one of the boundaries: an exception here is an abort
             self._push(RegistrationChanged(0, f"the answer cannot be read: {type(exc).__name__}", 0, ()))
 
     def _registration(self, prm: Any) -> RegistrationChanged:
@@ -296,19 +296,19 @@ class _Account(pj.Account):  # type: ignore[misc]  # pjsua2 has no types
         return RegistrationChanged(int(prm.code), str(prm.reason), expires, associated_uris(str(prm.rdata.wholeMsg)))
 
     def onIncomingCall(self, prm: Any) -> None:  # noqa: N802 - pjsua2's name
-        with contextlib.suppress(Exception):  # one of the four boundaries: untaken, pjsua2 answers 500 by itself
+        with contextlib.suppress(Exception):  # one of the boundaries: untaken, pjsua2 answers 500 by itself
             self._calls.take(self, int(prm.callId))
 
     def onInstantMessage(self, prm: Any) -> None:  # noqa: N802 - pjsua2's name
         try:
             self._push(MessageReceived(address_of(str(prm.fromUri)), str(prm.contentType), str(prm.msgBody)))
-        except Exception:  # noqa: BLE001 - one of the four boundaries: an exception here is an abort
+        except Exception:  # noqa: BLE001 - one of the boundaries: an exception here is an abort
             self._push(MessageReceived("", "", ""))
 
     def onInstantMessageStatus(self, prm: Any) -> None:  # noqa: N802 - pjsua2's name
         try:
             self._push(MessageSent(int(prm.code), str(prm.reason)))
-        except Exception as exc:  # noqa: BLE001 - one of the four boundaries: an exception here is an abort
+        except Exception as exc:  # noqa: BLE001 - one of the boundaries: an exception here is an abort
             self._push(MessageSent(0, f"the answer cannot be read: {type(exc).__name__}"))
 
 

@@ -104,7 +104,7 @@ class RegisterBody:
             # pjsip's thread is below us: whatever happens, it gets a status (guide, errors: pjsua2's callbacks).
             try:
                 return self._create(original, *arguments)
-            except Exception:  # noqa: BLE001 - one of the four boundaries: C code must get its status
+            except Exception:  # noqa: BLE001 - one of the boundaries: C code must get its status
                 return PJ_EUNKNOWN
 
         return create

@@ -303,7 +303,7 @@ class Node:
             return apart(runs)
         try:
             return self._on_messages(peer, runs)
-        except Exception:  # noqa: BLE001 - one of the four boundaries in ARCHITECTURE.md
+        except Exception:  # noqa: BLE001 - one of the boundaries in ARCHITECTURE.md
             messages = apart(runs)
             self._log.exception("read.failed", peer=peer, messages=len(messages))
             return messages
@@ -312,7 +312,7 @@ class Node:
         """Pass a request on; the boundary of one request: whatever goes wrong in it costs only that request."""
         try:
             self._on_request(peer, octets)
-        except Exception:  # noqa: BLE001 - one of the four boundaries in ARCHITECTURE.md
+        except Exception:  # noqa: BLE001 - one of the boundaries in ARCHITECTURE.md
             self._log.exception("request.failed", peer=peer, hop_by_hop=octets[12:16].hex())
             self._answer_5012(peer, octets)
 
@@ -322,7 +322,7 @@ class Node:
             return
         try:
             self._on_answer(peer, octets)
-        except Exception:  # noqa: BLE001 - one of the four boundaries in ARCHITECTURE.md
+        except Exception:  # noqa: BLE001 - one of the boundaries in ARCHITECTURE.md
             self._log.exception("answer.failed", peer=peer, hop_by_hop=octets[12:16].hex())
 
     def connect(self, link: Link) -> "asyncio.Task[None]":

@@ -6,7 +6,7 @@ import ssl
 
 import pytest
 
-from diameter_proxy.admin import ask, follow
+from diameter_proxy.admin import AdminError, ask, follow
 from diameter_proxy.node.errors import ReloadRefused
 from diameter_proxy.node.node import tls_identities
 from tests.integration.diameter_proxy.reloadable import (
@@ -15,6 +15,7 @@ from tests.integration.diameter_proxy.reloadable import (
     ICSCF,
     LISTENER,
     NODE,
+    PEER,
     PROXY,
     REALM,
     SCSCF,
@@ -86,6 +87,60 @@ async def test_what_takes_a_restart_is_refused_and_all_stays(running, change, re
         await running.server.reload(running.file)
     assert await running.relayed() == 2001
     assert running.opened("scscf.mc1.lab") == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"node": NODE + f"watchdog_s = {'9' * 5000}\n"},
+        {"node": NODE + "x = " + "[" * 100_000},
+        {"node": "\0"},
+        {"listener": LISTENER + '[metrics]\nlisten = "127.0.0.1:99999"\n'},
+        {"listener": LISTENER + f'[metrics]\nlisten = "{"x" * 70}:9100"\n'},
+        {"admin": '[admin]\nsocket = "a\\u0000b"\n'},
+        {"admin": f'[admin]\nsocket = "{"x" * 200}"\n'},
+        {"node": NODE + "colour = 1\n"},
+    ],
+)
+async def test_whatever_goes_wrong_is_one_line_of_the_log_and_the_answer_at_the_admin_socket(
+    running, events, change, tools
+):
+    running.write(SCSCF, **change)
+    with pytest.raises(AdminError) as refused:
+        await asyncio.to_thread(ask, running.file.parent / "admin.sock", "reload")
+    running.server.hang_up()
+    await tools.until(lambda: len(reasons(events)) == 2)
+    for reason in reasons(events):
+        assert "\n" not in reason.strip()
+        assert str(refused.value).endswith(reason)
+    running.write(SCSCF, ICSCF)
+    assert await asyncio.to_thread(ask, running.file.parent / "admin.sock", "reload") == "done"
+    assert await running.relayed() == 2001
+    assert running.opened("scscf.mc1.lab") == 1
+
+
+def reasons(events):
+    return [event["reason"] for event in events if event["event"] == "reload.refused"]
+
+
+async def test_a_stop_does_not_wait_for_a_file_that_takes_long(running, events, tools):
+    """A large file here; it may be one on a disk that hangs.  ``test_reading`` has the end of a process."""
+    rows = (PEER.format(host=f"x{number}", group="cscf") for number in range(5000))
+    running.write(SCSCF, *rows)
+    first, second = (asyncio.create_task(running.server.reload(running.file)) for _ in range(2))
+    await tools.until(lambda: running.server._reading)
+    await running.server.stop()
+    for reloading in (first, second):
+        with pytest.raises(ReloadRefused, match="the proxy ends"):
+            await reloading
+    assert reasons(events) == ["the proxy ends"] * 2
+
+
+async def test_a_reload_after_the_stop_opens_nothing(running):
+    await running.server.stop()
+    with pytest.raises(ReloadRefused, match="the proxy ends"):
+        await running.server.reload(running.file)
+    assert not (running.file.parent / "admin.sock").exists()
 
 
 async def test_a_request_under_way_is_answered_through_a_reload(running, tools):

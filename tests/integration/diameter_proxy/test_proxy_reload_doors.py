@@ -73,6 +73,17 @@ async def test_an_address_that_somebody_else_has_is_refused_and_all_stays(runnin
     assert await asyncio.to_thread(ask, running.file.parent / "admin.sock", "map")
 
 
+@pytest.mark.parametrize("address", ["x" * 70, "a..b"])
+async def test_a_door_that_was_closed_first_is_open_again_after_an_error_of_any_kind(running, address):
+    """Such a name is a UnicodeError to Python, not an OSError."""
+    await reload(running, metrics("127.0.0.1", 0))
+    port = running.server.metrics_port
+    await reload(running, metrics("127.0.0.1", port))
+    with pytest.raises(ReloadRefused):
+        await reload(running, metrics(address, port))
+    assert "diameter_pending" in await scraped("127.0.0.1", port)
+
+
 async def test_a_door_that_had_changed_goes_back_when_the_rest_is_refused(running):
     await reload(running, metrics("127.0.0.1", 0))
     port = running.server.metrics_port

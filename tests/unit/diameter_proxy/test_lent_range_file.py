@@ -1,5 +1,6 @@
 """The last known lent range: whole or not there, readable by us alone."""
 
+import os
 import stat
 
 import pytest
@@ -38,6 +39,8 @@ def test_the_same_range_is_not_written_again(tmp_path):
         b"[]",
         b'{"lent_range": {"domain": 1, "prefix": "m"}}',
         b'{"lent_range": {"domain": "", "prefix": ""}}',
+        b'{"lent_range": {"domain": "ims.mc1.lab", "prefix": "\\ud800"}}',
+        b"[" * 4096,
     ],
 )
 def test_a_file_that_cannot_be_used_is_said_and_passed_over(tmp_path, octets):
@@ -46,6 +49,18 @@ def test_a_file_that_cannot_be_used_is_said_and_passed_over(tmp_path, octets):
     with structlog.testing.capture_logs() as events:
         assert LentRangeFile(path).read() is None
     assert [event["event"] for event in events] == ["state.unusable"]
+
+
+def test_a_fifo_is_not_waited_for_and_a_file_takes_its_place(tmp_path):
+    path = tmp_path / "range.json"
+    os.mkfifo(path)
+    with structlog.testing.capture_logs() as events:
+        assert LentRangeFile(path).read() is None
+    assert [(event["event"], event["reason"]) for event in events] == [
+        ("state.unusable", "OSError: not a regular file")
+    ]
+    LentRangeFile(path).write(RANGE)
+    assert LentRangeFile(path).read() == RANGE
 
 
 def test_a_directory_that_is_not_there_is_said_and_the_old_file_stays(tmp_path):

@@ -1,8 +1,10 @@
 """One identity is followed, for a bounded time, and nobody else."""
 
+import json
+
 import pytest
 
-from diameter_proxy.trace import FOLLOWED_MAX, Tracer, TraceRefused
+from diameter_proxy.trace import FOLLOWED_MAX, Tracer, TraceRefused, wanted
 
 
 class Clock:
@@ -52,3 +54,23 @@ def test_few_are_followed_at_a_time_and_each_once(tracer):
     for name in ("u0@mc1.lab", "more@mc1.lab"):
         with pytest.raises(TraceRefused):
             tracer.follow(name, 5, lambda event: None)
+
+
+@pytest.mark.parametrize(
+    "seconds",
+    ["NaN", "Infinity", "-Infinity", "-1", "0", "0.5", "300.5", "1e300", "9" * 400, "[]", "null", '"x"', "true"],
+)
+def test_only_a_finite_time_within_the_bounds_is_taken(seconds):
+    with pytest.raises(TraceRefused, match="seconds: a number from 1 to 300 is wanted"):
+        wanted(json.loads(f'{{"identity": "al@mc1.lab", "seconds": {seconds}}}'))
+
+
+@pytest.mark.parametrize("identity", ["null", '""', "[]", "5", '"\\ud800"', json.dumps("x" * 256)])
+def test_only_a_text_is_an_identity(identity):
+    with pytest.raises(TraceRefused, match="identity: 1 to 255 characters are wanted"):
+        wanted(json.loads(f'{{"identity": {identity}, "seconds": 5}}'))
+
+
+def test_the_bounds_are_within_and_30_seconds_go_without_saying():
+    assert [wanted({"identity": "al", "seconds": seconds})[1] for seconds in (1, 2.5, 300)] == [1.0, 2.5, 300.0]
+    assert wanted({"identity": "al"}) == ("al", 30.0)
