@@ -182,9 +182,17 @@ def _octets(texts: list[str]) -> Identities:
 
 
 def _text(value: object) -> str:
-    if type(value) is not str or not 0 < len(value) <= _IDENTITY_OCTETS_MAX:
+    if type(value) is not str or not 0 < len(value) <= _IDENTITY_OCTETS_MAX or not _is_encodable(value):
         raise ValueError(f"wanted a text of 1 to {_IDENTITY_OCTETS_MAX} octets")
     return value
+
+
+def _is_encodable(value: str) -> bool:
+    """Say whether it has octets: JSON can have half of a surrogate pair."""
+    try:
+        return value.isascii() or bool(value.encode())
+    except UnicodeEncodeError:
+        return False
 
 
 def _integer(value: object) -> int:

@@ -251,11 +251,11 @@ class ProxyServer:
 
         Before that a lent identity is 3002.  A dead HSS or MMS must not stop us, nor a map that takes long to read.
         """
-        waits: list[Coroutine[Any, Any, bool]] = [self._own_open.wait()] if self._own else []
-        if self._feed is not None:
-            waits.append(self._feed.wait_until_loaded(within_s))
         try:
-            return all(await asyncio.wait_for(asyncio.gather(*waits), within_s))
+            async with asyncio.timeout(within_s):
+                if self._own:
+                    await self._own_open.wait()
+                return self._feed is None or await self._feed.wait_until_loaded(within_s)
         except TimeoutError:
             return False
 

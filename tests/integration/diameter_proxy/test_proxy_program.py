@@ -39,6 +39,9 @@ socket = "admin.sock"
 """
 
 
+FEED = '[feed]\nurl = "http://127.0.0.1:{port}"\n[hss]\nserver_name = "sip:scscf.mc1.lab:6060"\n'
+
+
 async def start(file, stderr=asyncio.subprocess.PIPE):
     return await asyncio.create_subprocess_exec(
         sys.executable, "-m", "diameter_proxy.cli", "run", "--config", str(file),
@@ -146,6 +149,24 @@ async def test_a_log_that_cannot_be_written_costs_no_peer_and_no_answer(lab, tmp
         if process.returncode is None:
             process.kill()
         await process.wait()
+
+
+async def test_a_stop_before_it_is_ready_is_no_traceback(tmp_path):
+    """Neither the HSS nor the MMS is there."""
+    file = tmp_path / "proxy.toml"
+    text = FILE.format(hss=free_port(), metrics=free_port()).replace("[node]", '[node]\nsystem = "mc1"', 1)
+    file.write_text(text + FEED.format(port=free_port()))
+    process = await start(file)
+    try:
+        assert json.loads(await asyncio.wait_for(process.stdout.readline(), 60))["event"] == "listening"
+        process.send_signal(signal.SIGTERM)
+        out, err = await asyncio.wait_for(process.communicate(), 60)
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+    assert (process.returncode, out) == (0, b"")
+    assert [json.loads(line)["event"] for line in err.decode().splitlines()]
 
 
 @pytest.mark.parametrize("what", ["", "metrics: "], ids=["diameter", "metrics"])

@@ -52,6 +52,7 @@ def test_a_look_up_gives_the_set_or_nothing():
         (b'["sip:u@d"]', b"[]"),
         (b'["sip:u@d"]', b'"sip:u@d"'),
         (b'"u@d"', b'""'),
+        (b'"u@d"', b'"\\ud800@d"'),
         (b'"binding":"b1",', b""),
         (b"{", b"["),
     ],
