@@ -14,6 +14,16 @@ AKA = d.SIP_AUTHENTICATION_SCHEME.encode("Digest-AKAv1-MD5")
 SESSION = "scscf.mc2.lab;1;2"
 PARTNER = ("mig-p@ims.mc2.lab", "sip:mig-p@ims.mc2.lab")
 PRIMARY = ("mig-h@ims.mc1.lab", "sip:mig-h@ims.mc1.lab")
+MINIMAL = """
+[node]
+origin_host = "proxy1.mc1.lab"
+origin_realm = "ims.mc1.lab"
+[[peers]]
+host = "hss.mc1.lab"
+realm = "ims.mc1.lab"
+group = "hss"
+"""
+"""The least that a proxy.toml has."""
 
 
 class Wire:

@@ -11,22 +11,13 @@ from typer.testing import CliRunner
 
 from diameter_proxy import hot_path
 from diameter_proxy.cli import app
-
-FILE = """
-[node]
-origin_host = "proxy1.mc1.lab"
-origin_realm = "ims.mc1.lab"
-[[peers]]
-host = "hss.mc1.lab"
-realm = "ims.mc1.lab"
-group = "hss"
-"""
+from tests.unit.diameter_proxy.conftest import MINIMAL
 
 
 @pytest.fixture
 def run(tmp_path):
-    (tmp_path / "proxy.toml").write_text(FILE)
-    (tmp_path / "bad.toml").write_text(FILE + "port = 70000\n")
+    (tmp_path / "proxy.toml").write_text(MINIMAL)
+    (tmp_path / "bad.toml").write_text(MINIMAL + "port = 70000\n")
 
     def run(*arguments, text=None):
         return CliRunner().invoke(app, [a.replace("DIR", str(tmp_path)) for a in arguments], input=text)
@@ -41,14 +32,14 @@ def test_check_says_what_it_makes_of_the_file(run):
 
 def test_check_says_what_limits_a_peer_and_where_it_was_stated(run, tmp_path):
     limits = 'requests_per_s = 20\n[groups.hss]\ncommands = ["RTR", "PPR"]\n'
-    (tmp_path / "limited.toml").write_text(FILE + limits)
+    (tmp_path / "limited.toml").write_text(MINIMAL + limits)
     assert run("check", "--config", "DIR/limited.toml").stdout.splitlines()[1:] == [
         "limits of hss.mc1.lab: commands = RTR PPR (groups.hss), requests_per_s = 20 (its own row)"
     ]
 
 
 TLS = (
-    FILE
+    MINIMAL
     + """
 tls = true
 ca = "ca.pem"
@@ -87,7 +78,7 @@ def test_check_names_an_authority_that_is_none(run, tmp_path, content):
     assert (result.exit_code, result.stderr) == (2, f"error: tls: ca of hss.mc1.lab: {said}")
     tls = '[tls]\ncertificate = "ours.pem"\nprivate_key = "ours.key"\n[hss]\nserver_name = "sip:scscf.mc1.lab"\n'
     feed = '[feed]\nurl = "https://mms.mc1.lab"\nca = "ca.pem"\n'
-    (tmp_path / "feed.toml").write_text(FILE + tls + feed)
+    (tmp_path / "feed.toml").write_text(MINIMAL + tls + feed)
     result = run("check", "--config", "DIR/feed.toml")
     assert (result.exit_code, result.stderr) == (2, f"error: tls: feed.ca: {said}")
 
@@ -108,7 +99,7 @@ def test_a_full_standard_output_is_one_line_and_exit_1(run, tmp_path, command, b
 def test_check_warns_of_a_peer_that_is_known_by_its_name_alone(run, tmp_path):
     result = run("check", "--config", "DIR/proxy.toml")
     assert result.stderr == "warning: peers: hss.mc1.lab comes without TLS from any address: set tls, or addresses\n"
-    (tmp_path / "bound.toml").write_text(FILE + 'addresses = ["10.77.1.0/24", "fd00::5"]\n')
+    (tmp_path / "bound.toml").write_text(MINIMAL + 'addresses = ["10.77.1.0/24", "fd00::5"]\n')
     assert run("check", "--config", "DIR/bound.toml").stderr == ""
 
 

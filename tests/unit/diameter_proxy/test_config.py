@@ -9,6 +9,7 @@ import pytest
 
 from diameter_proxy.config import ConfigError, load_config, parse_config
 from diameter_proxy.routing import Source
+from tests.unit.diameter_proxy.conftest import MINIMAL
 
 GOOD = {
     "node": {"origin_host": "Proxy1.MC1.lab", "origin_realm": "ims.mc1.lab", "system": "mc1"},
@@ -18,17 +19,6 @@ GOOD = {
         {"host": "hss.mc1.lab", "realm": "ims.mc1.lab", "group": "hss", "connect": True, "address": "127.0.0.1"},
     ],
 }
-
-
-MINIMAL = """
-[node]
-origin_host = "proxy1.mc1.lab"
-origin_realm = "ims.mc1.lab"
-[[peers]]
-host = "hss.mc1.lab"
-realm = "ims.mc1.lab"
-group = "hss"
-"""
 
 
 def changed(path, value):
