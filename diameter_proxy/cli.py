@@ -58,6 +58,7 @@ def run(
     with quick_imports():
         import asyncio
 
+        from diameter_proxy.awake import Wakefulness, WakefulSelector
         from diameter_proxy.config import ConfigError, load_config
         from diameter_proxy.logs import configure_logs
         from diameter_proxy.server import StartFailed, serve
@@ -67,8 +68,10 @@ def run(
     except ConfigError as exc:
         _fail(str(exc), 2)
     configure_logs(log_level.value, program="diameter-proxy", node=loaded.node.origin_host)
+    wakefulness = Wakefulness()
     try:
-        asyncio.run(serve(loaded, config))
+        with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(WakefulSelector(wakefulness))) as runner:
+            runner.run(serve(loaded, config, wakefulness))
     except StartFailed as exc:
         _fail(str(exc), 1)
 

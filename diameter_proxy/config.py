@@ -67,6 +67,15 @@ class NodeTable(Table):
     ready_within_s: Annotated[
         Seconds, Field(description="The ready line waits so long for our own HSS and MMS, and for the identity map.")
     ] = 3.0
+    awake_us: Annotated[
+        Integer,
+        Field(ge=0, le=1000, description="An answer that comes within so many microseconds is not slept for; 0: off."),
+    ] = 200
+
+    @property
+    def awake_s(self) -> float:
+        """``awake_us`` in seconds."""
+        return self.awake_us * 1e-6
 
 
 class ListenerTable(Table):

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
+from diameter_proxy.awake import Wakefulness
 from diameter_proxy.feed_status import FeedStatus
 from diameter_proxy.hot_path import BUCKETS, FIRST_BUCKET_S
 from diameter_proxy.logs import LineWriter
@@ -30,11 +31,18 @@ CONTENT_TYPE: Final = b"text/plain; version=0.0.4; charset=utf-8"
 class ProxyCollector:
     """What the proxy and its node count, as metric families."""
 
-    def __init__(self, proxy: Proxy, node: Node, feed: Callable[[], FeedStatus | None] = lambda: None) -> None:
-        """Take what tells how the feed stands now; a reload may exchange it."""
+    def __init__(
+        self,
+        proxy: Proxy,
+        node: Node,
+        feed: Callable[[], FeedStatus | None] = lambda: None,
+        wakefulness: Wakefulness | None = None,
+    ) -> None:
+        """Take what tells how the feed stands now, for a reload may exchange it, and how the loop waits."""
         self._proxy: Final = proxy
         self._node: Final = node
         self._feed: Final = feed
+        self._wakefulness: Final = wakefulness or Wakefulness()
 
     def collect(self) -> "Iterator[Metric]":
         """Yield all families as they stand."""
@@ -80,6 +88,9 @@ class ProxyCollector:
             ("log_lines_lost", "Log lines that could not be written.", LineWriter.lost),
         ):
             yield CounterMetricFamily(f"diameter_{name}", text, value=count)
+        yield CounterMetricFamily(
+            "diameter_awake_seconds", "Spent looking for answers that come soon.", value=self._wakefulness.spent_s
+        )
         yield GaugeMetricFamily("diameter_pending", "Requests that wait.", value=self._proxy.pending_count)
         yield GaugeMetricFamily("diameter_parked", "Look-ups' requests.", value=self._proxy.look_ups.parked_count)
         map_size = GaugeMetricFamily("diameter_identity_map", "Size of the identity map.", labels=("what",))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
+from diameter_proxy.awake import Wakefulness
 from diameter_proxy.bindings_feed import BindingsFeed, basis_of, forget
 from diameter_proxy.config import Config, ConfigError, load_config
 from diameter_proxy.diameter.values import DisconnectCause
@@ -55,8 +56,8 @@ class StartFailed(Exception):
 class ProxyServer:
     """One Diameter proxy process."""
 
-    def __init__(self, config: Config, path: Path | None = None) -> None:
-        """Take the file that the configuration came from, where it is to be read again on SIGHUP."""
+    def __init__(self, config: Config, path: Path | None = None, wakefulness: Wakefulness | None = None) -> None:
+        """Take the file that the configuration came from, to be read again on SIGHUP, and how the loop waits."""
         self._path: Final = path
         self._config = config
         self._secret: Final = os.urandom(32)
@@ -91,7 +92,12 @@ class ProxyServer:
             clock=time.monotonic,
             wall_clock=time.time,
         )
-        self._doors: Final = SideDoors(self.proxy, self.node, lambda: self._feed_status, self._reload_again)
+        self._wakefulness: Final = wakefulness or Wakefulness()
+        self._wakefulness.awaited = self.proxy.forwarder.pending
+        self._wakefulness.longest_s = config.node.awake_s
+        self._doors: Final = SideDoors(
+            self.proxy, self.node, lambda: self._feed_status, self._reload_again, self._wakefulness
+        )
 
     async def start(self) -> None:
         """Load the identity map if the MMS is there, listen and begin to connect.
@@ -176,6 +182,7 @@ class ProxyServer:
             await self._go_back(feed)
             raise
         self.proxy.reconfigure(settings, neighbours)
+        self._wakefulness.longest_s = config.node.awake_s
         self._config = config
         await self._follow(feed)
         self._log.info("config.reloaded", peers=len(config.peers))
@@ -319,9 +326,11 @@ def _read_files(path: Path) -> "_Files":
 
 
 @contextlib.asynccontextmanager
-async def running(config: Config, path: Path | None = None) -> AsyncIterator[ProxyServer]:
+async def running(
+    config: Config, path: Path | None = None, wakefulness: Wakefulness | None = None
+) -> AsyncIterator[ProxyServer]:
     """Run a proxy as long as the block lasts."""
-    server = ProxyServer(config, path)
+    server = ProxyServer(config, path, wakefulness)
     await server.start()
     try:
         yield server
@@ -329,8 +338,8 @@ async def running(config: Config, path: Path | None = None) -> AsyncIterator[Pro
         await server.stop()
 
 
-async def serve(config: Config, path: Path | None = None) -> None:
-    """Run until SIGTERM or SIGINT, and read the file again on SIGHUP.
+async def serve(config: Config, path: Path | None = None, wakefulness: Wakefulness | None = None) -> None:
+    """Run until SIGTERM or SIGINT, and read the file again on SIGHUP; ``wakefulness`` is that of the loop's selector.
 
     Says on standard output that connections are accepted, then that we are ready.  The second line waits
     ``node.ready_within_s`` at most for our own HSS and MMS and the map: who starts a core behind us may then use it.
@@ -339,7 +348,7 @@ async def serve(config: Config, path: Path | None = None) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with running(config, path) as server:
+    async with running(config, path, wakefulness) as server:
         loop.add_signal_handler(signal.SIGHUP, server.hang_up)
         _tell("listening", server)
         await _first_of(server.wait_for_own_system(config.node.ready_within_s), stop.wait())

@@ -7,6 +7,7 @@ import errno
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final, Protocol
 
+from diameter_proxy.awake import Wakefulness
 from diameter_proxy.config import AdminTable, Config, MetricsTable
 from diameter_proxy.feed_status import FeedStatus
 from diameter_proxy.node.errors import ReloadRefused
@@ -41,11 +42,13 @@ class SideDoors:
         node: Node,
         feed_status: Callable[[], FeedStatus | None],
         reload: Callable[[], Awaitable[None]],
+        wakefulness: Wakefulness,
     ) -> None:
         self._proxy: Final = proxy
         self._node: Final = node
         self._feed_status: Final = feed_status
         self._reload: Final = reload
+        self._wakefulness: Final = wakefulness
         self._metrics: tuple[MetricsTable | None, MetricsListener | None] = (None, None)
         self._admin: tuple[AdminTable | None, Door | None] = (None, None)
 
@@ -87,7 +90,8 @@ class SideDoors:
     def _new_metrics(self, table: MetricsTable) -> "MetricsListener":
         from diameter_proxy.metrics import MetricsListener, ProxyCollector
 
-        return MetricsListener(ProxyCollector(self._proxy, self._node, self._feed_status), *table.address_and_port)
+        collector = ProxyCollector(self._proxy, self._node, self._feed_status, self._wakefulness)
+        return MetricsListener(collector, *table.address_and_port)
 
     def _new_admin(self, table: AdminTable) -> Door:
         from diameter_proxy.admin import AdminSocket

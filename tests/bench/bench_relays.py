@@ -56,6 +56,8 @@ TARGETS: Final = (
     ("1,000/s", "p50_us", 1 / 0.3, 1 / 0.3),
 )
 
+FIGURES: Final = ("per_s", "cpu_us", "p50_us", "p99_us", "late_us")
+
 Samples = dict[tuple[str, str], list[Sample]]
 
 
@@ -163,9 +165,9 @@ def _measure(arguments: argparse.Namespace, folder: Path, relays: list[Relay], c
 
 
 def _print(samples: Samples) -> None:
-    print("| relay | level | per second | CPU us | p50 us | p99 us |\n|---|---|---|---|---|---|")
+    print("| relay | level | per second | CPU us | p50 us | p99 us | load late us |\n|---|---|---|---|---|---|---|")
     for (relay, level), rows in samples.items():
-        cells = [_cell([getattr(row, name) for row in rows]) for name in ("per_s", "cpu_us", "p50_us", "p99_us")]
+        cells = [_cell([getattr(row, name) for row in rows]) for name in FIGURES]
         print(f"| {relay} | {level} | {' | '.join(cells)} |")
 
 

@@ -40,12 +40,17 @@ class Level:
 
 @dataclass(frozen=True)
 class Sample:
-    """What one window gave."""
+    """What one window gave.
+
+    Attributes:
+        late_us: how late the load itself sent half of the requests, where a rate is given; part of the latencies.
+    """
 
     per_s: float
     cpu_us: float
     p50_us: float
     p99_us: float
+    late_us: float
 
 
 class Bench:
@@ -103,7 +108,7 @@ class Bench:
         if result["ok"] == 0:
             raise MeasurementFailed(f"{relay.name}, {level.name}: no answer")
         cpu_us = spent / passed / result["rps"] * 1e6
-        return Sample(result["rps"], cpu_us, result["p50_us"], result["p99_us"])
+        return Sample(result["rps"], cpu_us, result["p50_us"], result["p99_us"], result["late_p50_us"])
 
     def _load(self, level: Level, window_s: float, warm_s: float) -> subprocess.Popen[str]:
         options = {"-p": LISTEN_PORT, "-n": level.outstanding, "-c": level.connections, "-r": level.rate,

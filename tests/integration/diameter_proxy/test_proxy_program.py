@@ -115,6 +115,36 @@ async def test_a_process_relays_counts_and_stops_cleanly(program, lab):
     assert not (file.parent / "admin.sock").exists()
 
 
+async def awake_s(metrics):
+    """Return what the metrics say of the time spent awake, in seconds."""
+    text = await asyncio.to_thread(lambda: urllib.request.urlopen(f"http://127.0.0.1:{metrics}/metrics").read())
+    (line,) = [line for line in text.splitlines() if line.startswith(b"diameter_awake_seconds_total ")]
+    return float(line.split()[1])
+
+
+async def test_it_stays_awake_for_an_hss_that_is_near_until_a_reload_says_otherwise(program, lab):
+    ready, _, file, metrics = program
+    cscf = await lab.station("scscf.mc1.lab", REALM, [PROXY], port=int(ready["listen"][0].rpartition(":")[2]))
+    await lab.open(cscf, PROXY)
+    assert await awake_s(metrics) == 0.0
+
+    async def ask():
+        for _ in range(20):
+            answer = await cscf.ask(PROXY, cscf.mar("a@" + REALM, "sip:a@" + REALM))
+            assert answer.get(d.RESULT_CODE) == 2001
+
+    file.write_text(file.read_text().replace("[node]", "[node]\nawake_us = 1000", 1))
+    assert await command("reload", "--config", str(file)) == (0, "ok: reloaded\n")
+    async with asyncio.timeout(60):
+        while await awake_s(metrics) == 0.0:
+            await ask()
+    file.write_text(file.read_text().replace("awake_us = 1000", "awake_us = 0", 1))
+    assert await command("reload", "--config", str(file)) == (0, "ok: reloaded\n")
+    before_s = await awake_s(metrics)
+    await ask()
+    assert await awake_s(metrics) == before_s
+
+
 def dead_pipe():
     """Return a pipe that nobody can read any more."""
     read, write = os.pipe()

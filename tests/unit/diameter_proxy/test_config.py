@@ -54,6 +54,8 @@ PARTNER = {"host": "proxy1.mc2.lab", "realm": "ims.mc2.lab", "group": "partner",
         ("budgets.look_up_s", 1.0, "budgets: look_up_s does not fit"),
         ("budgets.attempt_s", 0, "budgets.attempt_s: 0 is not more than 0"),
         ("limits.avps", 3, "limits.avps: 3 is less than 16"),
+        ("node.awake_us", 1001, "node.awake_us: 1001 is more than 1000"),
+        ("node.awake_us", -1, "node.awake_us: -1 is less than 0"),
         ("peers.1", PARTNER, "peers.1: CSC-Y is TLS"),
         (
             "peers.1",

@@ -20,7 +20,7 @@ def config(**tables):
 
 @pytest.fixture
 async def doors():
-    doors = SideDoors(None, None, lambda: None, None)
+    doors = SideDoors(None, None, lambda: None, None, None)
     yield doors
     await doors.close()
     assert doors.metrics_port is None
