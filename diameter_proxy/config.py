@@ -402,6 +402,8 @@ def _first_fault(exc: ValidationError) -> str:
             what = f"{_shown(error['input'])} is less than {context['ge']}"
         case "greater_than":
             what = f"{_shown(error['input'])} is not more than {context['gt']}"
+        case "finite_number":
+            what = f"{error['input']} is no finite number"
         case _:
             what = error["msg"].removeprefix("Value error, ")
     return f"{where}: {what}" if where else what

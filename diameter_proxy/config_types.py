@@ -107,4 +107,4 @@ Transport = Annotated[str, AfterValidator(_of_ours)]
 class Table(BaseModel):
     """A table of the file."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
