@@ -34,10 +34,10 @@ from diameter_proxy.config_types import (
     SystemName,
     Table,
     Transport,
-    other_kind,
 )
 from diameter_proxy.node.config import ListenerConfig, NodeConfig
 from diameter_proxy.peers import Neighbours
+from diameter_proxy.reading import other_kind
 from diameter_proxy.routing import Source
 from diameter_proxy.settings import Settings
 
