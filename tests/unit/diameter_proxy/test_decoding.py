@@ -72,6 +72,15 @@ def test_numbers_that_may_be_four_octets_of_a_key_are_not_shown(made):
         assert str(0xAABBCCDD) in "\n".join(describe(message, show_secrets=True))
 
 
+def test_the_middle_of_a_message_is_not_shown_as_a_header():
+    ck = bytes.fromhex("010203a4a5a6a7a8a9aaabacadaeafb0")
+    whole = maa(b"x" * 8, ck, b"i" * 16)
+    middle = whole[whole.index(ck) :]
+    assert shown(middle).startswith(f"! no header: neither a command nor the length of {len(middle)} octets")
+    assert not [trace for trace in traces_of(ck) if trace in shown(middle)]
+    assert "hop_by_hop=adaeafb0" in "\n".join(describe(middle, show_secrets=True))
+
+
 def maa(xres, ck, ik, *more):
     """Return an MAA with a whole vector."""
     item = Made.vector(
