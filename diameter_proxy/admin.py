@@ -31,6 +31,8 @@ LINE_OCTETS_MAX: Final = 1 << 18
 ANSWER_OCTETS_MAX: Final = 1 << 24
 TRACED_MAX: Final = 1000
 IDLE_S: Final = 30.0
+WRITE_S: Final = 5.0
+"""A client that has not read its answer by then is dropped."""
 ASK_S: Final = 5.0
 SEE_OFF_S: Final = 2.0
 HINT: Final = "does the proxy of this file run? A socket that the file got while it ran opens at SIGHUP"
@@ -99,15 +101,22 @@ class AdminSocket:
                 self._path.unlink()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # only the end of the loop cancels, and asyncio of 3.11 would print the cancellation
+        with contextlib.suppress(OSError, TimeoutError, asyncio.CancelledError):
+            await self._converse_or_say(reader, writer)
+            writer.close()
+            async with asyncio.timeout(WRITE_S):
+                await writer.wait_closed()
+        writer.transport.abort()  # a close alone waits until all has been read
+
+    async def _converse_or_say(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            # only the end of the loop cancels, and asyncio of 3.11 would print the cancellation
-            with contextlib.suppress(OSError, TimeoutError, asyncio.CancelledError):
-                await self._converse(reader, writer)
+            await self._converse(reader, writer)
+        except (OSError, TimeoutError):
+            raise
         except Exception:  # noqa: BLE001 - one of the boundaries in ARCHITECTURE.md
             structlog.get_logger().exception("admin.fault")
             _write(writer, {"ok": False, "reason": "a fault of the proxy; it is in its log"})
-        finally:
-            writer.close()
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer line by line; what cannot be understood is said, and is the last."""
@@ -124,7 +133,8 @@ class AdminSocket:
                 await _see_off(reader, writer)
                 return
             _write(writer, await self._answered(asked))
-            await writer.drain()
+            async with asyncio.timeout(WRITE_S):
+                await writer.drain()
 
     async def _answered(self, asked: dict[str, Any]) -> dict[str, Any]:
         match asked.get("command"):

@@ -13,7 +13,7 @@ import random
 import ssl
 import time
 from collections.abc import Coroutine
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
 import structlog
@@ -42,25 +42,32 @@ REPORT_TRIES: Final = 5
 _random = random.SystemRandom()
 
 
+class FeedFiles(NamedTuple):
+    """What the certificate files of a feed hold.
+
+    Attributes:
+        basis: all that a feed rests on: when it is another after a reload, so must the feed be.
+        context: what to ask the MMS with.
+    """
+
+    basis: tuple[object, ...]
+    context: ssl.SSLContext
+
+
 class BindingsFeed:
     """The proxy's client of the MMS."""
 
-    def __init__(self, config: Config, proxy: Proxy) -> None:
-        """Read the certificates.
-
-        Raises:
-            FeedError: one of them cannot be used.
-        """
+    def __init__(self, config: Config, files: FeedFiles, proxy: Proxy) -> None:
         assert config.feed is not None
         self._table: Final[FeedTable] = config.feed
         self._config: Final = config
-        self.basis: Final = basis_of(config)
+        self.basis: Final = files.basis
         self._proxy: Final = proxy
         self._wait_s: Final = min(self._table.wait_s, config.limits.max_map_age_s / 3)
         self._name: Final = config.node.origin_host
         self._client: Final = MmsClient(
             [f"{str(url).rstrip('/')}/feed/v1" for url in (self._table.url, *self._table.alternates)],
-            feed_context(config, self._table),
+            files.context,
             self._wait_s + GRACE_S,
         )
         self.status: Final = FeedStatus(self._client.urls)
@@ -329,12 +336,16 @@ def forget(proxy: Proxy, reason: str) -> Coroutine[Any, Any, None]:
     return _let_go(proxy.identities.replace_by(IdentityMap()))
 
 
-def basis_of(config: Config) -> tuple[object, ...]:
-    """Return all that a feed rests on: when it is another after a reload, so must the feed be.
+def read_feed_files(config: Config) -> FeedFiles | None:
+    """Return what a feed is made with, where the file has one.
 
     Raises:
-        FeedError: a certificate file cannot be read.
+        FeedError: a certificate file cannot be read or used.
     """
+    return None if config.feed is None else FeedFiles(_basis_of(config), feed_context(config, config.feed))
+
+
+def _basis_of(config: Config) -> tuple[object, ...]:
     files = [] if config.feed is None or config.feed.ca is None else [config.feed.ca]
     files += [] if config.tls is None else [config.tls.certificate, config.tls.private_key]
     try:

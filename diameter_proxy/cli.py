@@ -99,7 +99,9 @@ def check(config: ConfigFile) -> None:
 @app.command()
 def decode(
     octets: Annotated[str, typer.Argument(help="The message in hex, blanks and colons allowed; - reads them.")] = "-",
-    show_secrets: Annotated[bool, typer.Option("--show-secrets", help="Show CK, IK and XRES too.")] = False,
+    show_secrets: Annotated[
+        bool, typer.Option("--show-secrets", help="Show all: CK, IK, XRES, what is not known.")
+    ] = False,
 ) -> None:
     """Print a Diameter message in words: header, AVPs, groups."""
     import sys

@@ -34,10 +34,10 @@ from diameter_proxy.config_types import (
     SystemName,
     Table,
     Transport,
-    other_kind,
 )
 from diameter_proxy.node.config import ListenerConfig, NodeConfig
 from diameter_proxy.peers import Neighbours
+from diameter_proxy.reading import other_kind
 from diameter_proxy.routing import Source
 from diameter_proxy.settings import Settings
 
@@ -411,6 +411,8 @@ def _first_fault(exc: ValidationError) -> str:
             what = f"{_shown(error['input'])} is less than {context['ge']}"
         case "greater_than":
             what = f"{_shown(error['input'])} is not more than {context['gt']}"
+        case "finite_number":
+            what = f"{error['input']} is no finite number"
         case _:
             what = error["msg"].removeprefix("Value error, ")
     return f"{where}: {what}" if where else what

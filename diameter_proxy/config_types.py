@@ -1,31 +1,15 @@
 """The types of ``proxy.toml``: files beside it, names, ports, seconds."""
 
 import os
-import stat
 from pathlib import Path
 from typing import Annotated, Final
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
 
+from diameter_proxy.reading import other_kind
+
 SOCKET_OCTETS_MAX: Final = 107
 """``sun_path`` without its NUL (unix(7))."""
-KINDS: Final = {
-    stat.S_IFDIR: "a directory",
-    stat.S_IFIFO: "a FIFO",
-    stat.S_IFSOCK: "a socket",
-    stat.S_IFCHR: "a character device",
-    stat.S_IFBLK: "a block device",
-}
-
-
-def other_kind(path: Path) -> str:
-    """Return what a path leads to if it is no regular file, in words ("a FIFO"), else nothing; opens nothing.
-
-    Raises:
-        OSError: there is nothing, or it is not ours to look at.
-        ValueError: there is a NUL in it.
-    """
-    return KINDS.get(stat.S_IFMT(path.stat().st_mode), "")
 
 
 def _beside_the_file(path: Path, info: ValidationInfo) -> Path:
@@ -107,4 +91,4 @@ Transport = Annotated[str, AfterValidator(_of_ours)]
 class Table(BaseModel):
     """A table of the file."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)

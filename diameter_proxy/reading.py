@@ -7,9 +7,31 @@ import stat
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 T = TypeVar("T")
+
+KINDS: Final = {
+    stat.S_IFDIR: "a directory",
+    stat.S_IFIFO: "a FIFO",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a character device",
+    stat.S_IFBLK: "a block device",
+}
+
+
+def other_kind(path: Path) -> str:
+    """Return what a path leads to if it is no regular file, in words ("a FIFO"), else nothing; opens nothing.
+
+    Raises:
+        OSError: there is nothing, or it is not ours to look at.
+        ValueError: there is a NUL in it.
+    """
+    return _other_kind(path.stat())
+
+
+def _other_kind(status: os.stat_result) -> str:
+    return KINDS.get(stat.S_IFMT(status.st_mode), "")
 
 
 def read_regular(path: Path, octets_max: int = -1) -> bytes:
@@ -20,8 +42,8 @@ def read_regular(path: Path, octets_max: int = -1) -> bytes:
     """
     number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
-        if not stat.S_ISREG(os.fstat(number).st_mode):
-            raise OSError("not a regular file")
+        if kind := _other_kind(os.fstat(number)):
+            raise OSError(f"{path} is {kind}, not a file")
         with os.fdopen(number, "rb", closefd=False) as file:
             return file.read(octets_max)
     finally:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 
 from diameter_proxy.awake import Wakefulness
-from diameter_proxy.bindings_feed import BindingsFeed, basis_of, forget
+from diameter_proxy.bindings_feed import BindingsFeed, FeedFiles, forget, read_feed_files
 from diameter_proxy.config import Config, ConfigError, load_config
 from diameter_proxy.diameter.values import DisconnectCause
 from diameter_proxy.feed_page import FeedError
@@ -34,7 +34,7 @@ from diameter_proxy.side_doors import SideDoors
 if TYPE_CHECKING:
     from diameter_proxy.node.tls import TlsIdentities
 
-    _Files = tuple[Config, TlsIdentities | None]
+    _Files = tuple[Config, TlsIdentities | None, FeedFiles | None]
 
 DRAIN_S: Final = 2.0
 FIRST_LOAD_S: Final = 1.0
@@ -106,11 +106,12 @@ class ProxyServer:
             StartFailed: an address cannot be listened on, a certificate file is of no use.
         """
         gc.set_threshold(YOUNG_OBJECTS, 20, 20)
-        if self._config.feed is not None:
-            try:
-                self._feed = BindingsFeed(self._config, self.proxy)
-            except FeedError as exc:
-                raise StartFailed(str(exc)) from exc
+        try:
+            files = read_feed_files(self._config)
+        except FeedError as exc:
+            raise StartFailed(str(exc)) from exc
+        if files is not None:
+            self._feed = BindingsFeed(self._config, files, self.proxy)
             self._feed.start()
             if not await self._feed.wait_until_loaded(FIRST_LOAD_S):
                 self._log.warning("feed.awaited", within_s=FIRST_LOAD_S)
@@ -170,11 +171,11 @@ class ProxyServer:
     async def _reload(self, path: Path | None) -> None:
         if path is None:
             raise ReloadRefused("there is no file to read again")
-        config, identities = await self._read(path)
+        config, identities, feed_files = await self._read(path)
         if config.node.system != self._config.node.system:
             raise ReloadRefused("node.system: a change takes a restart")
         settings, neighbours = config.settings(self._secret), config.neighbours()
-        feed = await self._feed_for(config)
+        feed = await self._feed_for(config, feed_files)
         try:
             await self._doors.change(config)
             self.node.reload(config.node_config(), identities)
@@ -191,7 +192,7 @@ class ProxyServer:
         """Return what the files say; a stop ends the waiting for them.
 
         Raises:
-            ConfigError, TlsMisconfigured: they cannot be used.
+            ConfigError, TlsMisconfigured, FeedError: they cannot be used.
             ReloadRefused: the proxy ends.
         """
         if self.proxy.is_draining:
@@ -209,14 +210,14 @@ class ProxyServer:
             await forget(self.proxy, "the reload was refused")
         await self._doors.change(self._config)
 
-    async def _feed_for(self, config: Config) -> BindingsFeed | None:
+    async def _feed_for(self, config: Config, files: FeedFiles | None) -> BindingsFeed | None:
         """Return the feed that a configuration wants: the one that we have where nothing of it has changed.
 
         The first one is followed at once: its map is whole before the first request depends on it.
         """
-        if config.feed is None or (self._feed is not None and self._feed.basis == basis_of(config)):
-            return self._feed if config.feed is not None else None
-        feed = BindingsFeed(config, self.proxy)
+        if files is None or (self._feed is not None and self._feed.basis == files.basis):
+            return self._feed if files is not None else None
+        feed = BindingsFeed(config, files, self.proxy)
         if self._feed is None:
             feed.start()
             if not await feed.wait_until_loaded(FIRST_LOAD_S):
@@ -322,7 +323,7 @@ class ProxyServer:
 
 def _read_files(path: Path) -> "_Files":
     config = load_config(path)
-    return config, tls_identities(config.node_config())
+    return config, tls_identities(config.node_config()), read_feed_files(config)
 
 
 @contextlib.asynccontextmanager

@@ -39,7 +39,7 @@ class TopologyError(ValueError):
 class Table(BaseModel):
     """A frozen table of the file; an unknown key is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class IdentitySet(Table):

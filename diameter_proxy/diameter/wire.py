@@ -111,8 +111,9 @@ def walk_avps(data: bytes, start: int = HEADER_OCTETS, end: int | None = None) -
         stop = start + length
         following = stop + (-length & 3)
         if stop < value or following > limit:
-            found = f"AVP {code} of length {length} in {limit - start} octets"
-            raise _invalid_length(data[start : min(value, limit)], found)
+            # neither code nor length: after a wrong length before, they may be octets of a key, and this text is logged
+            found = f"AVP at octet {start} {'has less than its header' if stop < value else 'overruns'}"
+            raise _invalid_length(data[start : min(value, limit)], f"{found}, {limit - start} octets are left")
         vendor_id = int.from_bytes(data[start + 8 : value], "big")
         yield AvpSpan(code, vendor_id, flags, start, value, stop, following)
         start = following

@@ -24,7 +24,7 @@ class ConfigError(Exception):
 class Table(BaseModel):
     """A table of a configuration file."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 def _beside_the_file(path: Path, info: ValidationInfo) -> Path:
@@ -163,6 +163,8 @@ def _first_fault(exc: ValidationError) -> str:
             what = f"{shown} is less than {context['ge']}"
         case "greater_than":
             what = f"{shown} is not more than {context['gt']}"
+        case "finite_number":
+            what = f"{shown} is no finite number"
         case _:
             what = error["msg"].removeprefix("Value error, ")
     return f"{where}: {what}"

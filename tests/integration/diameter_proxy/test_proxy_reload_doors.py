@@ -2,6 +2,8 @@
 
 import asyncio
 import socket
+import ssl
+import threading
 import urllib.request
 
 import pytest
@@ -197,6 +199,25 @@ async def test_one_more_instance_goes_on_from_the_version_that_is_here(followed,
     await tools.until(lambda: told <= set(instance.asked))
     assert set(instance.asked) == {"/feed/v1/changes", *told}
     assert len([event for event in events if event["event"] == "feed.loaded"]) == 1
+
+
+async def test_a_ca_on_a_disk_that_hangs_holds_up_no_request(followed, mms, monkeypatch):
+    """A reload reads the feed's files beside the event loop, as it reads all others."""
+    read, hangs, goes_on = ssl.create_default_context, threading.Event(), threading.Event()
+
+    def read_at_last(*purpose, cafile=None):
+        hangs.set()
+        assert goes_on.wait(10), "nothing else went on meanwhile"
+        return read(*purpose, cafile=cafile)
+
+    monkeypatch.setattr(ssl, "create_default_context", read_at_last)
+    reloading = asyncio.create_task(followed.reload(followed.feed_table(mms[1])))
+    await asyncio.to_thread(hangs.wait, 10)
+    assert await followed.running.relayed() == 2001
+    assert not reloading.done()
+    goes_on.set()
+    await reloading
+    assert followed.server._feed is not None
 
 
 async def test_a_renewed_certificate_is_shown_to_the_mms_too(followed, mms, tools):

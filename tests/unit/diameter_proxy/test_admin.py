@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 import json
+import select
 import socket
 from pathlib import Path
 
@@ -116,6 +117,27 @@ async def test_who_hangs_up_in_the_middle_of_anything_leaves_nothing_open(admin)
         await until(lambda: open_files() <= before)
     finally:
         gc.enable()
+
+
+def taken_unread():
+    """Return how many octets a socket takes of which nobody reads one."""
+    writing, reading = socket.socketpair()
+    with writing, reading:
+        writing.setblocking(False)
+        return writing.send(bytes(1 << 24))
+
+
+@pytest.mark.parametrize("more", [1 << 22, 1 << 13], ids=["waits in drain", "waits in close"])
+async def test_who_never_reads_is_dropped_in_time(admin, monkeypatch, more):
+    monkeypatch.setattr("diameter_proxy.admin.WRITE_S", 0.1)
+    admin._commands["map"] = lambda: "x" * (taken_unread() + more)
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(admin._path))
+        client.send(b'{"command": "map"}\n')
+        client.shutdown(socket.SHUT_WR)
+        hung_up = select.poll()
+        hung_up.register(client, 0)  # that the other side is closed is told without being asked for
+        await until(lambda: hung_up.poll(0), 10)
 
 
 async def test_a_trace_ends_when_its_client_goes(admin):

@@ -98,6 +98,11 @@ PARTNER = {"host": "proxy1.mc2.lab", "realm": "ims.mc2.lab", "group": "partner",
         ("hiding", {"groups": ["cscf"]}, "hiding.keys is missing: names are to be hidden from icscf.mc1.lab"),
         ("hiding.groups", ["partner"], "hiding.groups.0: Input should be"),
         ("node", {}, "node.origin_host: is missing"),
+        ("limits.look_ups_per_s", float("inf"), "limits.look_ups_per_s: inf is no finite number"),
+        ("limits.look_ups_per_s", float("nan"), "limits.look_ups_per_s: nan is no finite number"),
+        ("budgets.attempt_s", float("nan"), "budgets.attempt_s: nan is no finite number"),
+        ("groups.hss.requests_per_s", float("inf"), "groups.hss.requests_per_s: inf is no finite number"),
+        ("peers.1.requests_per_s", float("inf"), "peers.1.requests_per_s: inf is no finite number"),
     ],
 )
 def test_a_fault_is_one_line_that_names_the_path(path, value, text):

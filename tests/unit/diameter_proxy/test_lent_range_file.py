@@ -57,7 +57,7 @@ def test_a_fifo_is_not_waited_for_and_a_file_takes_its_place(tmp_path):
     with structlog.testing.capture_logs() as events:
         assert LentRangeFile(path).read() is None
     assert [(event["event"], event["reason"]) for event in events] == [
-        ("state.unusable", "OSError: not a regular file")
+        ("state.unusable", f"OSError: {path} is a FIFO, not a file")
     ]
     LentRangeFile(path).write(RANGE)
     assert LentRangeFile(path).read() == RANGE

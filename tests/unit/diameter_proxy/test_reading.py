@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from diameter_proxy.reading import aside, read_regular
+from diameter_proxy.reading import aside, other_kind, read_regular
 
 HANGS = """
 import asyncio, os, pathlib, sys
@@ -29,11 +29,24 @@ def test_a_file_is_read_up_to_a_bound(tmp_path):
     assert (read_regular(path), read_regular(path, 3)) == (b"octets", b"oct")
 
 
-@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: path.symlink_to("/dev/zero")])
-def test_what_is_no_regular_file_is_refused(tmp_path, make):
+@pytest.mark.parametrize(
+    ("make", "kind"),
+    [
+        (os.mkfifo, "a FIFO"),
+        (os.mkdir, "a directory"),
+        (lambda path: path.symlink_to("/dev/zero"), "a character device"),
+    ],
+)
+def test_what_is_no_regular_file_is_refused_by_name_and_kind(tmp_path, make, kind):
     make(tmp_path / "other")
-    with pytest.raises(OSError, match="not a regular file"):
+    assert other_kind(tmp_path / "other") == kind
+    with pytest.raises(OSError, match=f"^{tmp_path}/other is {kind}, not a file$"):
         read_regular(tmp_path / "other")
+
+
+def test_a_file_is_of_no_other_kind(tmp_path):
+    (tmp_path / "file").touch()
+    assert other_kind(tmp_path / "file") == ""
 
 
 def test_no_file_is_said_as_open_says_it(tmp_path):

@@ -37,6 +37,7 @@ REFUSED = [
     (MC2_PLMN, MC2_PLMN + '\naddresses = {mms = "10.77.2.17"}',
      "systems.mc2: address of cms: 10.77.2.17 is that of mms already"),
     (MC2_PLMN, MC2_PLMN + '\naddresses = {mmz = "10.77.2.9"}', "systems.mc2.addresses: no role or UE mmz; there are "),
+    (MC2_PLMN, MC2_PLMN + "\nmax_map_age_s = inf", "systems.mc2.max_map_age_s: Input should be a finite number"),
     (MC2_PLMN, MC2_PLMN + '\nelsewhere = ["hsss"]', "systems.mc2.elsewhere: no role hsss; there are "),
     (MC2_PLMN, MC2_PLMN + '\nnames = {mms = "a.lab", cms = "a.lab"}',
      "systems.mc2.names.cms: a.lab is that of mms already"),

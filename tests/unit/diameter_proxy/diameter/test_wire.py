@@ -74,6 +74,15 @@ def test_avp_that_overruns_or_undercuts_is_5014_with_its_header(avp: str, failed
     assert refused.value.failed_avp.hex() == failed_avp
 
 
+@pytest.mark.parametrize(("length", "wanted"), [(8, "has less than its header"), (0xBBBBBB, "overruns")])
+def test_what_is_said_of_a_wrong_length_holds_no_octets_of_the_message(length: int, wanted: str) -> None:
+    """They may be octets of a key, where the AVP before has a wrong length; what is said goes into a log."""
+    octets = encode_avp(1, b"abcd") + bytes.fromhex("aaaaaaaa80") + length.to_bytes(3, "big") + bytes(8)
+    with pytest.raises(PermanentFailure) as refused:
+        list(walk_avps(octets, 0))
+    assert str(refused.value) == f"AVP at octet 12 {wanted}, 16 octets are left"
+
+
 def test_walk_stays_inside_its_region() -> None:
     first, second = encode_avp(1, b"a"), encode_avp(2, b"b", 10415)
     spans = list(walk_avps(first + second, len(first)))

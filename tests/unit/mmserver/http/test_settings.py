@@ -11,6 +11,7 @@ from mmserver.http.settings import (
     ConfigFile,
     ConfigPath,
     Port,
+    Seconds,
     Table,
     changed_settings,
     load_toml,
@@ -24,6 +25,8 @@ class Http(Table):
 
     port: Port = 443
     workers: Annotated[int, Field(gt=0)] = 1
+    requests_per_s: Annotated[float, Field(gt=0)] = 1.0
+    wait_s: Seconds = 1.0
     ca: ConfigFile | None = None
     state: ConfigPath | None = None
 
@@ -46,6 +49,8 @@ def load(folder: Path, text: str) -> Whole:
         ("[http]\nport = 70000", "mms.toml: http.port: 70000 is more than 65535"),
         ("[http]\nport = -1", "mms.toml: http.port: -1 is less than 0"),
         ("[http]\nworkers = 0", "mms.toml: http.workers: 0 is not more than 0"),
+        ("[http]\nrequests_per_s = inf", "mms.toml: http.requests_per_s: inf is no finite number"),
+        ("[http]\nwait_s = nan", "mms.toml: http.wait_s: nan is no finite number"),
         ("[http]\ntls = 1", "mms.toml: http.tls: no such setting"),
         ("", "mms.toml: http: is missing"),
         ("[http", "mms.toml: Expected"),
