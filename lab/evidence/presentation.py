@@ -48,7 +48,8 @@ def print_report(report: Report, console: "Console") -> None:
     missing = [e for e in report.expectations if e.verdict is not Verdict.PASS]
     for promise in missing:
         console.print(f"  [red]not kept:[/] {_plain(promise.what)}: {_plain(promise.detail)}")
-    console.print(f"{_proved(report)}; {report.security_association}", soft_wrap=True)
+    console.print(_proved(report))
+    console.print(report.security_association, soft_wrap=True)
     console.print(f"verdict: [{_STYLE[report.verdict]}]{report.verdict}[/]")
     console.print(f"capture: {report.capture}", soft_wrap=True)
     console.print(f"report:  {report.run}/report.html", soft_wrap=True)
