@@ -1,9 +1,13 @@
-"""Logs: structlog events on standard error, JSON in service, console at a terminal.  No secret is an event's field."""
+"""Logs: structlog events on standard error, JSON in service, console at a terminal.  No secret is an event's field.
 
+Knows no program, and serves servers other than the proxy too.
+"""
+
+import json
 import logging
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, BinaryIO, ClassVar, Final, TextIO
 
 import structlog
@@ -73,7 +77,7 @@ def configure_logs(level: str = "info", **bound: str) -> None:
         processors.append(structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback))
     else:
         processors += [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
-    writer = LineWriter(sys.stderr, lambda count: _rendered(processors, {**bound, "event": "log.lost", "count": count}))
+    writer = log_writer(processors, **bound)
     structlog.configure(
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -82,6 +86,16 @@ def configure_logs(level: str = "info", **bound: str) -> None:
     )
     structlog.contextvars.bind_contextvars(**bound)
     logging.basicConfig(level=logging.WARNING, stream=writer, force=True)
+
+
+def log_writer(processors: Sequence[structlog.typing.Processor], **bound: str) -> LineWriter:
+    """Return what writes to standard error; its own event, ``log.lost``, goes through the same processors."""
+    return LineWriter(sys.stderr, lambda count: _rendered(processors, {**bound, "event": "log.lost", "count": count}))
+
+
+def tell(event: Mapping[str, Any]) -> None:
+    """Write an event on standard output; one that cannot be written is lost, as a line of the log is."""
+    LineWriter(sys.stdout, str).msg(json.dumps(event))
 
 
 def _rendered(processors: Sequence[structlog.typing.Processor], fields: dict[str, Any]) -> str:

@@ -150,6 +150,11 @@ class System(Table):
     uplink: Annotated[Uplink | None, Field(description="What joins its network with one outside.")] = None
     max_map_age_s: Annotated[float, Field(gt=0, description="An older identity map tells nothing.")] = 300.0
 
+    def among(self, systems: tuple[str, ...]) -> Self:
+        """Return the system as it is where there are only these: without its agreements with others."""
+        agreements = {name: terms for name, terms in self.agreements.items() if name in systems}
+        return self.model_copy(update={"agreements": agreements})
+
 
 class User(Table):
     """An MC service user: MC service ids, credentials, the ISIM's default set and the sets to migrate with."""
@@ -277,11 +282,11 @@ class Topology(Table):
         return Place(settings.home_domain, settings.plmn, settings.lent_prefix)
 
     def partners_of(self, system: str) -> dict[str, Agreement]:
-        """Return the agreements of a system with those systems that are in the lab."""
-        return {name: value for name, value in self.systems[system].agreements.items() if name in self.systems}
+        """Return the agreements of a system, by partner."""
+        return self.systems[system].agreements
 
     def restricted_to(self, systems: tuple[str, ...], ues: tuple[str, ...] | None = None) -> "Topology":
-        """Return the lab with only these systems and their users; with these UEs, or all that such users have.
+        """Return the lab with only these systems, their users and the agreements among them; with these UEs, or all.
 
         Raises:
             TopologyError: one of them is not in the topology.
@@ -296,7 +301,7 @@ class Topology(Table):
         crowd = self.crowd if self.crowd and {self.crowd.home, self.crowd.partner} <= set(systems) else None
         return self.model_copy(
             update={
-                "systems": {name: system for name, system in self.systems.items() if name in systems},
+                "systems": {name: self.systems[name].among(systems) for name in self.systems if name in systems},
                 "users": users,
                 "crowd": crowd,
                 "ues": {name: ue for name, ue in self.ues.items() if ue.user in users and (ues is None or name in ues)},

@@ -98,8 +98,10 @@ def _references(topology: "Topology") -> None:
     if topology.crowd is not None and not {topology.crowd.home, topology.crowd.partner} <= set(systems):
         raise ValueError(f"crowd: home and partner are systems of the lab: {', '.join(systems)}")
     for name, system in systems.items():
-        if name in system.agreements:  # one with a system that is not in the lab is none of the lab's
+        if name in system.agreements:
             raise ValueError(f"systems.{name}.agreements.{name}: an agreement is with another system")
+        for partner in system.agreements:
+            _known(f"systems.{name}.agreements.{partner}", "system", partner, (one for one in systems if one != name))
 
 
 def _known(place: str, kind: str, name: str, there: Iterable[str]) -> None:

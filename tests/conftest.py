@@ -12,7 +12,7 @@ import structlog
 def fresh_logs(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Undo what a program's ``configure_logs`` did: it binds the standard error of its own test."""
     configure, root = structlog.configure, logging.getLogger()
-    handlers, level, raises = root.handlers[:], root.level, logging.raiseExceptions
+    handlers, level = root.handlers[:], root.level
 
     def configure_without_cache(**settings: Any) -> None:
         configure(**{**settings, "cache_logger_on_first_use": False})
@@ -23,4 +23,3 @@ def fresh_logs(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     structlog.contextvars.clear_contextvars()
     root.handlers[:] = handlers
     root.setLevel(level)
-    logging.raiseExceptions = raises

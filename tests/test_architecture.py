@@ -25,17 +25,18 @@ LEAVES: Final = {
 }
 SHELL: Final = "diameter_proxy.node"
 HTTPS: Final = "diameter_proxy.https_transport"
+LOGS: Final = "diameter_proxy.logs"
 SYSTEMD: Final = "diameter_proxy.service_manager"
 # part                       the parts of ours that it may import; leaves are open to all
 MAY_IMPORT: Final = {
     "diameter_proxy.node":      (),
     "diameter_proxy":           (SHELL,),
-    "mmserver.http":            (SHELL, SYSTEMD),
+    "mmserver.http":            (SHELL, SYSTEMD, LOGS),
     "mmserver.migration":       ("mmserver.http", SHELL),
     "mmserver.configuration":   ("mmserver.http", HTTPS),
     "mmserver.cli":             ("mmserver.migration.cli", "mmserver.configuration.cli"),
     "ue_agent":                 (),
-    "lab":                      (SHELL,),
+    "lab":                      (SHELL, LOGS),
 }
 # foreign world              the only modules (by prefix) that may touch it
 DOORS: Final = {

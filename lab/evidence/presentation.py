@@ -48,9 +48,8 @@ def print_report(report: Report, console: "Console") -> None:
     missing = [e for e in report.expectations if e.verdict is not Verdict.PASS]
     for promise in missing:
         console.print(f"  [red]not kept:[/] {_plain(promise.what)}: {_plain(promise.detail)}")
-    proved = sum(step.verdict is Verdict.PASS for step in report.steps)
-    absent = sum(step.verdict is Verdict.NOT_EXPECTED for step in report.steps)
-    console.print(f"{report.security_association}; {proved} steps proved, {absent} not expected")
+    console.print(_proved(report))
+    console.print(report.security_association, soft_wrap=True)
     console.print(f"verdict: [{_STYLE[report.verdict]}]{report.verdict}[/]")
     console.print(f"capture: {report.capture}", soft_wrap=True)
     console.print(f"report:  {report.run}/report.html", soft_wrap=True)
@@ -96,6 +95,14 @@ def write_all(report: Report, directory: Path) -> None:
     report.save(directory)
     write_html(report, directory)
     write_junit(report, directory)
+
+
+def _proved(report: Report) -> str:
+    """Return how many steps are proved, of those that the scenario has."""
+    proved = sum(step.verdict is Verdict.PASS for step in report.steps)
+    absent = sum(step.verdict is Verdict.NOT_EXPECTED for step in report.steps)
+    others = f" ({absent} more not part of this scenario)" if absent else ""
+    return f"{proved} of {len(report.steps) - absent} steps proved{others}"
 
 
 def _printable(text: str) -> str:

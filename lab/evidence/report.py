@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-NO_SECURITY_ASSOCIATION = "TS 33.203 security association: not established"
+NO_SECURITY_ASSOCIATION = "The lab sets up no IPsec between UE and P-CSCF (TS 33.203); no verdict depends on it"
 
 
 class Verdict(StrEnum):

@@ -5,30 +5,10 @@ Whatever a library says through ``logging`` from WARNING up goes the same way.  
 
 import logging
 import sys
-from typing import TextIO
 
 import structlog
 
-
-class EventWriter:
-    """Writes one line per event; a full disk behind standard error costs the line, not the request.
-
-    ``lost`` counts the lines that could not be written.
-    """
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-        self.lost = 0
-
-    def msg(self, message: str) -> None:
-        """Write a line."""
-        try:
-            self._stream.write(message + "\n")
-            self._stream.flush()
-        except OSError:
-            self.lost += 1
-
-    log = debug = info = warn = warning = error = err = critical = exception = fatal = failure = msg
+from diameter_proxy.logs import log_writer
 
 
 def configure_logs(**bound: str) -> None:
@@ -43,14 +23,14 @@ def configure_logs(**bound: str) -> None:
         renderer = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     else:
         shared.append(structlog.processors.format_exc_info)
+    writer = log_writer([*shared, renderer], **bound)
     structlog.configure(
         processors=[*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=lambda *_: EventWriter(sys.stderr),
+        logger_factory=lambda *_: writer,
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(**bound)
-    logging.raiseExceptions = False  # as EventWriter: a log that cannot be written stops nobody
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(writer)
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(processor=renderer, foreign_pre_chain=shared))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)

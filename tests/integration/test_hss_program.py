@@ -25,6 +25,7 @@ from diameter_proxy.diameter.values import (
 from diameter_proxy.node.config import NodeConfig, PeerConfig
 from diameter_proxy.node.events import PeerEvent, PeerEventKind
 from diameter_proxy.node.node import Node
+from tests import unwritable
 from ue_agent.aka.aka import verify_autn
 from ue_agent.aka.milenage import Milenage
 
@@ -67,6 +68,7 @@ class Hss:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.config = CONFIG
+        self.stderr: int | None = None
         self.process: asyncio.subprocess.Process
         self.port = 0
 
@@ -76,7 +78,7 @@ class Hss:
         with log.open("ab") as stderr:
             self.process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "lab.systems.hss", "run", "--config", str(config),
-                stdout=asyncio.subprocess.PIPE, stderr=stderr,
+                stdout=asyncio.subprocess.PIPE, stderr=stderr if self.stderr is None else self.stderr,
             )  # fmt: skip
         assert self.process.stdout is not None
         line = await asyncio.wait_for(self.process.stdout.readline(), DEADLINE_S)
@@ -243,6 +245,16 @@ async def test_sigterm_disconnects_and_exits_0(hss: Hss) -> None:
     async with running(hss), connected(hss) as proxy:
         assert await hss.end() == 0
         await asyncio.wait_for(proxy.closed.wait(), DEADLINE_S)
+
+
+@unwritable.EACH
+async def test_a_log_that_cannot_be_written_costs_no_answer(hss: Hss, opener: unwritable.Opener) -> None:
+    with unwritable.opened(opener) as hss.stderr:
+        async with running(hss), connected(hss) as proxy:
+            assert (await hss.control(command="mode", mode="imsi-only"))["ok"]  # which is logged
+            assert (await proxy.mar(("nobody@ims.mc1.lab", "sip:nobody@ims.mc1.lab"))).result() == (TGPP, 5001)  # too
+            assert (await proxy.lir()).result() == (TGPP, 5003)  # too
+            assert await hss.end() == 0
 
 
 async def test_rtr_on_command_names_the_whole_set_and_clears_it(hss: Hss) -> None:

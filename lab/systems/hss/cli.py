@@ -26,8 +26,8 @@ def run(config: ConfigOption) -> None:
     """Answer Cx requests until SIGTERM; one line on standard output says when and where."""
     # Only a run needs them: ``check`` and ``--help`` stay quick.
     with quick_imports():
+        from diameter_proxy.logs import configure_logs
         from diameter_proxy.node.listener import ListenFailed
-        from lab.systems.hss.logs import configure_logs
         from lab.systems.hss.program import serve
 
     settings = _loaded(config)

@@ -2,15 +2,14 @@
 
 Requests are answered one after the other in the event loop, each in one transaction: that is what makes the sequence
 numbers of several private identities one generator. What to answer is in ``cx``.
+No secret and no identity is an event's field.
 """
 
 import asyncio
 import contextlib
 import signal
-import sys
 import time
 from collections.abc import Iterable
-from json import dumps
 from typing import Final
 
 import structlog
@@ -22,6 +21,7 @@ from diameter_proxy.diameter.message import Message
 from diameter_proxy.diameter.result_codes import ResultCode
 from diameter_proxy.diameter.values import DisconnectCause, ReasonCode
 from diameter_proxy.diameter.wire import decode_header
+from diameter_proxy.logs import tell
 from diameter_proxy.node.config import ListenerConfig, NodeConfig, PeerConfig
 from diameter_proxy.node.errors import NodeError, PeerCongested, PeerNotOpen
 from diameter_proxy.node.events import PeerEvent
@@ -257,8 +257,7 @@ async def serve(config: HssConfig) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     program = HssProgram(config)
     await program.start()
-    sys.stdout.write(dumps({"event": "ready", "listen": program.listen}) + "\n")
-    sys.stdout.flush()
+    tell({"event": "ready", "listen": program.listen})
     log.info("program.started", listen=program.listen, mode=config.hss.mode.value)
     await stopping.wait()
     await program.stop()

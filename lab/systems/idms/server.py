@@ -5,18 +5,16 @@ SIGHUP reads the signing key and the partners' keys anew; standard output says s
 
 import asyncio
 import contextlib
-import json
-import logging
 import signal
 import socket
 import ssl
-import sys
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import structlog
 import uvicorn
 
+from diameter_proxy.logs import configure_logs, tell
 from lab.systems.idms.api import IdentityManagementServer
 from lab.systems.idms.config import ConfigError, IdmsConfig, Tls
 from lab.systems.idms.keys import KeyFileError, SigningKey, VerifyingKeys, load_jwks, load_signing_key
@@ -53,7 +51,7 @@ class Server(uvicorn.Server):
         ]
         self.started = True
         listen = ["{}:{}".format(*one.getsockname()[:2]) for one in sockets or []]
-        print(json.dumps({"event": "ready", "listen": listen}), flush=True)
+        tell({"event": "ready", "listen": listen})
 
 
 def load_keys(config: IdmsConfig) -> tuple[SigningKey, dict[str, VerifyingKeys]]:
@@ -103,7 +101,7 @@ def run(config: IdmsConfig) -> None:
         ConfigError: a file that the configuration names cannot be used.
         ListenFailed: the address cannot be bound.
     """
-    _configure_log()
+    configure_logs(program="idms")
     key, partner_keys = load_keys(config)
     context = server_context(config.tls)
     application = IdentityManagementServer(config, key, partner_keys).application()
@@ -124,7 +122,7 @@ def run(config: IdmsConfig) -> None:
         except ConfigError as exc:
             structlog.get_logger().error("keys.kept", why=str(exc))
             return
-        print(json.dumps({"event": "keys.reloaded", "kid": key.kid, "rotated": rotated}), flush=True)
+        tell({"event": "keys.reloaded", "kid": key.kid, "rotated": rotated})
 
     with _listener(config) as listener:
         asyncio.run(_serve(Server(settings), listener, reload))
@@ -150,20 +148,3 @@ def _listener(config: IdmsConfig) -> socket.socket:
         from diameter_proxy.node.taken_port import why_not_bound
 
         raise ListenFailed(why_not_bound(config.http.address, config.http.port, exc)) from exc
-
-
-def _configure_log() -> None:
-    terminal = sys.stderr.isatty()
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
-            if terminal
-            else structlog.processors.JSONRenderer(),
-        ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
-    )

@@ -9,7 +9,6 @@ import json
 import signal
 import socket
 import ssl
-import sys
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -20,6 +19,7 @@ import structlog
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet, import_key
 
+from diameter_proxy.logs import configure_logs, tell
 from lab.systems.idms.keys import VerifyingKeys
 from lab.systems.mcservice.authorisation import Authorisations, ServiceAuthorisation, mc_service_id_of
 from lab.systems.mcservice.config import McServiceConfig
@@ -73,13 +73,13 @@ class McServiceServer:
         mc_service_id = mc_service_id_of(said.access_token, await self._current_keys(now), self._config, now)
         self.authorisations.record(ServiceAuthorisation(impu, mc_service_id, said.client_id, now + expires_s))
         log.info("service.authorised", impu=impu, mc_service_id=mc_service_id, expires_s=expires_s)
-        _say({"event": "service.authorised", "impu": impu, "mc_service_id": mc_service_id, "expires_s": expires_s})
+        tell({"event": "service.authorised", "impu": impu, "mc_service_id": mc_service_id, "expires_s": expires_s})
         return answer(request, 200, "OK", f"Contact: <sip:{self._config.name}>;expires={expires_s}")
 
     def _forget(self, impu: str) -> None:
         if self.authorisations.forget(impu) is not None:
             log.info("service-authorisation.ended", impu=impu)
-            _say({"event": "service-authorisation.ended", "impu": impu})
+            tell({"event": "service-authorisation.ended", "impu": impu})
 
     async def _current_keys(self, now: float) -> VerifyingKeys:
         if self._keys is None or now - self._fetched_at > KEYS_GOOD_S:
@@ -186,15 +186,7 @@ def run(config: McServiceConfig) -> None:
     Raises:
         ListenFailed: the address cannot be bound, or the CA is not readable.
     """
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
+    configure_logs(program="mcservice")
     asyncio.run(_run(config))
 
 
@@ -215,10 +207,6 @@ async def _run(config: McServiceConfig) -> None:
     except OSError as exc:
         raise ListenFailed(f"{config.address}:{config.port}: {exc.strerror}") from exc
     host, port = transport.get_extra_info("sockname")[:2]
-    _say({"event": "ready", "listen": [f"{host}:{port}"]})
+    tell({"event": "ready", "listen": [f"{host}:{port}"]})
     await stopped.wait()
     transport.close()
-
-
-def _say(event: dict[str, Any]) -> None:
-    print(json.dumps(event), flush=True)

@@ -303,14 +303,14 @@ def _launcher(folder: Path) -> Iterator[Start]:
     """Give a function that starts a program and waits for its ready line; end all of them afterwards."""
     with contextlib.ExitStack() as stack:
 
-        def start_one(name: str, *arguments: str, clock_s: int = 0) -> Process:
+        def start_one(name: str, *arguments: str, clock_s: int = 0, stderr: int | None = None) -> Process:
             log = folder / f"{name}.log"
-            stderr = stack.enter_context(log.open("w"))
+            written = stack.enter_context(log.open("w"))
             command = [sys.executable, "-m", *arguments]
             popen = subprocess.Popen(
                 command,
                 stdout=subprocess.PIPE,
-                stderr=stderr,
+                stderr=written if stderr is None else stderr,
                 text=True,
                 env={**os.environ, **(skewed(clock_s) if clock_s else {})},
             )

@@ -1,13 +1,17 @@
 """Two identity management servers as processes over HTTPS: 10.6.2 step 1 end to end (TS 33.180 B.7)."""
 
 import json
+import signal
 import socket
 import ssl
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from joserfc import jwt
-from joserfc.jwk import KeySet
+from joserfc.jwk import ECKey, KeySet
+
+from tests import unwritable
+from tests.waiting import wait_until
 
 VERIFIER = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
 CHALLENGE = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
@@ -98,6 +102,25 @@ def test_tls_1_2_is_refused_and_sigterm_is_a_clean_stop(systems) -> None:
         pass
     assert processes["idms-mc1"].stop() == 0
     assert "Traceback" not in processes["idms-mc1"].log.read_text()
+
+
+@unwritable.EACH
+def test_what_cannot_be_written_costs_no_answer(make_system, start, opener) -> None:
+    """Neither a refusal, which is logged, nor the line about new keys, which nobody reads."""
+    mc1 = make_system("mc1")
+    with unwritable.opened(opener) as stderr:
+        idms = start("idms", "lab.systems.idms", "run", "--config", str(mc1.write_idms()), stderr=stderr)
+    idms.popen.stdout.close()
+    login = {"grant_type": "password", "client_id": "mc-client", "username": "alice", "password": "alice-secret"}
+    with mc1.client() as client:
+        refused = client.post(mc1.url("idms") + "/token", data={**login, "password": "wrong"})
+        assert (refused.status_code, refused.json()["error"]) == (400, "invalid_grant")
+        first = client.get(mc1.url("idms") + "/jwks").json()
+        (mc1.folder / "idms" / "idms-signing.pem").write_bytes(ECKey.generate_key("P-256").as_pem(private=True))
+        idms.popen.send_signal(signal.SIGHUP)
+        assert wait_until(lambda: client.get(mc1.url("idms") + "/jwks").json() != first)
+        assert client.post(mc1.url("idms") + "/token", data=login).status_code == 200
+    assert idms.stop() == 0
 
 
 def test_half_a_tls_hello_is_closed_in_time(systems) -> None:

@@ -5,6 +5,7 @@ import socket
 
 import pytest
 
+from tests import unwritable
 from ue_agent.mcptt_info import MCPTT_INFO, mcptt_info
 
 PATIENCE_S = 30.0
@@ -59,14 +60,14 @@ def system(make_system):
     return mc1
 
 
-def server(mc1, start, name: str, more: str = "", clock_s: int = 0):
+def server(mc1, start, name: str, more: str = "", **options: int):
     """Start an MC service server; return the process and where it listens."""
     file = mc1.host_folder("mcs") / f"{name}.toml"
     file.write_text(
         f'name = "mcs.mc1.lab"\naddress = "{mc1.address("mcs")}"\nport = 0\ncore = ["127.0.0.1"]\n'
         f'issuer = "{mc1.url("idms")}"\nca = "{mc1.ca_file}"\nleeway_s = 0\n{more}'
     )
-    process = start(name, "lab.systems.mcservice", "run", "--config", str(file), clock_s=clock_s)
+    process = start(name, "lab.systems.mcservice", "run", "--config", str(file), **options)
     return process, process.listen[0]
 
 
@@ -100,3 +101,14 @@ def test_without_the_idms_nobody_is_judged_and_with_it_again_the_next_one_is(sys
     start("idms", "lab.systems.idms", "run", "--config", str(system.folder / "idms" / "idms.toml"))
     assert core.register(address, new_token(system))[0] == 200
     assert names_of(process)[-1] == "idms-unavailable"
+
+
+@unwritable.EACH
+def test_what_cannot_be_written_costs_no_answer(system, start, core, opener) -> None:
+    start("idms", "lab.systems.idms", "run", "--config", str(system.folder / "idms" / "idms.toml"))
+    with unwritable.opened(opener) as stderr:
+        process, address = server(system, start, "mcs", stderr=stderr)
+    process.popen.stdout.close()
+    assert core.register(address, "x")[0] == 403  # which is logged
+    assert core.register(address, new_token(system)) == (200, "")  # which is told on standard output too
+    assert process.stop() == 0

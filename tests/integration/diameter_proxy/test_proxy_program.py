@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import signal
 import sys
 import urllib.request
@@ -11,6 +10,7 @@ import pytest
 
 from diameter_proxy.diameter import dictionary as d
 from diameter_proxy.diameter.wire import PROXIABLE
+from tests import unwritable
 from tests.free_ports import free_port
 
 REALM, PROXY = "ims.mc1.lab", "proxy1.mc1.lab"
@@ -145,22 +145,15 @@ async def test_it_stays_awake_for_an_hss_that_is_near_until_a_reload_says_otherw
     assert await awake_s(metrics) == before_s
 
 
-def dead_pipe():
-    """Return a pipe that nobody can read any more."""
-    read, write = os.pipe()
-    os.close(read)
-    return write
-
-
-@pytest.mark.parametrize("log", [lambda: os.open("/dev/full", os.O_WRONLY), dead_pipe], ids=["full", "no reader"])
-async def test_a_log_that_cannot_be_written_costs_no_peer_and_no_answer(lab, tmp_path, tools, log):
+@unwritable.EACH
+async def test_a_log_that_cannot_be_written_costs_no_peer_and_no_answer(lab, tmp_path, tools, opener):
     """A disk that is full, a reader that has died: each line of a log once cost a connection."""
     hss = await lab.station("hss.mc1.lab", REALM, [PROXY])
     hss.answer = hss.multimedia_auth
-    file, metrics, stderr = tmp_path / "proxy.toml", free_port(), log()
+    file, metrics = tmp_path / "proxy.toml", free_port()
     file.write_text(FILE.format(hss=tools.port_of(hss.node), metrics=metrics))
-    process = await start(file, stderr)
-    os.close(stderr)
+    with unwritable.opened(opener) as stderr:
+        process = await start(file, stderr)
     try:
         ready = [json.loads(await asyncio.wait_for(process.stdout.readline(), 60)) for _ in range(2)][1]
         cscf = await lab.station("scscf.mc1.lab", REALM, [PROXY], port=int(ready["listen"][0].rpartition(":")[2]))

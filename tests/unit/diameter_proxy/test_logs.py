@@ -10,7 +10,8 @@ import sys
 import pytest
 import structlog
 
-from diameter_proxy.logs import LineWriter, configure_logs
+from diameter_proxy.logs import LineWriter, configure_logs, tell
+from tests import unwritable
 
 
 def test_an_event_is_a_line_of_json(capsys):
@@ -96,13 +97,19 @@ def test_what_libraries_say_is_dropped_as_well(disk):
     assert shown == "ERROR:asyncio:shown"
 
 
-def test_a_pipe_whose_reader_is_gone_raises_nothing(monkeypatch):
-    read, write = os.pipe()
-    os.close(read)
+@unwritable.EACH
+def test_a_stream_that_takes_nothing_raises_nothing(monkeypatch, opener):
     monkeypatch.setattr(LineWriter, "lost", 0)
-    with os.fdopen(write, "w") as pipe:
-        monkeypatch.setattr(sys, "stderr", pipe)
+    with os.fdopen(opener(), "w") as stream:
+        monkeypatch.setattr(sys, "stderr", stream)
+        monkeypatch.setattr(sys, "stdout", stream)
         configure_logs()
         structlog.get_logger().error("lost")
+        tell({"event": "ready"})
     structlog.get_logger().error("closed too")
-    assert LineWriter.lost == 2
+    assert LineWriter.lost == 3
+
+
+def test_what_is_told_is_a_line_of_json_on_standard_output(capsys):
+    tell({"event": "ready", "listen": ["127.0.0.1:3868"]})
+    assert capsys.readouterr() == ('{"event": "ready", "listen": ["127.0.0.1:3868"]}\n', "")

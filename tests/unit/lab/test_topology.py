@@ -24,6 +24,12 @@ def test_two_systems_of_it_have_nine_hosts_each_and_their_ues() -> None:
     assert [host.name for host in hosts if host.role == "ue"] == ["ue1.lab", "ue2.lab", "ue3.lab"]
 
 
+def test_where_a_system_is_left_out_nobody_has_an_agreement_with_it() -> None:
+    topology = load_topology()
+    assert list(topology.partners_of("mc1")) == ["mc2", "mc3"]
+    assert list(topology.restricted_to(("mc1", "mc2")).partners_of("mc1")) == ["mc2"]
+
+
 def test_a_ue_keeps_its_octet_wherever_it_is() -> None:
     topology = load_topology()
     assert str(topology.ue_address("ue1", "mc1")) == "10.77.1.21"

@@ -26,6 +26,8 @@ REFUSED = [
     ('"00102"', '"00101"', "systems.mc2.plmn: 00101 is that of mc1 already"),
     ("[systems.mc1.agreements.mc3]", "[systems.mc1.agreements.mc1]",
      "systems.mc1.agreements.mc1: an agreement is with another system"),
+    ("[systems.mc1.agreements.mc3]", "[systems.mc1.agreements.mc33]",
+     "systems.mc1.agreements.mc33: no system mc33; there are mc2, mc3"),
     ('system = "mc2"', 'system = "mc9"', "users.bob.system: no system mc9; there are mc1, mc2, mc3"),
     ('user = "bob"', 'user = "rob"', "ues.ue3.user: no user rob; there are alice, carol, bob"),
     ("octet = 22", "octet = 12", "octet 12 stands twice in roles and ues; 22 is free"),

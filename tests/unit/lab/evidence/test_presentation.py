@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from lab.evidence.presentation import print_report, write_all
-from lab.evidence.report import CheckReport, ExpectationReport, Report, StepReport, Verdict
+from lab.evidence.report import NO_SECURITY_ASSOCIATION, CheckReport, ExpectationReport, Report, StepReport, Verdict
 
 STEPS = (
     StepReport(id="10.6.1-1", title="login", wire="CSC-1", verdict=Verdict.NOT_EXPECTED),
@@ -44,7 +44,7 @@ def test_the_page_says_first_what_was_not_kept(written: Path) -> None:
     page = (written / "report.html").read_text()
     assert page.index('<span class="verdict fail">fail</span>') < page.index("Not kept") < page.index("<h2>Steps</h2>")
     assert "1 of 2 steps proved, 1 of 1 checks hold" in page
-    assert "absent: 10.6.1-1." in page
+    assert "Not part of this scenario, and absent: 10.6.1-1." in page
     assert "0 1 2 3 4 5 6 7 8 9 10 11 +8" in page
 
 
@@ -75,6 +75,30 @@ def test_the_table_shows_markup_of_a_capture_as_text() -> None:
     assert "not kept: 10.6.2-6 is proved" in text
     assert "verdict: fail" in text
     assert "10.6.1-1" not in text
+
+
+@pytest.mark.parametrize(
+    ("steps", "said"),
+    [
+        (STEPS, "1 of 2 steps proved (1 more not part of this scenario)"),
+        (STEPS[1:], "1 of 2 steps proved"),
+        (STEPS[1:2], "1 of 1 steps proved"),
+    ],
+    ids=["a step of another procedure", "a step failed", "all proved"],
+)
+def test_the_last_words_count_what_is_proved_of_what_the_scenario_has(steps: tuple[StepReport, ...], said: str) -> None:
+    out = io.StringIO()
+    print_report(REPORT.model_copy(update={"steps": steps}), Console(file=out, width=160))
+    assert said in out.getvalue().splitlines()
+
+
+def test_what_the_lab_never_has_is_no_failure(written: Path) -> None:
+    """A line of its own, and a sentence of the page, that says that nothing depends on it."""
+    out = io.StringIO()
+    print_report(REPORT, Console(file=out, width=80))
+    assert NO_SECURITY_ASSOCIATION in out.getvalue().splitlines()
+    assert f"expectations kept. {NO_SECURITY_ASSOCIATION}." in (written / "report.html").read_text()
+    assert "no verdict depends on it" in NO_SECURITY_ASSOCIATION
 
 
 @pytest.mark.parametrize("hostile", ["\\[/red]", "\x1b]0;owned\x07", "\x9b2J", "[link=x]y[/link]", "\\"])

@@ -20,4 +20,4 @@ def test_a_step_is_found_by_its_id() -> None:
     assert report.step("10.6.2-5") is step
     with pytest.raises(KeyError):
         report.step("10.6.2-15")
-    assert "not established" in report.security_association
+    assert "TS 33.203" in report.security_association
