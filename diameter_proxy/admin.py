@@ -102,7 +102,7 @@ class AdminSocket:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         # only the end of the loop cancels, and asyncio of 3.11 would print the cancellation
-        with contextlib.suppress(OSError, TimeoutError, asyncio.CancelledError):
+        with contextlib.suppress(OSError, asyncio.CancelledError):
             await self._converse_or_say(reader, writer)
             writer.close()
             async with asyncio.timeout(WRITE_S):
@@ -112,7 +112,7 @@ class AdminSocket:
     async def _converse_or_say(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             await self._converse(reader, writer)
-        except (OSError, TimeoutError):
+        except OSError:  # the client's end, or its time is over
             raise
         except Exception:  # noqa: BLE001 - one of the boundaries in ARCHITECTURE.md
             structlog.get_logger().exception("admin.fault")
@@ -239,7 +239,7 @@ async def _read(reader: asyncio.StreamReader) -> dict[str, Any] | None:
 
 async def _tell(found: asyncio.Queue[dict[str, Any]], writer: asyncio.StreamWriter) -> None:
     while True:
-        await writer.drain()
+        await writer.drain()  # who reads slowly, through a pager perhaps, has until the trace ends
         _write(writer, await found.get())
 
 

@@ -69,7 +69,7 @@ class NodeTable(Table):
     ] = 3.0
     awake_us: Annotated[
         Integer,
-        Field(ge=0, le=1000, description="An answer that comes within so many microseconds is not slept for; 0: off."),
+        Field(ge=0, le=1000, description="So many microseconds awake before a sleep, where answers are near; 0: off."),
     ] = 200
 
     @property

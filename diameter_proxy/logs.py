@@ -3,6 +3,7 @@
 Knows no program, and serves servers other than the proxy too.
 """
 
+import functools
 import json
 import logging
 import sys
@@ -94,8 +95,13 @@ def log_writer(processors: Sequence[structlog.typing.Processor], **bound: str) -
 
 
 def tell(event: Mapping[str, Any]) -> None:
-    """Write an event on standard output; one that cannot be written is lost, as a line of the log is."""
-    LineWriter(sys.stdout, str).msg(json.dumps(event))
+    """Write an event on standard output; one that cannot be written is lost and counted, as a line of the log is."""
+    _teller(sys.stdout).msg(json.dumps(event))
+
+
+@functools.lru_cache(maxsize=1)
+def _teller(stream: TextIO) -> LineWriter:
+    return LineWriter(stream, lambda count: json.dumps({"event": "log.lost", "count": count}))
 
 
 def _rendered(processors: Sequence[structlog.typing.Processor], fields: dict[str, Any]) -> str:

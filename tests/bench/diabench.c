@@ -789,7 +789,10 @@ int main(int ac, char **av) {
         fprintf(stderr, "usage: diabench resp|load|splice ...\n");
         return 1;
     }
-    prctl(PR_SET_TIMERSLACK, 1UL); /* the kernel's 50 us would be counted as the relay's */
+    if (prctl(PR_SET_TIMERSLACK, 1UL)) { /* the kernel's 50 us would be counted as the relay's */
+        perror("prctl(PR_SET_TIMERSLACK)");
+        return 1;
+    }
     signal(SIGINT, onsig);
     signal(SIGTERM, onsig);
     signal(SIGPIPE, SIG_IGN);

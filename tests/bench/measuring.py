@@ -43,7 +43,7 @@ class Sample:
     """What one window gave.
 
     Attributes:
-        late_us: how late the load itself sent half of the requests, where a rate is given; part of the latencies.
+        late_us: median lateness of the load itself, where a rate is given; it is part of the latencies.
     """
 
     per_s: float
