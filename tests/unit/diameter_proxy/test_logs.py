@@ -113,3 +113,13 @@ def test_a_stream_that_takes_nothing_raises_nothing(monkeypatch, opener):
 def test_what_is_told_is_a_line_of_json_on_standard_output(capsys):
     tell({"event": "ready", "listen": ["127.0.0.1:3868"]})
     assert capsys.readouterr() == ('{"event": "ready", "listen": ["127.0.0.1:3868"]}\n', "")
+
+
+def test_what_was_lost_of_what_is_told_is_told_with_the_next_line(disk, monkeypatch):
+    monkeypatch.setattr(sys, "stdout", sys.stderr)
+    disk.room = 10
+    tell({"event": "keys.reloaded"})
+    tell({"event": "keys.reloaded"})
+    disk.room = 1 << 20
+    tell({"event": "ready"})
+    assert disk.lines == ['{"event": ', '{"event": "log.lost", "count": 2}', '{"event": "ready"}']
