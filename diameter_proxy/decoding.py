@@ -29,7 +29,7 @@ PLAIN_OF_VECTOR: Final[_Rows] = frozenset({d.SIP_ITEM_NUMBER, d.SIP_AUTHENTICATI
 _SCHEMES: Final = frozenset({"digest-akav1-md5", "sip digest", "nass-bundled", "early-ims-security", "unknown"})
 """The values of SIP-Authentication-Scheme (TS 29.228 §6.3), in lower case."""
 NUMBER_MAX: Final = 0xFFFF
-"""Codes and vendors are smaller than this; after a wrong length, four octets of a key may stand in their place."""
+"""Codes, vendors and numbers of AVPs of vendors are smaller; four octets of a key may stand in their place."""
 
 _COMMANDS: Final = {(row.application_id, row.code, row.is_request): row for row in commands.ALL}
 _FLAGS: Final = ((0x80, "R"), (0x40, "P"), (0x20, "E"), (0x10, "T"))
@@ -107,8 +107,11 @@ def _plain(value: object, row: AnyAvpType) -> str:
     """Return a value that is what its AVP may have.
 
     Raises:
-        WrongValue: a text holds what is no text, headers of AVPs perhaps, or is no authentication scheme.
+        WrongValue: a text holds what is no text, headers of AVPs perhaps, or is no authentication scheme; a number of a
+            vendor's AVP may be an XRES of four octets.
     """
+    if row.vendor_id and isinstance(value, int) and not 0 <= value <= NUMBER_MAX:
+        raise WrongValue("no plain number")
     text = value.decode(errors="replace") if isinstance(value, bytes) else str(value)
     if not text.isprintable() or "\N{REPLACEMENT CHARACTER}" in text:
         raise WrongValue("no plain text")

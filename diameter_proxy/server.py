@@ -3,10 +3,8 @@
 import asyncio
 import contextlib
 import gc
-import json
 import os
 import signal
-import sys
 import time
 from collections.abc import AsyncIterator, Coroutine
 from pathlib import Path
@@ -21,6 +19,7 @@ from diameter_proxy.diameter.values import DisconnectCause
 from diameter_proxy.feed_page import FeedError
 from diameter_proxy.feed_status import FeedStatus
 from diameter_proxy.hot_path import TICK_S
+from diameter_proxy.logs import tell
 from diameter_proxy.node.certificate import TlsMisconfigured
 from diameter_proxy.node.errors import ReloadRefused
 from diameter_proxy.node.events import PeerEvent, PeerEventKind
@@ -362,8 +361,7 @@ async def serve(config: Config, path: Path | None = None, wakefulness: Wakefulne
 
 
 def _tell(event: str, server: ProxyServer) -> None:
-    sys.stdout.write(json.dumps({"event": event, "listen": server.listen}) + "\n")
-    sys.stdout.flush()
+    tell({"event": event, "listen": server.listen})
 
 
 async def _first_of(*waits: Coroutine[Any, Any, object]) -> None:

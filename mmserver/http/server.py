@@ -8,11 +8,9 @@ TLS handshake a minute.  All are mended here and nowhere else.
 import asyncio
 import contextlib
 import functools
-import json
 import signal
 import socket
 import ssl
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from typing import Any, Final
 
@@ -20,6 +18,7 @@ import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from diameter_proxy.logs import tell
 from diameter_proxy.service_manager import notify
 from mmserver.http.tls import ClientTrust, VerifiedClient
 
@@ -222,6 +221,5 @@ async def reload_signal(reload: Callable[[], Awaitable[None]]) -> AsyncIterator[
 
 def announce_ready(listen: Sequence[str]) -> None:
     """Print the one line on standard output that says that we accept connections; tell systemd where it started us."""
-    sys.stdout.write(json.dumps({"event": "ready", "listen": list(listen)}) + "\n")
-    sys.stdout.flush()
+    tell({"event": "ready", "listen": list(listen)})
     notify("READY=1")

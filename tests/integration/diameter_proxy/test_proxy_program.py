@@ -42,10 +42,10 @@ socket = "admin.sock"
 FEED = '[feed]\nurl = "http://127.0.0.1:{port}"\n[hss]\nserver_name = "sip:scscf.mc1.lab:6060"\n'
 
 
-async def start(file, stderr=asyncio.subprocess.PIPE):
+async def start(file, stderr=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE):
     return await asyncio.create_subprocess_exec(
         sys.executable, "-m", "diameter_proxy.cli", "run", "--config", str(file),
-        stdout=asyncio.subprocess.PIPE, stderr=stderr,
+        stdout=stdout, stderr=stderr,
     )  # fmt: skip
 
 
@@ -166,6 +166,29 @@ async def test_a_log_that_cannot_be_written_costs_no_peer_and_no_answer(lab, tmp
         text = await asyncio.to_thread(lambda: urllib.request.urlopen(f"http://127.0.0.1:{metrics}/metrics").read())
         (lost,) = [line for line in text.splitlines() if line.startswith(b"diameter_log_lines_lost_total ")]
         assert float(lost.split()[1]) >= 3  # two peers, one refusal
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(process.wait(), 60) == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+@unwritable.EACH
+async def test_it_serves_where_nobody_can_be_told_that_it_does(lab, tmp_path, tools, opener):
+    """``diameter-proxy run | head -1``: the second line once ended it."""
+    hss = await lab.station("hss.mc1.lab", REALM, [PROXY])
+    hss.answer = hss.multimedia_auth
+    file, port = tmp_path / "proxy.toml", free_port()
+    text = FILE.format(hss=tools.port_of(hss.node), metrics=free_port())
+    file.write_text(text.replace("port = 0", f"port = {port}", 1))
+    with unwritable.opened(opener) as stdout:
+        process = await start(file, stdout=stdout)
+    try:
+        cscf = await lab.station("scscf.mc1.lab", REALM, [PROXY], port=port)
+        await lab.open(cscf, PROXY)
+        answer = await cscf.ask(PROXY, cscf.mar("a@" + REALM, "sip:a@" + REALM))
+        assert answer.get(d.RESULT_CODE) == 2001
         process.send_signal(signal.SIGTERM)
         assert await asyncio.wait_for(process.wait(), 60) == 0
     finally:

@@ -72,6 +72,17 @@ def test_numbers_that_may_be_four_octets_of_a_key_are_not_shown(made):
         assert str(0xAABBCCDD) in "\n".join(describe(message, show_secrets=True))
 
 
+@pytest.mark.parametrize("row", [d.SIP_ITEM_NUMBER, d.FEATURE_LIST])
+def test_a_number_that_may_be_an_xres_is_not_shown(row):
+    """Two or three wrong bits make one of SIP-Authorization, which may have four octets."""
+    xres = bytes.fromhex("7a3be19c")
+    turned = maa(xres, b"c" * 16, b"i" * 16).replace((610).to_bytes(4, "big"), row.code.to_bytes(4, "big"))
+    in_no_vector = turned.replace((612).to_bytes(4, "big"), (628).to_bytes(4, "big"))
+    for octets in (turned, in_no_vector):
+        assert str(0x7A3BE19C) not in shown(octets)
+        assert str(0x7A3BE19C) in "\n".join(describe(octets, show_secrets=True))
+
+
 def test_the_middle_of_a_message_is_not_shown_as_a_header():
     ck = bytes.fromhex("010203a4a5a6a7a8a9aaabacadaeafb0")
     whole = maa(b"x" * 8, ck, b"i" * 16)

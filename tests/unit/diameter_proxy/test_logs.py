@@ -116,7 +116,7 @@ def test_what_is_told_is_a_line_of_json_on_standard_output(capsys):
 
 
 def test_what_was_lost_of_what_is_told_is_told_with_the_next_line(disk, monkeypatch):
-    monkeypatch.setattr(sys, "stdout", sys.stderr)
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BufferedWriter(disk), write_through=True))
     disk.room = 10
     tell({"event": "keys.reloaded"})
     tell({"event": "keys.reloaded"})

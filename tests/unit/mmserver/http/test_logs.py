@@ -52,6 +52,20 @@ def test_a_log_that_cannot_be_written_stops_nobody(opener: unwritable.Opener) ->
     assert run.stdout == "went on\n"
 
 
+@unwritable.EACH
+def test_a_server_whose_ready_line_nobody_can_read_goes_on(opener: unwritable.Opener) -> None:
+    program = "import sys; from mmserver.http.server import announce_ready; announce_ready(['127.0.0.1:1'])"
+    with unwritable.opened(opener) as stdout:
+        run = subprocess.run(
+            [sys.executable, "-c", f"{program}; print('went on', file=sys.stderr)"],
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            timeout=60,
+            text=True,
+        )
+    assert (run.stderr, run.returncode) == ("went on\n", 0)
+
+
 SHORT_OF_ROOM = """
 import logging, os, sys, structlog
 from mmserver.http.logs import configure_logs
