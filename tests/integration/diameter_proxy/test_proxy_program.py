@@ -5,6 +5,7 @@ import json
 import signal
 import sys
 import urllib.request
+from contextlib import asynccontextmanager, nullcontext
 
 import pytest
 
@@ -49,6 +50,25 @@ async def start(file, stderr=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.
     )  # fmt: skip
 
 
+@asynccontextmanager
+async def started(file, opener=None, stream="stderr"):
+    """Run the proxy as a process that does not outlive the block, with what ``opener`` opens as this stream of it."""
+    with unwritable.opened(opener) if opener else nullcontext(asyncio.subprocess.PIPE) as descriptor:
+        process = await start(file, **{stream: descriptor})
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def stopped(process):
+    """Return how it exits at SIGTERM."""
+    process.send_signal(signal.SIGTERM)
+    return await asyncio.wait_for(process.wait(), 60)
+
+
 async def command(*arguments):
     run = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "diameter_proxy.cli", *arguments,
@@ -64,15 +84,10 @@ async def program(lab, tmp_path, tools):
     hss.answer = hss.multimedia_auth
     file, metrics = tmp_path / "proxy.toml", free_port()
     file.write_text(FILE.format(hss=tools.port_of(hss.node), metrics=metrics))
-    process = await start(file)
-    try:
+    async with started(file) as process:
         listening, ready = [json.loads(await asyncio.wait_for(process.stdout.readline(), 60)) for _ in range(2)]
         assert listening == ready | {"event": "listening"}
         yield ready, process, file, metrics
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
 
 
 async def test_a_process_relays_counts_and_stops_cleanly(program, lab):
@@ -83,7 +98,7 @@ async def test_a_process_relays_counts_and_stops_cleanly(program, lab):
     await lab.open(cscf, PROXY)
     answer = await cscf.ask(PROXY, cscf.mar("a@" + REALM, "sip:a@" + REALM))
     assert answer.get(d.RESULT_CODE) == 2001
-    text = await asyncio.to_thread(lambda: urllib.request.urlopen(f"http://127.0.0.1:{metrics}/metrics").read())
+    text = await scraped(metrics)
     assert b'diameter_requests_total{command="MAR",peer="scscf.mc1.lab",source="cscf"} 1.0' in text
     assert b'diameter_answers_total{code="2001",command="MAR",peer="hss.mc1.lab"} 1.0' in text
     assert b'diameter_peer_open{group="hss",peer="hss.mc1.lab"} 1.0' in text
@@ -107,19 +122,26 @@ async def test_a_process_relays_counts_and_stops_cleanly(program, lab):
     assert "peers:     hss.mc1.lab\n" in out
     assert (await command("explain", "zz", "--config", str(file), "--peer", "scscf.mc1.lab"))[0] == 1
     assert (await command("explain", asked))[0] == 2
-    process.send_signal(signal.SIGTERM)
-    assert await asyncio.wait_for(process.wait(), 60) == 0
+    assert await stopped(process) == 0
     events = [json.loads(line) for line in (await process.stderr.read()).decode().splitlines()]
     assert "peer.open" in {event["event"] for event in events}
     assert [event["event"] for event in events].count("config.reloaded") == 2
     assert not (file.parent / "admin.sock").exists()
 
 
-async def awake_s(metrics):
-    """Return what the metrics say of the time spent awake, in seconds."""
-    text = await asyncio.to_thread(lambda: urllib.request.urlopen(f"http://127.0.0.1:{metrics}/metrics").read())
-    (line,) = [line for line in text.splitlines() if line.startswith(b"diameter_awake_seconds_total ")]
+async def scraped(metrics):
+    """Return what the metrics listener of this port shows, in octets."""
+    return await asyncio.to_thread(lambda: urllib.request.urlopen(f"http://127.0.0.1:{metrics}/metrics").read())
+
+
+async def metric(metrics, name):
+    """Return the value of a metric without labels."""
+    (line,) = [line for line in (await scraped(metrics)).decode().splitlines() if line.startswith(f"{name} ")]
     return float(line.split()[1])
+
+
+async def awake_s(metrics):
+    return await metric(metrics, "diameter_awake_seconds_total")
 
 
 async def test_it_stays_awake_for_an_hss_that_is_near_until_a_reload_says_otherwise(program, lab):
@@ -152,9 +174,7 @@ async def test_a_log_that_cannot_be_written_costs_no_peer_and_no_answer(lab, tmp
     hss.answer = hss.multimedia_auth
     file, metrics = tmp_path / "proxy.toml", free_port()
     file.write_text(FILE.format(hss=tools.port_of(hss.node), metrics=metrics))
-    with unwritable.opened(opener) as stderr:
-        process = await start(file, stderr)
-    try:
+    async with started(file, opener, "stderr") as process:
         ready = [json.loads(await asyncio.wait_for(process.stdout.readline(), 60)) for _ in range(2)][1]
         cscf = await lab.station("scscf.mc1.lab", REALM, [PROXY], port=int(ready["listen"][0].rpartition(":")[2]))
         await lab.open(cscf, PROXY)
@@ -163,15 +183,8 @@ async def test_a_log_that_cannot_be_written_costs_no_peer_and_no_answer(lab, tmp
         assert (await cscf.ask(PROXY, not_proxiable)).get(d.RESULT_CODE) == 3001  # which is logged
         answer = await cscf.ask(PROXY, cscf.mar("a@" + REALM, "sip:a@" + REALM))
         assert answer.get(d.RESULT_CODE) == 2001
-        text = await asyncio.to_thread(lambda: urllib.request.urlopen(f"http://127.0.0.1:{metrics}/metrics").read())
-        (lost,) = [line for line in text.splitlines() if line.startswith(b"diameter_log_lines_lost_total ")]
-        assert float(lost.split()[1]) >= 3  # two peers, one refusal
-        process.send_signal(signal.SIGTERM)
-        assert await asyncio.wait_for(process.wait(), 60) == 0
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
+        assert await metric(metrics, "diameter_log_lines_lost_total") >= 3  # two peers, one refusal
+        assert await stopped(process) == 0
 
 
 @unwritable.EACH
@@ -182,19 +195,12 @@ async def test_it_serves_where_nobody_can_be_told_that_it_does(lab, tmp_path, to
     file, port = tmp_path / "proxy.toml", free_port()
     text = FILE.format(hss=tools.port_of(hss.node), metrics=free_port())
     file.write_text(text.replace("port = 0", f"port = {port}", 1))
-    with unwritable.opened(opener) as stdout:
-        process = await start(file, stdout=stdout)
-    try:
+    async with started(file, opener, "stdout") as process:
         cscf = await lab.station("scscf.mc1.lab", REALM, [PROXY], port=port)
         await lab.open(cscf, PROXY)
         answer = await cscf.ask(PROXY, cscf.mar("a@" + REALM, "sip:a@" + REALM))
         assert answer.get(d.RESULT_CODE) == 2001
-        process.send_signal(signal.SIGTERM)
-        assert await asyncio.wait_for(process.wait(), 60) == 0
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
+        assert await stopped(process) == 0
 
 
 async def test_a_stop_before_it_is_ready_is_no_traceback(tmp_path):
@@ -202,15 +208,10 @@ async def test_a_stop_before_it_is_ready_is_no_traceback(tmp_path):
     file = tmp_path / "proxy.toml"
     text = FILE.format(hss=free_port(), metrics=free_port()).replace("[node]", '[node]\nsystem = "mc1"', 1)
     file.write_text(text + FEED.format(port=free_port()))
-    process = await start(file)
-    try:
+    async with started(file) as process:
         assert json.loads(await asyncio.wait_for(process.stdout.readline(), 60))["event"] == "listening"
         process.send_signal(signal.SIGTERM)
         out, err = await asyncio.wait_for(process.communicate(), 60)
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
     assert (process.returncode, out) == (0, b"")
     assert [json.loads(line)["event"] for line in err.decode().splitlines()]
 
