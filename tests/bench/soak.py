@@ -41,6 +41,10 @@ OUTSTANDING_MAX: Final = 500
 READY_S: Final = 60.0
 GROWTH_SHARE: Final = 0.05
 GROWTH_MIB: Final = 8.0
+RELOAD_S: Final = 1.0
+"""So long before the end comes the last reload at the latest."""
+LOGGED_MAX: Final = 20
+"""So many lines of the proxies' logs of errors are shown."""
 
 
 class Sample(NamedTuple):
@@ -110,9 +114,9 @@ class Soak:
             self._start_hss(host)
             self.restarts += 1
 
-    async def reload_again(self, every_s: float) -> None:
-        """Have both proxies read a changed file, for ever: a peer more, a peer less."""
-        while True:
+    async def reload_again(self, every_s: float, for_s: float) -> None:
+        """Have both proxies read a changed file: a peer more, a peer less; a proxy that ends rightly refuses one."""
+        for _ in range(int((for_s - RELOAD_S) // every_s)):
             await asyncio.sleep(every_s)
             self.reloads += 1
             for host in self._feeds:
@@ -231,7 +235,7 @@ async def soak(folder: Path, *, for_s: float, rate: float, restart_s: float, rel
         load = run.load(rate)
         await load.node.start()
         await _until(lambda: load.node.is_ready(PARTNER_PROXY))
-        chores = (run.restart_by_turns(restart_s), run.reload_again(reload_s), run.sample(min(5.0, for_s / 16)))
+        chores = (run.restart_by_turns(restart_s), run.reload_again(reload_s, for_s), run.sample(min(5.0, for_s / 16)))
         tasks = [asyncio.create_task(chore) for chore in chores]
         cpu, began = run.cpu_s(), time.monotonic()
         await load.run(for_s)
@@ -262,7 +266,8 @@ async def soak(folder: Path, *, for_s: float, rate: float, restart_s: float, rel
         await load.node.stop(deadline_s=0.5)
     finally:
         await asyncio.to_thread(run.stop)
-    seen["logged_errors"] = sum((folder / f"{host}.log").stat().st_size for host in (PARTNER_PROXY, PRIMARY_PROXY))
+    logs = [(folder / f"{host}.log").read_text() for host in (PARTNER_PROXY, PRIMARY_PROXY)]
+    seen["logged_errors"] = [line for log in logs for line in log.splitlines()][:LOGGED_MAX]
     wrong = (seen["unanswered"], seen["faults"], seen["ended"], seen["errors"], seen["logged_errors"], not answered)
     return {**seen, "passed": not any(wrong) and is_flat(run.samples)}
 
